@@ -1,0 +1,27 @@
+"""What an operator is: a name, its parameters, and a function over a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from adair.degradations.values import Parameter
+
+Apply = Callable[..., Tensor]
+"""``apply(x, generator, *, parameter=..., ...) -> Tensor``.
+
+``x`` is (N, C, H, W) float32; the result has its shape. Every parameter of the operator arrives as a float32 tensor (N,)
+on the CPU, so that choosing kernel sizes never waits for a GPU; ``generator`` lives on the device of ``x`` and serves
+for drawing pixels. The same generator state, input and parameters give the same result.
+"""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One degradation. ``apply`` states its formula and source in its docstring."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    apply: Apply

@@ -1,0 +1,68 @@
+"""Recipes: degradations composed with sampled parameters, written as text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from adair.degradations.nodes import Dice, Node
+from adair.degradations.parser import Parser
+from adair.degradations.registry import OPERATORS
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A parsed recipe. Equal recipes compare equal; ``str`` gives text that parses to an equal recipe."""
+
+    root: Node
+
+    def apply(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Degrade a batch, every sample with its own draws.
+
+        Args:
+            x: (N, C, H, W) float in 0..1, on any device.
+            generator: on the CPU (best, for a GPU too: no decision then waits for the device) or on the device of
+                ``x``. The same state, batch and device give the same result.
+
+        Returns:
+            A new tensor of the same shape, type and device. It leaves 0..1 only where ``noise(clip=false)`` came last.
+        """
+        if x.ndim != 4 or not x.is_floating_point():
+            raise ValueError(f"a float tensor (N, C, H, W) is needed, got {x.dtype} {tuple(x.shape)}")
+        if not x.numel():
+            return x.clone()
+        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+            result = self.root.apply(x.detach().float(), _dice(generator, x.device))
+        return result.clone() if result is x else result.to(x.dtype)
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+
+@lru_cache(maxsize=256)
+def parse_recipe(text: str) -> Recipe:
+    """Read the text of a recipe.
+
+    ``noise(sigma=0..50) > jpeg(quality=10..90)``: ``>`` is then, ``|`` one of (binds looser than ``>``), ``?0.5`` after an
+    operator or a group applies it with that probability, ``shuffle(a, b, c)`` takes its members in random order,
+    parentheses group. A parameter is a number, a range ``a..b`` (uniform), a choice ``{2, 3, 4}`` or a name. Everything
+    random is drawn for each sample of a batch on its own.
+
+    Raises:
+        AdairError: one line that points at the character, and names the nearest operator or parameter.
+    """
+    return Recipe(Parser(text, OPERATORS).parse())
+
+
+def _dice(generator: torch.Generator, device: torch.device) -> Dice:
+    if generator.device.type == device.type:
+        if device.type == "cpu":
+            return Dice(generator, generator)
+        seed = torch.randint(2**62, (1,), generator=generator, device=device)
+        return Dice(torch.Generator().manual_seed(int(seed)), generator)
+    seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
+    decisions = generator if generator.device.type == "cpu" else torch.Generator().manual_seed(int(seed))
+    return Dice(decisions, torch.Generator(device).manual_seed(int(seed)))

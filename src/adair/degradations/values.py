@@ -1,0 +1,98 @@
+"""What may stand after ``=`` in a recipe, and how a value becomes one number per sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+YES_NO: Mapping[str, float] = MappingProxyType({"false": 0.0, "true": 1.0})
+
+
+def _text(number: float) -> str:
+    """The shortest text that reads back as ``number``."""
+    return repr(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+
+
+@dataclass(frozen=True)
+class Number:
+    """The same number for every sample."""
+
+    number: float
+
+    def sample(self, count: int, whole: bool, generator: torch.Generator) -> Tensor:
+        return torch.full((count,), self.number)
+
+    def __str__(self) -> str:
+        return _text(self.number)
+
+
+@dataclass(frozen=True)
+class Name:
+    """A named setting such as ``true``; ``number`` is what the operator receives for it."""
+
+    name: str
+    number: float
+
+    def sample(self, count: int, whole: bool, generator: torch.Generator) -> Tensor:
+        return torch.full((count,), self.number)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Range:
+    """Uniform in ``low..high`` (whole numbers, both ends included, where the parameter is a whole number)."""
+
+    low: float
+    high: float
+
+    def sample(self, count: int, whole: bool, generator: torch.Generator) -> Tensor:
+        uniform = torch.rand(count, generator=generator)
+        if whole:
+            return (self.low + (uniform * (self.high - self.low + 1)).floor()).clamp(max=self.high)
+        return self.low + uniform * (self.high - self.low)
+
+    def __str__(self) -> str:
+        return f"{_text(self.low)}..{_text(self.high)}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values, each as likely."""
+
+    options: tuple[Number | Name | Range, ...]
+
+    def sample(self, count: int, whole: bool, generator: torch.Generator) -> Tensor:
+        drawn = torch.stack([option.sample(count, whole, generator) for option in self.options])
+        pick = torch.randint(len(self.options), (1, count), generator=generator)
+        return drawn.gather(0, pick).squeeze(0)
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(map(str, self.options)) + "}"
+
+
+Value = Number | Name | Range | Choice
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an operator: its default and what it accepts.
+
+    Attributes:
+        default: used where a recipe does not mention the parameter.
+        low, high: allowed numbers, both included; for a parameter with ``names`` the names are allowed instead.
+        whole: only whole numbers.
+        names: from a name in a recipe to the number that the operator receives.
+    """
+
+    name: str
+    default: Value
+    low: float = 0.0
+    high: float = 1.0
+    whole: bool = False
+    names: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,6 @@
+"""Image quality numbers and the conversions their protocols need."""
+
+from adair.metrics.colour import luma, quantise
+from adair.metrics.quality import psnr, ssim
+
+__all__ = ["luma", "psnr", "quantise", "ssim"]
