@@ -1,0 +1,32 @@
+"""AdaIR: one frozen restoration network, one tiny file per task (arXiv 2404.11475).
+
+Names are imported when first used, so ``import adair`` costs nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from adair.errors import AdairError
+
+if TYPE_CHECKING:
+    from adair.degradations import degrade
+    from adair.restore import Restorer
+    from adair.weights import load_foundation
+
+__version__ = "0.1.0"
+__all__ = ["AdairError", "Restorer", "__version__", "degrade", "load_foundation"]
+
+_HOMES = {"Restorer": "adair.restore", "degrade": "adair.degradations", "load_foundation": "adair.weights"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'adair' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,111 @@
+"""``adair``: find the command, run it, and turn errors into one line and an exit code.
+
+Only the module of the command that runs is imported, so ``adair --help`` answers at once. A command ``name`` is the
+function ``name`` in ``adair/cli/name.py``; to add one, write that file and add its line to ``COMMANDS``.
+
+Exit codes: 0 done, 1 some files failed, 2 bad use or bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from adair import __version__
+from adair.errors import AdairError
+
+COMMANDS = {
+    "restore": "Restore photos: noise, blur, rain, JPEG, small size.",
+    "degrade": "Degrade photos with a recipe.",
+    "tasks": "List the tasks and their measured numbers.",
+    "info": "Say what is in a file: adapter, foundation or image.",
+    "doctor": "Say what this machine has and how adair will use it.",
+    "pretrain": "Train a foundation on clean photos.",
+    "adapt": "Train an adapter for your own kind of damage.",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; the return value is the exit code.
+
+    Args:
+        arguments: the words after ``adair``; None takes them from ``sys.argv``.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    words, debug = _take_debug(words)
+    try:
+        result = _command_line(words).main(args=words, prog_name="adair", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        text, code = _explain(error)
+        print(f"adair: {' '.join(text.split())}", file=sys.stderr)
+        return code
+    if code == 130:
+        print("adair: interrupted; files that were finished are kept", file=sys.stderr)
+    return code
+
+
+def _take_debug(words: list[str]) -> tuple[list[str], bool]:
+    """``--debug`` is allowed anywhere before ``--``, so no command has to declare it."""
+    end = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:end] if word != "--debug"]
+    return kept + words[end:], len(kept) < end
+
+
+def _command_line(words: list[str]) -> Any:
+    """The parser for ``words``: the command they name is real, the others stand in the list with their one line."""
+    app = typer.Typer(name="adair", add_completion=False, rich_markup_mode=None)
+    app.callback()(_globals)
+    wanted = next((word for word in words if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        if name == wanted:
+            app.command(name)(_load(name))
+        else:
+            app.command(name, help=summary)(_elsewhere)
+    return typer.main.get_command(app)
+
+
+def _load(name: str) -> Callable[..., Any]:
+    function: Callable[..., Any] = getattr(importlib.import_module(f"adair.cli.{name}"), name)
+    return function
+
+
+def _elsewhere() -> None:
+    """Stands for a command that this command line does not name."""
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"adair {__version__}")
+        raise typer.Exit
+
+
+def _globals(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; allowed anywhere on the line.")] = False,
+) -> None:
+    """Restore photographs: one frozen network, one tiny adapter file per task (arXiv 2404.11475)."""
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """What to tell the user, and the exit code."""
+    if isinstance(error, AdairError):
+        return str(error), 2
+    bad_use = getattr(error, "format_message", None)  # the parser's errors share this method, not a public class
+    if bad_use is not None:
+        where = getattr(getattr(error, "ctx", None), "command_path", "adair")
+        return f"{bad_use().rstrip('.')}; see {where} --help", 2
+    if isinstance(error, OSError):
+        return str(error), 2
+    return f"unexpected {type(error).__name__}: {error}; add --debug for the traceback, and please report it", 1
