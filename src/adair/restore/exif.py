@@ -1,0 +1,88 @@
+"""EXIF in TIFF files, which libvips neither reads nor writes.
+
+An EXIF block is itself a small TIFF: photographic tags in the main directory (maker, date, ...) and in two directories
+hanging off it (camera settings, position). In a TIFF file the same tags stand beside those that describe the pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
+# Tags of the main directory that tell about the photo; the others there describe how pixels are stored.
+DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298
+PHOTO_TAGS = (DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT)
+ASCII, LONG = 2, 4
+EMPTY_BLOCK = len(Image.Exif().tobytes())
+
+
+def exif_from_tiff(data: bytes) -> bytes | None:
+    """Return the photographic tags of a TIFF file as an EXIF block; None where it has none that can be read."""
+    try:
+        source = Image.Exif()
+        source.load_from_fp(io.BytesIO(data))
+        result = Image.Exif()
+        for tag in PHOTO_TAGS:
+            if isinstance(source.get(tag), str):
+                result[tag] = source[tag]
+        for directory in (EXIF_DIRECTORY, GPS_DIRECTORY):
+            if values := source.get_ifd(directory):
+                result.get_ifd(directory).update(values)
+        block = result.tobytes()
+        return block if len(block) > EMPTY_BLOCK else None
+    except Exception:  # metadata comes from anywhere; a broken tag must not cost the picture
+        return None
+
+
+def exif_into_tiff(tiff: bytes, exif: bytes) -> bytes:
+    """Return ``tiff`` (classic, little-endian) with the photographic tags of the EXIF block ``exif`` added.
+
+    The pixels stay where they are: a new main directory with the old entries and the new ones goes to the end of the
+    file, and the header points to it. A block that cannot be read leaves the file as it was.
+    """
+    if tiff[:4] != b"II*\0":
+        return tiff
+    try:
+        source = Image.Exif()
+        source.load(exif)
+        texts = {tag: str(source[tag]).encode("utf-8", "replace") + b"\0" for tag in PHOTO_TAGS if source.get(tag)}
+        directories = {}
+        for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
+            if values := source.get_ifd(tag):
+                directory = ImageFileDirectory_v2()
+                directory.update(values)
+                directories[tag] = directory
+        out = bytearray(tiff)
+        entries = _main_entries(tiff)
+        for tag, text in texts.items():
+            inline = len(text) <= 4
+            value = text.ljust(4, b"\0") if inline else struct.pack("<I", _append(out, text))
+            entries[tag] = struct.pack("<HHI", tag, ASCII, len(text)) + value
+        for tag, directory in directories.items():
+            offset = _append(out, b"")
+            entries[tag] = struct.pack("<HHII", tag, LONG, 1, _append(out, directory.tobytes(offset)))
+        main = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
+        struct.pack_into("<I", out, 4, _append(out, main))
+        return bytes(out)
+    except Exception:  # as above
+        return tiff
+
+
+def _main_entries(tiff: bytes) -> dict[int, bytes]:
+    """Raw 12-byte entries of the main directory by tag; their offsets are absolute, so they stay valid."""
+    (start,) = struct.unpack_from("<I", tiff, 4)
+    (count,) = struct.unpack_from("<H", tiff, start)
+    raw = [tiff[start + 2 + 12 * i : start + 14 + 12 * i] for i in range(count)]
+    return {struct.unpack_from("<H", entry)[0]: entry for entry in raw}
+
+
+def _append(out: bytearray, block: bytes) -> int:
+    """Append ``block`` at an even offset, as TIFF wants, and return the offset."""
+    out.extend(bytes(len(out) % 2))
+    offset = len(out)
+    out.extend(block)
+    return offset

@@ -1,0 +1,82 @@
+"""What an image file holds, and what its name says about its format."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from adair.errors import AdairError
+
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WebP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".avif": "AVIF",
+    ".bmp": "BMP",
+}
+DEFAULT_DENSITY = 72 / 25.4  # pixels per millimetre, where a file does not say
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageFile:
+    """A decoded image file, turned upright.
+
+    Args:
+        pixels: (H, W, 1) gray or (H, W, 3) RGB, uint8 or uint16, in the colour space of ``icc``.
+        alpha: (H, W) opacity in the same type, or None; colour is not premultiplied.
+        icc: colour profile; None means sRGB.
+        exif: EXIF block (orientation already applied); None where the file has none.
+        xmp: XMP packet or None.
+        density: pixels per millimetre, horizontally and vertically.
+        notes: what a user should know about how the file was read, one line each.
+    """
+
+    pixels: Pixels
+    alpha: Pixels | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    density: tuple[float, float] = (DEFAULT_DENSITY, DEFAULT_DENSITY)
+    notes: tuple[str, ...] = ()
+
+
+def output_format(path: Path) -> str:
+    """Name of the format that the extension of ``path`` stands for.
+
+    Raises:
+        AdairError: for any extension that is not in `FORMATS`.
+    """
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise AdairError(f"{path}: unknown image extension '{path.suffix}'; use one of {' '.join(FORMATS)}") from None
+
+
+def convert_depth(array: Pixels, dtype: npt.DTypeLike) -> Pixels:
+    """Bring 8-bit values to 16 bits (times 257) or back (rounded); a matching array is returned as it is."""
+    if array.dtype == dtype:
+        return array
+    if dtype == np.uint16:
+        return array.astype(np.uint16) * np.uint16(257)
+    return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def fitting_icc(icc: bytes | None, bands: int) -> bytes | None:
+    """The profile, if it describes as many channels as there are (its header names the colour space)."""
+    return icc if icc and icc[16:20] == (b"GRAY" if bands == 1 else b"RGB ") else None
+
+
+def decoder_reason(error: Exception) -> str:
+    """The last thing that a decoder said, which is the cause, without line breaks."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[min(1, len(lines) - 1)] if lines else type(error).__name__
+    return re.sub(r"\s+", " ", text)[:120]

@@ -1,0 +1,138 @@
+"""Image files out: the format that the name asks for, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+from PIL import Image
+
+from adair.errors import AdairError
+from adair.restore.exif import exif_into_tiff
+from adair.restore.files import write_whole
+from adair.restore.image_file import (
+    FORMATS,
+    ImageFile,
+    Pixels,
+    convert_depth,
+    decoder_reason,
+    fitting_icc,
+    output_format,
+)
+
+LONGEST_SIDE = {"JPEG": 65_535, "WebP": 16_383, "AVIF": 65_536}
+
+
+def write_image(
+    path: str | os.PathLike[str], pixels: Pixels, like: ImageFile | None = None, quality: int = 95
+) -> tuple[str, ...]:
+    """Write ``pixels`` in the format that the name of ``path`` asks for, whole or not at all.
+
+    Colour profile, EXIF, XMP, density and alpha come from ``like``. 16-bit pixels stay 16-bit in PNG and TIFF, become
+    12-bit in AVIF and 8-bit in the others. An existing file is replaced.
+
+    Args:
+        path: its extension is one of `FORMATS`; missing folders are made.
+        pixels: (H, W, 1), (H, W, 3) or (H, W), uint8 or uint16.
+        like: the image that ``pixels`` was made from; its alpha must have the size of ``pixels``.
+        quality: 1 to 100 for JPEG (4:4:4), WebP and AVIF (4:4:4); 100 is lossless in WebP and AVIF. PNG, TIFF and BMP
+            are always lossless.
+
+    Returns:
+        What the format could not hold, one line each.
+
+    Raises:
+        AdairError: one line for an unknown extension, a size that the format cannot hold, or a file that cannot be
+            written (no permission, disk full).
+    """
+    path = Path(path)
+    kind = output_format(path)
+    if not 1 <= quality <= 100:
+        raise AdairError(f"quality {quality} is outside 1..100")
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    height, width, bands = pixels.shape
+    if bands not in (1, 3) or pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"pixels must be (H, W, 1 or 3) uint8 or uint16, not {pixels.shape} {pixels.dtype}")
+    longest = LONGEST_SIDE.get(kind, max(height, width))
+    if max(height, width) > longest:
+        raise AdairError(
+            f"{path}: {kind} holds at most {longest} pixels a side, not {width}x{height}; use .png or .tif"
+        )
+    like = like or ImageFile(pixels)
+    alpha = None if like.alpha is None else convert_depth(like.alpha, pixels.dtype)
+    if alpha is not None and alpha.shape != (height, width):
+        raise ValueError(f"alpha is {alpha.shape[1]}x{alpha.shape[0]}, the pixels {width}x{height}")
+    notes = []
+    if pixels.dtype == np.uint16 and kind in ("JPEG", "WebP", "BMP"):
+        notes.append(f"{kind} holds 8 bits a channel: rounded from 16")
+        pixels, alpha = convert_depth(pixels, np.uint8), None if alpha is None else convert_depth(alpha, np.uint8)
+    if alpha is not None and kind in ("JPEG", "BMP"):
+        notes.append(f"{kind} holds no transparency: laid on white")
+        pixels, alpha = _on_white(pixels, alpha), None
+    if kind == "BMP":
+        if like.icc or like.exif:
+            notes.append("BMP holds no colour profile and no EXIF: left out")
+        write_whole(path, _encode_bmp(pixels))
+    else:
+        try:
+            data = _encode(kind, pixels, alpha, like, quality)
+        except pyvips.Error as error:
+            raise AdairError(
+                f"{path}: cannot be written as {kind} ({decoder_reason(error)}); use .png or .tif"
+            ) from error
+        write_whole(path, data)
+    return tuple(notes)
+
+
+def _encode(kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, quality: int) -> bytes:
+    height, width, bands = pixels.shape
+    image = pyvips.Image.new_from_memory(np.ascontiguousarray(pixels).data, width, height, bands, _vips_type(pixels))
+    wide = pixels.dtype == np.uint16
+    if alpha is not None:
+        image = image.bandjoin(
+            pyvips.Image.new_from_memory(np.ascontiguousarray(alpha).data, width, height, 1, _vips_type(alpha))
+        )
+    space = ("grey16" if wide else "b-w") if bands == 1 else ("rgb16" if wide else "srgb")
+    image = image.copy(interpretation=space, xres=like.density[0], yres=like.density[1])
+    blobs = {"icc-profile-data": fitting_icc(like.icc, bands), "exif-data": like.exif, "xmp-data": like.xmp}
+    for name, blob in blobs.items():
+        if blob:
+            image.set_type(pyvips.GValue.blob_type, name, blob)
+    image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # the pixels are upright; libvips corrects the EXIF tag
+    options: dict[str, Any] = {
+        "PNG": {"compression": 6},
+        "JPEG": {"Q": quality, "subsample_mode": "off", "optimize_coding": True},
+        "WebP": {"Q": quality, "lossless": quality == 100, "smart_subsample": True},
+        "TIFF": {"compression": "deflate", "predictor": "horizontal"},
+        "AVIF": {
+            "Q": quality,
+            "lossless": quality == 100,
+            "compression": "av1",
+            "subsample_mode": "off",
+            "bitdepth": 12 if wide else 8,
+        },
+    }
+    suffix = next(suffix for suffix, name in FORMATS.items() if name == kind)
+    data: bytes = image.write_to_buffer(suffix, **options[kind])
+    return exif_into_tiff(data, like.exif) if kind == "TIFF" and like.exif else data
+
+
+def _encode_bmp(pixels: Pixels) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "BMP")
+    return buffer.getvalue()
+
+
+def _vips_type(array: Pixels) -> str:
+    return "ushort" if array.dtype == np.uint16 else "uchar"
+
+
+def _on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
+    opacity = alpha.astype(np.uint32)[..., None]
+    mixed = pixels.astype(np.uint32) * opacity + 255 * (255 - opacity)
+    return ((mixed + 127) // 255).astype(np.uint8)
