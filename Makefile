@@ -1,0 +1,60 @@
+# make demo   see it work: degrade and restore the photos in examples/photos, write demo/before_after.png
+# make test   everything that must hold before a change is accepted (a few minutes)
+# make check  the same without the wheel and the demo
+# Each is enough on a fresh machine with python3 (3.11 to 3.13) and make: what is missing is installed into .venv.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
+SUITABLE := import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+
+.PHONY: help demo test check lint types tests wheel clean
+
+help:
+	@sed -n 's/^# \(make\)/\1/p' Makefile
+
+demo: $(VENV)/base
+	$(BIN)/python examples/demo.py
+
+test: check wheel demo
+
+check: lint types tests
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev
+	$(BIN)/mypy
+
+# One thread a worker: the workers share the cores, and small tensors gain nothing from threads.
+tests: $(VENV)/dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4
+
+wheel: $(VENV)/dev
+	$(BIN)/python tools/check_wheel.py
+
+$(VENV)/bin/python:
+	@for python in $(PYTHONS); do \
+		if $$python -c "$(SUITABLE)" 2>/dev/null; then \
+			echo "creating $(VENV) with $$python ($$($$python --version))"; \
+			exec $$python -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "adair needs Python 3.11, 3.12 or 3.13 with venv; python3 here is: $$(python3 --version 2>&1)." >&2; \
+	echo "Install one of them, or name it: make PYTHON=/path/to/python3.12 demo" >&2; \
+	exit 1
+
+$(VENV)/base: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing adair and what it needs (torch is the large part)"
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/base
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist demo .mypy_cache .pytest_cache .ruff_cache

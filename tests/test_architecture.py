@@ -1,0 +1,77 @@
+"""The house stands on floors: a lower one never imports a higher one, and neighbours on one floor stay apart."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "adair"
+
+FLOORS = {
+    "errors": 0,
+    "hardware": 1,
+    "metrics": 2,
+    "degradations": 3,
+    "backbones": 4,
+    "weights": 5,
+    "adapters": 6,
+    "train": 7,
+    "restore": 7,
+    "cli": 8,
+}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Parts of adair that a module imports, inside functions too; type-checking imports count as well."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the whole path, so that the floors can be read"
+            module = node.module or ""
+            names = [f"{module}.{alias.name}" for alias in node.names] if module == "adair" else [module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("adair.")}
+    return found - {"__version__"}
+
+
+def violations(part: str, tree: ast.AST) -> set[str]:
+    others = imported(tree) - {part}
+    return {name for name in others if name not in FLOORS or FLOORS[name] >= FLOORS[part]}
+
+
+MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
+INSIDE = [path for path in MODULES if path not in ("__init__.py", "__main__.py")]
+
+
+@pytest.mark.parametrize("path", INSIDE)
+def test_imports_only_lower_floors(path: str) -> None:
+    part = path.split("/")[0].removesuffix(".py")
+    assert part in FLOORS, f"{part}: give it a floor in this test"
+    assert violations(part, ast.parse((SOURCE / path).read_text(encoding="utf-8"))) == set()
+
+
+@pytest.mark.parametrize(
+    ("part", "code", "expected"),
+    [
+        ("metrics", "from adair.errors import AdairError", set()),
+        ("metrics", "def f():\n    from adair.restore import Restorer", {"restore"}),
+        ("train", "import adair.restore.files", {"restore"}),
+        ("restore", "from adair.cli.main import main", {"cli"}),
+        ("backbones", "from adair import weights", {"weights"}),
+        ("restore", "from adair import __version__", set()),
+        ("restore", "from adair.studio import x", {"studio"}),
+    ],
+)
+def test_the_rule_itself(part: str, code: str, expected: set[str]) -> None:
+    assert violations(part, ast.parse(code)) == expected
+
+
+def test_files_hold_one_idea() -> None:
+    """Long files are a sign of two ideas; nothing goes beyond 400 lines."""
+    lengths = {path: len((SOURCE / path).read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
