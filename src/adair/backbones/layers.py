@@ -1,0 +1,42 @@
+"""Layers that both backbones share."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class LayerNorm2d(nn.Module):
+    """Layer normalisation over the channels of every pixel of an NCHW tensor (Ba et al. 2016, arXiv 1607.06450).
+
+    Normalising the channels-last view keeps one fused kernel; for a channels-last tensor no data moves.
+
+    Args:
+        channels: number of channels.
+        eps: added to the variance.
+        centre: subtract the mean and learn a bias; without it the input is only divided by its standard deviation
+            ("bias-free" in Restormer, arXiv 2111.09881), so that the output stays proportional to the contrast.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-6, centre: bool = True) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels)) if centre else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``x`` (N, C, H, W); the shape and the precision stay."""
+        last = x.permute(0, 2, 3, 1)
+        if self.bias is not None:
+            last = F.layer_norm(last, (last.shape[-1],), self.weight, self.bias, self.eps)
+        else:
+            variance = last.var(dim=-1, keepdim=True, unbiased=False)
+            last = last * torch.rsqrt(variance + self.eps) * self.weight
+        return last.permute(0, 3, 1, 2)
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Zero-pad an NCHW tensor at the right and the bottom so that both sides are multiples of ``multiple``."""
+    height, width = x.shape[-2:]
+    return F.pad(x, (0, -width % multiple, 0, -height % multiple))

@@ -1,0 +1,117 @@
+"""NAFNet: a U-shaped restoration network without non-linear activations (Chen et al. 2022, arXiv 2204.04676).
+
+Parameter names follow the published checkpoints, so those can be loaded as foundations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adair.backbones.layers import LayerNorm2d, pad_to_multiple
+from adair.backbones.pooling import ChannelPool
+from adair.backbones.sites import Site
+
+
+class SimpleGate(nn.Module):
+    """Product of the two halves of the channels (equation 4 of the paper): 2C channels in, C out."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = x.chunk(2, dim=1)
+        return first * second
+
+
+def scaled_conv1x1(x: Tensor, conv: nn.Conv2d, scale: Tensor) -> Tensor:
+    """Return ``conv(x) * scale`` for a scale of one number per channel, (1, C, 1, 1).
+
+    Scaling the small weight rather than the large output saves a pass over memory, and two more backwards.
+    """
+    assert conv.bias is not None
+    return F.conv2d(x, conv.weight * scale.view(-1, 1, 1, 1), conv.bias * scale.view(-1))
+
+
+class NAFBlock(nn.Module):
+    """The block of figure 3c: a depthwise branch with simplified channel attention, then a gated feed-forward branch.
+
+    Both branches are residual, scaled by learned ``beta`` and ``gamma`` that start at zero.
+
+    Args:
+        channels: channels in and out.
+        stride: how many pixels of the image one pixel at this level covers.
+    """
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.norm1 = LayerNorm2d(channels)
+        self.conv1 = nn.Conv2d(channels, 2 * channels, 1)
+        self.conv2 = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
+        self.sca = nn.Sequential(ChannelPool(stride), nn.Conv2d(channels, channels, 1))
+        self.conv3 = nn.Conv2d(channels, channels, 1)
+        self.norm2 = LayerNorm2d(channels)
+        self.conv4 = nn.Conv2d(channels, 2 * channels, 1)
+        self.conv5 = nn.Conv2d(channels, channels, 1)
+        self.gate = SimpleGate()
+        self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.site1 = Site(channels)
+        self.site2 = Site(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed = self.norm1(x)
+        y = self.gate(self.conv2(self.conv1(normed)))
+        pool: ChannelPool = self.sca[0]
+        y = y * pool.spread(self.sca(y), *y.shape[-2:])
+        x = x + self.site1(normed, scaled_conv1x1(y, self.conv3, self.beta))
+        normed = self.norm2(x)
+        y = self.gate(self.conv4(normed))
+        return x + self.site2(normed, scaled_conv1x1(y, self.conv5, self.gamma))
+
+
+class NAFNet(nn.Module):
+    """Encoder and decoder of NAF blocks with additive skips; predicts the correction to its input.
+
+    Args:
+        width: channels at full resolution; each level below has twice as many at half the resolution.
+        encoder: blocks at each level on the way down.
+        middle: blocks at the lowest level.
+        decoder: blocks at each level on the way up, lowest first; as many levels as ``encoder``.
+    """
+
+    def __init__(self, width: int, encoder: Sequence[int], middle: int, decoder: Sequence[int]) -> None:
+        super().__init__()
+        self.multiple = 2 ** len(encoder)
+        self.intro = nn.Conv2d(3, width, 3, padding=1)
+        self.ending = nn.Conv2d(width, 3, 3, padding=1)
+        self.encoders, self.downs = nn.ModuleList(), nn.ModuleList()
+        self.ups, self.decoders = nn.ModuleList(), nn.ModuleList()
+        channels, stride = width, 1
+        for blocks in encoder:
+            self.encoders.append(nn.Sequential(*(NAFBlock(channels, stride) for _ in range(blocks))))
+            self.downs.append(nn.Conv2d(channels, 2 * channels, 2, stride=2))
+            channels, stride = 2 * channels, 2 * stride
+        self.middle_blks = nn.Sequential(*(NAFBlock(channels, stride) for _ in range(middle)))
+        for blocks in decoder:
+            self.ups.append(nn.Sequential(nn.Conv2d(channels, 2 * channels, 1, bias=False), nn.PixelShuffle(2)))
+            channels, stride = channels // 2, stride // 2
+            self.decoders.append(nn.Sequential(*(NAFBlock(channels, stride) for _ in range(blocks))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Restore ``x`` (N, 3, H, W), RGB in 0..1, any H and W from 1 up; the output has the same shape and precision.
+
+        The network may hold its weights in a lower precision than ``x``: only the correction is computed in it, and
+        added to ``x`` as it came.
+        """
+        height, width = x.shape[-2:]
+        y = self.intro(pad_to_multiple(x.to(self.intro.weight.dtype), self.multiple))
+        skips = []
+        for blocks, down in zip(self.encoders, self.downs, strict=True):
+            y = blocks(y)
+            skips.append(y)
+            y = down(y)
+        y = self.middle_blks(y)
+        for up, blocks in zip(self.ups, self.decoders, strict=True):
+            y = blocks(up(y) + skips.pop())
+        return x + self.ending(y)[..., :height, :width].to(x.dtype)

@@ -1,0 +1,74 @@
+"""``adair adapt``: train an adapter for a degradation, on a frozen foundation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def adapt(
+    name: Annotated[str, typer.Argument(help="Name of the task: denoise, sr, ..., or your own.")],
+    photos: Annotated[Path, typer.Option(help="Folder of clean photos, searched recursively.")],
+    recipe: Annotated[str | None, typer.Option(help="Degradation to undo; a bundled task has its own.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The adapter; default: NAME.safetensors.")] = None,
+    foundation: Annotated[Path | None, typer.Option(help="Foundation file; default: the bundled one.")] = None,
+    kind: Annotated[str, typer.Option(help="merge (free at run time, blends) or conv.")] = "merge",
+    start: Annotated[Path | None, typer.Option(help="Adapter file to begin from.")] = None,
+    steps: Annotated[int, typer.Option(help="Length of the run in steps.")] = 10_000,
+    batch: Annotated[int, typer.Option(help="Patches a step.")] = 16,
+    patch: Annotated[str, typer.Option(help="Side of a patch in pixels; progressive as 64,0.8:96 (96 from 80 % on).")] = "64",
+    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
+    hold: Annotated[float, typer.Option(help="Part of the run before the learning rate falls.")] = 0.0,
+    schedule: Annotated[str, typer.Option(help="steps, or time: the learning rate ends with --max-minutes.")] = "steps",
+    max_minutes: Annotated[float | None, typer.Option(help="Stop cleanly at a checkpoint after so long.")] = None,
+    validate_steps: Annotated[int, typer.Option(help="Steps between validations.")] = 250,
+    seed: Annotated[int, typer.Option(help="All randomness follows from it.")] = 0,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; default: the fastest that is safe.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Stem of a photo to leave out; repeat for more.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: beside the adapter.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the adapter.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the adapter if it exists.")] = False,
+) -> None:
+    """Train an adapter: clean photos in, your degradation undone."""
+    from adair.cli.training import build_plan, open_photos, progress_bar
+    from adair.errors import AdairError
+    from adair.train.adapt import adapt as run
+    from adair.train.tasks import TASKS
+    from adair.weights import load_foundation
+
+    task = TASKS.get(name)
+    if recipe is None and task is None:
+        raise AdairError(f"{name}: not a bundled task ({', '.join(TASKS)}); say what to undo with --recipe")
+    target = output or Path(f"{name}.safetensors")
+    if target.exists() and not (overwrite or resume):
+        raise AdairError(f"{target}: exists already; choose another -o, --resume its training, or --overwrite it")
+    plan = build_plan(
+        recipe or (task.recipe if task else ""),
+        steps=steps,
+        batch=batch,
+        patch=patch,
+        learning_rate=learning_rate,
+        hold=hold,
+        schedule=schedule,
+        max_minutes=max_minutes,
+        validate_steps=validate_steps,
+        seed=seed,
+        device=device,
+        precision=precision,
+    )
+    frozen = load_foundation(foundation)
+    store = open_photos(photos, cache or target.parent / "cache", exclude or [])
+    exam = task.exam if task and recipe is None else {"recipe": str(plan.recipe)}
+    with progress_bar(plan) as watch:
+        report = run(
+            name, frozen, store, plan, target, kind=kind, exam=exam, start=start, device=device, resume=resume, watch=watch
+        )
+    print(f"{target}: {report.step} steps, {report.seconds / 60:.1f} minutes")
+    for label, value in report.psnr.items():
+        print(f"  {label}: input {report.input_psnr[label]:.2f} dB, restored {value:.2f} dB")
+    print(f"use it: adair restore PHOTO --adapter {target} --task {name}")
+    if not report.finished:
+        print("stopped early; go on with --resume and the same options")

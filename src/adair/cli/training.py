@@ -1,0 +1,109 @@
+"""What the two training commands share: from options to a plan, and the progress bar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from adair.degradations import parse_recipe
+from adair.errors import AdairError
+from adair.hardware import choose_device, choose_precision
+from adair.train.loop import Plan, Report
+from adair.train.photos import PhotoStore, open_store
+from adair.train.schedule import Schedule
+
+
+def build_plan(
+    recipe: str,
+    *,
+    patch: str,
+    learning_rate: float,
+    hold: float,
+    schedule: str,
+    device: str | None,
+    precision: str | None,
+    **rest: Any,
+) -> Plan:
+    """Check the options of a training command and turn them into a plan."""
+    if schedule not in ("steps", "time"):
+        raise AdairError(f"--schedule {schedule}: choose steps or time")
+    return Plan(
+        recipe=parse_recipe(recipe),
+        schedule=Schedule(learning_rate, hold=hold),
+        patches=parse_patches(patch),
+        by_time=schedule == "time",
+        precision=choose_precision(precision, choose_device(device)).dtype,
+        **rest,
+    )
+
+
+def parse_patches(text: str) -> tuple[tuple[float, int], ...]:
+    """Read progressive patch sizes: ``64`` or ``64,0.5:96,0.8:128``."""
+    pairs = []
+    for part in text.split(","):
+        start, _, side = part.rpartition(":")
+        try:
+            pairs.append((float(start or 0), int(side)))
+        except ValueError:
+            raise AdairError(f"--patch {text}: '{part}' is not a size such as 64 or a start and a size such as 0.8:96") from None
+    return tuple(sorted(pairs))
+
+
+def backbone_config(backbone: str, width: int | None, blocks: str | None) -> dict[str, Any]:
+    """Read the shape of a backbone from its options; what is not given stays at the default."""
+    config: dict[str, Any] = {} if width is None else {"width": width}
+    if blocks is not None:
+        try:
+            groups = [[int(number) for number in group.split(",")] for group in blocks.split("/")]
+        except ValueError:
+            raise AdairError(f"--blocks {blocks}: whole numbers, as in 1,1,2,6/2/1,1,1,1") from None
+        if backbone == "nafnet":
+            if len(groups) != 3 or len(groups[1]) != 1:
+                raise AdairError(f"--blocks {blocks}: nafnet needs encoder/middle/decoder, as in 1,1,2,6/2/1,1,1,1")
+            config |= {"encoder": groups[0], "middle": groups[1][0], "decoder": groups[2]}
+        else:
+            config["blocks"] = groups[0]
+    return config
+
+
+def open_photos(folder: Path, cache: Path, exclude: Sequence[str]) -> PhotoStore:
+    """Open the photo store, decoding with a progress bar; name what had to be skipped."""
+    console = Console(stderr=True)
+    with Progress(TextColumn("decoding photos"), BarColumn(), TextColumn("{task.completed}/{task.total}"), console=console) as bar:
+        task = bar.add_task("", total=None, visible=False)
+        store = open_store(
+            folder, cache, exclude, progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+        )
+    for reason in store.skipped:
+        console.print(f"skipped {reason}", markup=False, highlight=False)
+    return store
+
+
+@contextmanager
+def progress_bar(plan: Plan) -> Iterator[Callable[[Report], None]]:
+    """Show a run: a bar in a terminal, else a line for each validation."""
+    console = Console(stderr=True)
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), TimeRemainingColumn())
+    printed = {"step": 0}
+
+    def results(report: Report) -> str:
+        return "  ".join(f"{name} {value:.2f} (input {report.input_psnr[name]:.2f})" for name, value in report.psnr.items())
+
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=1.0)
+
+        def watch(report: Report) -> None:
+            pace = report.step / max(report.seconds, 1e-9)
+            line = f"step {report.step}  {pace:.2f} it/s  loss {report.loss:.4f}  rate {report.rate:.1e}"
+            bar.update(task, completed=report.progress, description=line)
+            if report.psnr and report.step % plan.validate_steps == 0 and report.step != printed["step"]:
+                printed["step"] = report.step
+                print(f"{line}  {report.seconds / 60:.1f} min  PSNR: {results(report)}", file=sys.stderr, flush=True)
+
+        yield watch

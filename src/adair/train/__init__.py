@@ -1,0 +1,1 @@
+"""Training: one loop for foundations and adapters."""
