@@ -1,0 +1,26 @@
+"""Weights on disk: safetensors files with checked headers, the foundation, and what ships in the package."""
+
+from adair.weights.files import Header, TensorInfo, check_tensors, read_header, read_tensors, write_safetensors
+from adair.weights.foundation import (
+    Foundation,
+    bundled_adapters,
+    bundled_foundation,
+    fingerprint,
+    load_foundation,
+    save_foundation,
+)
+
+__all__ = [
+    "Foundation",
+    "Header",
+    "TensorInfo",
+    "bundled_adapters",
+    "bundled_foundation",
+    "check_tensors",
+    "fingerprint",
+    "load_foundation",
+    "read_header",
+    "read_tensors",
+    "save_foundation",
+    "write_safetensors",
+]

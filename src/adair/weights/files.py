@@ -1,0 +1,103 @@
+"""Safetensors files of ours: written whole or not at all, read only after their header has been checked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from adair.errors import AdairError
+from adair.weights.header import FORMAT, METADATA_KEY, Header, TensorInfo, read_header, short
+
+__all__ = ["Header", "TensorInfo", "check_tensors", "read_header", "read_tensors", "write_safetensors"]
+
+
+def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors (as they are: type and values) with our metadata; the file appears whole or not at all.
+
+    Args:
+        path: the file; an existing one is replaced.
+        tensors: name to tensor, on any device.
+        metadata: what `json` can write; the format version is added.
+
+    Raises:
+        AdairError: a value that is NaN or infinite, metadata that is no JSON, or a folder that cannot be written.
+    """
+    path = Path(path)
+    for name, tensor in tensors.items():
+        _check_finite(path, name, tensor)
+    try:
+        text = json.dumps({"format": FORMAT, **metadata}, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise AdairError(f"{path}: its metadata cannot be written as JSON: {error}") from error
+    plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    _write_whole(path, safetensors.torch.save(plain, {METADATA_KEY: text, "format": "pt"}))
+
+
+def check_tensors(header: Header, expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise `AdairError` unless the file holds exactly the ``expected`` tensors (name to shape)."""
+    missing, extra = sorted(expected.keys() - header.tensors), sorted(header.tensors.keys() - expected)
+    if missing:
+        raise AdairError(f"{header.path}: lacks tensor {_listing(missing)}; it is damaged or made for another network")
+    if extra:
+        raise AdairError(f"{header.path}: has the unknown tensor {_listing(extra)}; it was made for another network")
+    for name, shape in expected.items():
+        found = header.tensors[name].shape
+        if found != tuple(shape):
+            raise AdairError(
+                f"{header.path}: tensor {short(name)} has shape {list(found)}, expected {list(shape)}; "
+                "it was made for another network"
+            )
+
+
+def read_tensors(header: Header) -> dict[str, Tensor]:
+    """Read all tensors of a checked file as float32, each with memory of its own.
+
+    Raises:
+        AdairError: a value is NaN or infinite, or the file changed since its header was read.
+    """
+    tensors = {}
+    try:
+        with safe_open(header.path, framework="pt") as file:
+            for name, info in header.tensors.items():
+                stored = file.get_tensor(name)
+                if tuple(stored.shape) != info.shape:
+                    raise AdairError(f"{header.path}: changed while it was read; try again")
+                _check_finite(header.path, name, stored)
+                tensors[name] = stored.to(torch.float32, copy=True)
+    except (OSError, SafetensorError) as error:
+        raise AdairError(f"{header.path}: cannot be read: {short(str(error))}") from error
+    return tensors
+
+
+def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
+    if not tensor.isfinite().all():
+        raise AdairError(f"{path}: tensor {short(name)} holds NaN or infinite values; the weights are broken")
+
+
+def _listing(names: list[str]) -> str:
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return short(names[0]) + more
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        raise AdairError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink()

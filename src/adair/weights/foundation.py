@@ -1,0 +1,156 @@
+"""The foundation: a frozen backbone with the weights that all adapters build on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adair.backbones import build_backbone, complete_config
+from adair.errors import AdairError
+from adair.weights.files import Header, check_tensors, read_header, read_tensors, write_safetensors
+from adair.weights.header import short
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+@dataclasses.dataclass(frozen=True)
+class Foundation:
+    """A loaded foundation.
+
+    Attributes:
+        backbone: name of the network, "nafnet" or "restormer".
+        config: its whole configuration.
+        model: the network in float32, in evaluation mode; no parameter asks for a gradient.
+        fingerprint: hash of the weights; adapters name it.
+        card: recipe, training facts, measured numbers, licence: whatever its author recorded.
+    """
+
+    backbone: str
+    config: dict[str, Any]
+    model: nn.Module
+    fingerprint: str
+    card: dict[str, Any]
+
+
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """Hash weights: SHA-256 over names (sorted), shapes and float32 values (little-endian), as hexadecimal digits.
+
+    The values are those that a user gets on loading, so storing the same weights as float16 or as their float32
+    expansion makes no difference.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().to("cpu", torch.float32).contiguous()
+        digest.update(f"{name}{list(tensor.shape)}".encode())
+        digest.update(tensor.numpy().astype("<f4", copy=False).data)
+    return digest.hexdigest()
+
+
+def save_foundation(
+    path: str | os.PathLike[str],
+    backbone: str,
+    config: Mapping[str, Any] | None,
+    state_dict: Mapping[str, Tensor],
+    card: Mapping[str, Any] | None = None,
+    dtype: torch.dtype = torch.float16,
+) -> str:
+    """Write a foundation file and return its fingerprint.
+
+    The tensors of a published checkpoint can be given as they are. The file's metadata: format, kind "foundation",
+    backbone, config, fingerprint, card.
+
+    Args:
+        path: the file; it appears whole or not at all.
+        backbone: "nafnet" or "restormer".
+        config: its configuration; what is left out takes the defaults.
+        state_dict: name to tensor, names as published.
+        card: recipe, training facts, measured numbers, licence; anything that JSON can hold.
+        dtype: how values are stored: torch.float16, bfloat16 or float32.
+
+    Raises:
+        AdairError: tensors that do not fit the backbone, values that ``dtype`` cannot hold, an unwritable folder.
+    """
+    config = complete_config(backbone, config)
+    expected = _shapes(_on_meta(backbone, config))
+    if state_dict.keys() != expected.keys():
+        odd = sorted(state_dict.keys() ^ expected.keys())[0]
+        side = "lacks" if odd in expected else "does not know"
+        raise AdairError(
+            f"{path}: tensor {short(odd)} is one that the {'weights' if odd in expected else backbone} {side}"
+        )
+    for name, shape in expected.items():
+        if tuple(state_dict[name].shape) != shape:
+            found = list(state_dict[name].shape)
+            raise AdairError(f"{path}: tensor {short(name)} has shape {found}, {backbone} needs {list(shape)}")
+    stored = {name: tensor.detach().to(dtype) for name, tensor in state_dict.items()}
+    mark = fingerprint(stored)
+    metadata = {"kind": "foundation", "backbone": backbone, "config": config, "fingerprint": mark}
+    write_safetensors(path, stored, {**metadata, "card": dict(card or {})})
+    return mark
+
+
+def load_foundation(path: str | os.PathLike[str] | None = None) -> Foundation:
+    """Load a foundation file; None loads the bundled one.
+
+    Raises:
+        AdairError: a file that cannot be read, is no foundation, or does not hold what it claims.
+    """
+    header = read_header(bundled_foundation() if path is None else path)
+    if header.kind != "foundation":
+        what = "an adapter; open it with the foundation that it names" if header.kind else "not a file of AdaIR"
+        raise AdairError(f"{header.path}: is {what}, a foundation is needed here")
+    backbone, config, model = _network_of(header)
+    check_tensors(header, _shapes(model))
+    weights = read_tensors(header)
+    mark = fingerprint(weights)
+    if mark != header.metadata.get("fingerprint"):
+        raise AdairError(
+            f"{header.path}: its weights do not match its fingerprint; the file is damaged, download it again"
+        )
+    model.load_state_dict(weights, assign=True)
+    card = header.metadata.get("card")
+    return Foundation(
+        backbone, config, model.eval().requires_grad_(False), mark, card if isinstance(card, dict) else {}
+    )
+
+
+def bundled_foundation() -> Path:
+    """Path of the foundation that ships with the package; raises `AdairError` where there is none."""
+    path = BUNDLED / "foundation.safetensors"
+    if not path.is_file():
+        raise AdairError(f"{path}: the bundled foundation is missing; reinstall AdaIR, or name a foundation file")
+    return path
+
+
+def bundled_adapters() -> dict[str, Path]:
+    """Task name to the file of the adapter that ships with the package, sorted by name."""
+    return {path.stem: path for path in sorted(BUNDLED.glob("*.safetensors")) if path.stem != "foundation"}
+
+
+def _network_of(header: Header) -> tuple[str, dict[str, Any], nn.Module]:
+    """Return the backbone's name, its whole configuration, and the network without weights."""
+    name, config = header.metadata.get("backbone"), header.metadata.get("config")
+    if not isinstance(name, str) or not isinstance(config, dict):
+        raise AdairError(f"{header.path}: does not say which backbone it is for; the file is damaged")
+    try:
+        config = complete_config(name, config)
+        return name, config, _on_meta(name, config)
+    except AdairError as error:
+        raise AdairError(f"{header.path}: {error}") from error
+
+
+def _on_meta(backbone: str, config: Mapping[str, Any]) -> nn.Module:
+    """Build a network without memory for its weights: to know the shapes, or to be given loaded ones."""
+    with torch.device("meta"):
+        return build_backbone(backbone, config)
+
+
+def _shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
