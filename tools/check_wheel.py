@@ -21,7 +21,9 @@ LARGEST = {"foundation": 20_000_000, "adapter": 1_900_000}
 def run(*words: str | Path, folder: Path) -> str:
     """Run a command in ``folder``, away from the checkout's modules, and return what it prints."""
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    return subprocess.run([str(word) for word in words], cwd=folder, env=clean, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(
+        [str(word) for word in words], cwd=folder, env=clean, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
 
 
 def main() -> None:
