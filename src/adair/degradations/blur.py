@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -42,16 +40,11 @@ def _blur_side(x: Tensor, taps: Tensor, side: int) -> Tensor:
     size, reach = x.shape[side], taps.shape[1] // 2
     if size <= _DENSE:
         place = torch.arange(size, device=x.device).unsqueeze(1) + torch.arange(-reach, reach + 1, device=x.device)
-        index = mirror(place, size, repeat_edge=False).unsqueeze(0).expand(n, -1, -1)
+        index = mirror(place, size).unsqueeze(0).expand(n, -1, -1)
         matrix = rows_from_taps(index, taps.unsqueeze(1).expand(-1, size, -1).contiguous(), size)
         return along_width(x, matrix) if side == 3 else along_height(x, matrix)
-    border = mirror(torch.arange(-reach, size + reach, device=x.device), size, repeat_edge=False)
+    border = mirror(torch.arange(-reach, size + reach, device=x.device), size)
     shape = (n * c, 1, 1, -1) if side == 3 else (n * c, 1, -1, 1)
     weight = taps.repeat_interleave(c, dim=0).view(shape)
     padded = x.index_select(side, border)
     return F.conv2d(padded.view(1, n * c, *padded.shape[2:]), weight, groups=n * c).view(n, c, h, w)
-
-
-def odd(size: float) -> int:
-    """The odd kernel size that ``size`` stands for: 2 * floor(size / 2) + 1."""
-    return 2 * math.floor(size / 2) + 1

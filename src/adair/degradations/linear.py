@@ -6,17 +6,11 @@ import torch
 from torch import Tensor
 
 
-def mirror(index: Tensor, size: Tensor | int, *, repeat_edge: bool) -> Tensor:
-    """Fold indices into 0..size-1 by mirroring, however far outside they lie.
-
-    ``repeat_edge``: the border pixel appears twice (symmetric: ..1 0 | 0 1..), or once (reflect: ..2 1 | 0 1 2..).
-    """
-    if repeat_edge:
-        index = index.remainder(2 * size)
-        return torch.minimum(index, 2 * size - 1 - index)
-    period = torch.as_tensor(2 * size - 2).clamp(min=1)
+def mirror(index: Tensor, size: int) -> Tensor:
+    """Fold indices into 0..size-1 by reflection (.. 2 1 | 0 1 2 ..), however far outside they lie."""
+    period = max(1, 2 * size - 2)
     index = index.remainder(period)
-    return torch.minimum(index, period - index)
+    return torch.minimum(index, period - index) if size > 1 else torch.zeros_like(index)
 
 
 def rows_from_taps(index: Tensor, weight: Tensor, size: int) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor
 from adair.degradations.noise import column
 from adair.metrics import quantise
 
-_MARGIN = 32  # pixels around the image where streaks that reach into it may start
+_AIRLIGHT = 0.8  # gray of the veil
+_FAR = (0.6, 0.5, 0.6, 0.55)  # amount, length, width, brightness of the far streaks beside the near ones
 
 
 def rain(
@@ -23,60 +24,61 @@ def rain(
     width: Tensor,
     brightness: Tensor,
     haze: Tensor,
+    blend: Tensor,
 ) -> Tensor:
-    """Rain streaks and a veil: y = 1 - (1 - v) (1 - s), v = (1 - haze) x + haze * 0.8 (screen blending).
+    """Rain streaks over a veil: y = v + s (``blend=add``) or 1 - (1 - v)(1 - s) (``screen``), v = (1 - haze) x + haze a.
 
-    s is a sum of streaks: random seeds of random strength, convolved with an anti-aliased line of the sample's angle
-    (degrees from upright), length and width (pixels); ``amount`` is the share of the image that streaks cover,
-    ``brightness`` the strength of a full streak. A second layer of finer, shorter and fainter streaks at a nearly equal
-    angle stands for the rain farther away. After the rain models of Garg and Nayar (2006, ACM SIGGRAPH) and Yang et al.
-    (2017, CVPR, section 3: streak layers plus atmospheric light); the screen keeps highlights from burning out. Rounded
-    to 8 bits.
+    s is a sum of streaks: sparse random seeds of random strength, convolved with an anti-aliased line of the sample's
+    ``angle`` (degrees from upright), ``length`` and ``width`` (pixels). ``amount`` is about the share of the image that
+    streaks cover, ``brightness`` the strength of the strongest streak. A second layer, denser, finer, shorter, fainter and
+    leaning a little otherwise, is the rain farther away. Streak layers plus airlight a follow Yang et al. 2017 (CVPR,
+    "Deep joint rain detection and removal", section 3). Rounded to 8 bits; ``amount=0, haze=0`` changes nothing.
     """
-    n, _, h, w = x.shape
-    height, width_ = h + 2 * _MARGIN, w + 2 * _MARGIN
-    near = _layer(n, height, width_, x.device, generator, amount, angle, length, width, brightness)
-    lean = angle + 4.0 * torch.sin(57.0 * angle)  # a little off, the same for equal settings
-    far = _layer(
-        n, height, width_, x.device, generator, 0.6 * amount, lean, 0.5 * length, 0.6 * width, 0.5 * brightness
-    )
-    streaks = (near + far)[:, :, _MARGIN : _MARGIN + h, _MARGIN : _MARGIN + w].clamp(0.0, 1.0)
+    _, _, height, wide = x.shape
+    near = torch.stack([length, width, angle])
+    lean = angle + 5 * torch.sin(angle * 12.9898)  # within 5 degrees, the same for equal settings
+    far = torch.stack([(_FAR[1] * length).clamp(min=2.0), (_FAR[2] * width).clamp(min=0.5), lean])
+    reach = int((0.58 * length.max() + 1.5 * width.max()).ceil()) + 1
+    size = tuple(_fast_length(side + 2 * reach) for side in (height, wide))
+
+    def seeds(drawn: Tensor, layer: Tensor, share: Tensor) -> Tensor:
+        """Strengths at the few places where ``drawn``, uniform in 0..1, is small; one streak covers length * width."""
+        density = column(share / (layer[0] * layer[1].clamp(min=1.0)), x).squeeze(1).clamp(1e-12, 0.5)
+        return (1.0 - 0.7 * drawn / density).mul_(drawn < density)
+
+    drawn = torch.rand(len(x), *size, generator=generator, device=x.device)
+    spectrum = torch.zeros((), device=x.device)
+    for layer, share, strength, places in (
+        (near, amount, brightness, drawn),
+        (far, _FAR[0] * amount, _FAR[3] * brightness, 1.0 - drawn),  # the other end: no place seeds both layers
+    ):
+        kernel = _streak(*(v.to(x.device, non_blocking=True) for v in layer), reach) * column(strength, x).squeeze(1)
+        spectrum = spectrum + torch.fft.rfft2(seeds(places, layer, share)) * torch.fft.rfft2(kernel, s=size)
+    streaks = torch.fft.irfft2(spectrum, s=size)
+    corner = 2 * reach  # the kernel's centre lies `reach` from its corner; before it the transform wraps around
+    streaks = streaks[:, None, corner : corner + height, corner : corner + wide].clamp(0.0, 1.0)
     veil = column(haze, x)
-    return quantise(1 - (1 - (x * (1 - veil) + 0.8 * veil)) * (1 - streaks))
+    veiled = x + veil * (_AIRLIGHT - x)
+    return quantise(veiled + streaks * torch.where(column(blend, x) > 0, 1 - veiled.clamp(0.0, 1.0), 1.0))
 
 
-def _layer(
-    n: int,
-    height: int,
-    width: int,
-    device: torch.device,
-    generator: torch.Generator,
-    amount: Tensor,
-    angle: Tensor,
-    length: Tensor,
-    thick: Tensor,
-    strength: Tensor,
-) -> Tensor:
-    """One layer of streaks (N, 1, height, width): seeds times line, by FFT (which wraps around; the margin hides it)."""
-    amount, angle, length, thick, strength = (
-        v.to(device, non_blocking=True).view(-1, 1, 1) for v in (amount, angle, length, thick, strength)
-    )
-    # One streak covers about length * width pixels, so this many seeds a pixel cover the share `amount`.
-    density = (amount / (length * thick.clamp(min=1.0))).clamp(max=0.5)
-    seeds = torch.rand(n, height, width, generator=generator, device=device)
-    seeds = torch.where(seeds < density, 0.35 + 0.65 * seeds / density.clamp(min=1e-12), 0.0)
-    kernel = _line(height, width, angle, length, thick, device) * strength
-    size = (height, width)
-    drawn = torch.fft.irfft2(torch.fft.rfft2(seeds) * torch.fft.rfft2(kernel), s=size)
-    return drawn.unsqueeze(1)
+def _streak(length: Tensor, width: Tensor, angle: Tensor, reach: int) -> Tensor:
+    """Lines (N, 2 * reach + 1, 2 * reach + 1), peak 1: Gaussian across, level with soft ends along."""
+    length, width, angle = (v.view(-1, 1, 1) for v in (length, width, angle * (math.pi / 180)))
+    place = torch.arange(-reach, reach + 1, device=length.device, dtype=length.dtype)
+    along = place.view(1, -1, 1) * torch.cos(angle) + place * torch.sin(angle)
+    across = place * torch.cos(angle) - place.view(1, -1, 1) * torch.sin(angle)
+    ends = ((length / 2 - along.abs()) / (0.15 * length + 1.0) + 0.5).clamp(0.0, 1.0)
+    return ends * torch.exp(across.square() * (-0.5 / (0.42 * width).clamp(min=0.4).square()))
 
 
-def _line(height: int, width: int, angle: Tensor, length: Tensor, thick: Tensor, device: torch.device) -> Tensor:
-    """A line about the origin, wrapped around: Gaussian across, flat with soft ends along; peak 1."""
-    row = torch.fft.fftfreq(height, 1 / height, device=device).view(1, -1, 1)
-    col = torch.fft.fftfreq(width, 1 / width, device=device).view(1, 1, -1)
-    turn = angle * (math.pi / 180)
-    along = row * torch.cos(turn) + col * torch.sin(turn)
-    across = col * torch.cos(turn) - row * torch.sin(turn)
-    profile = torch.exp(-across.square() / (2 * (0.42 * thick).clamp(min=0.35).square()))
-    return profile * torch.sigmoid((length / 2 - along.abs()) / (0.06 * length + 0.5))
+def _fast_length(length: int) -> int:
+    """The next length that the Fourier transform takes well: no prime factor above 5."""
+    while True:
+        rest = length
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return length
+        length += 1

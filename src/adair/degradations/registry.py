@@ -8,7 +8,7 @@ from adair.degradations.noise import noise
 from adair.degradations.operator import Operator
 from adair.degradations.rain import rain
 from adair.degradations.resample import resize_down_up
-from adair.degradations.values import YES_NO, Name, Number, Parameter, Range
+from adair.degradations.values import YES_NO, Choice, Name, Number, Parameter, Range
 
 _ALL = (
     Operator(
@@ -34,12 +34,13 @@ _ALL = (
     Operator(
         "rain",
         (
-            Parameter("amount", Range(0.02, 0.4), 0, 1),
+            Parameter("amount", Range(0.02, 0.3), 0, 1),
             Parameter("angle", Range(-45, 45), -90, 90),
-            Parameter("length", Range(10, 40), 1, 60),
-            Parameter("width", Range(1, 3), 0.5, 8),
-            Parameter("brightness", Range(0.2, 0.8), 0, 1),
-            Parameter("haze", Range(0, 0.2), 0, 1),
+            Parameter("length", Range(12, 60), 1, 100),
+            Parameter("width", Range(1, 4), 0.5, 10),
+            Parameter("brightness", Range(0.2, 0.9), 0, 1),
+            Parameter("haze", Range(0, 0.15), 0, 1),
+            Parameter("blend", Choice((Name("add", 0.0), Name("screen", 1.0))), names={"add": 0.0, "screen": 1.0}),
         ),
         rain,
     ),

@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from adair.degradations.linear import along_height, along_width, mirror, rows_from_taps
-from adair.metrics import quantise
+from adair.degradations.linear import along_height, along_width, rows_from_taps
 
 _DENSE = 512  # sides up to this become one product with a matrix; longer ones are gathered tap by tap
 
@@ -17,7 +16,8 @@ def resize(x: Tensor, size: tuple[int, int], scale: float | tuple[float, float] 
     """Bicubic resize as MATLAB's ``imresize`` computes it.
 
     Keys' cubic with a = -0.5 (Keys 1981, IEEE TASSP 29(6)), widened by 1/scale where the image shrinks (antialiasing),
-    weights normalised, symmetric border. Nothing is clamped or rounded.
+    weights normalised, border pixels repeated outwards. (MATLAB's published source mirrors the border instead; the low-resolution
+    files that MATLAB wrote for Set5 and Set14 repeat it, and so reproduce bit for bit.) Nothing is clamped or rounded.
 
     Args:
         x: (N, C, H, W) float.
@@ -40,26 +40,35 @@ def resize(x: Tensor, size: tuple[int, int], scale: float | tuple[float, float] 
     return x
 
 
-def resize_down_up(x: Tensor, generator: torch.Generator, *, scale: Tensor) -> Tensor:
-    """Shrink by ``scale``, round to 8 bits, enlarge to the first size: what super-resolution gets to see.
-
-    The small image is MATLAB's ``imresize(x, 1/scale)``, ceil(side / scale) pixels to a side; it is enlarged by exactly
-    ``scale`` and the few pixels beyond the first size (a side that ``scale`` does not divide) are cut off at the right
-    and bottom, so the image never shifts. ``scale`` may be any real number and differ from sample to sample: every
-    sample's weights are one small matrix, filled with zeros to the largest small size of the batch.
-    """
-    height, width = x.shape[2:]
-    if max(height, width) > _DENSE:
-        return torch.cat([_down_up_one(x[i : i + 1], float(scale[i])) for i in range(len(x))])
-    (down_h, up_h), (down_w, up_w) = (_down_up_matrices(side, scale, x.device) for side in (height, width))
-    small = quantise(along_width(along_height(x, down_h), down_w))
-    return quantise(along_width(along_height(small, up_h), up_w))
-
-
 def shrink(x: Tensor, scale: float) -> Tensor:
-    """MATLAB's ``imresize(x, 1/scale)`` of (N, C, H, W), rounded to 8 bits: ceil(side / scale) pixels to a side."""
-    height, width = (small_side(side, scale) for side in x.shape[2:])
-    return quantise(resize(x, (height, width), 1 / scale))
+    """MATLAB's ``imresize(x, 1/scale)`` of an 8-bit image: ceil(side / scale) pixels to a side, 8 bits.
+
+    MATLAB rounds to 8 bits, halves up, after each of its two passes; this does too, and gives its very pixels.
+
+    Args:
+        x: (N, C, H, W) in 0..1.
+        scale: 1 or more, whole or not.
+    """
+    height, wide = (small_side(side, scale) for side in x.shape[2:])
+    rows = _round_half_up(_resize_side(x.double(), 2, height, 1 / scale))
+    return _round_half_up(_resize_side(rows, 3, wide, 1 / scale)).to(x.dtype)
+
+
+def resize_down_up(x: Tensor, generator: torch.Generator, *, scale: Tensor) -> Tensor:
+    """Shrink by ``scale`` (bicubic, 8 bits; see ``shrink``), enlarge to the first size: what super-resolution starts from.
+
+    The small image is enlarged by exactly ``scale``; where ``scale`` does not divide a side, the pixels beyond the first
+    size are cut off at the right and bottom, so the image never shifts. Clamped to 0..1 but not rounded again, as the
+    enlarged image never is a file. ``scale`` may be any real number and differ from sample to sample: every sample's
+    weights are one small matrix, filled with zeros up to the largest small size of the batch.
+    """
+    height, wide = x.shape[2:]
+    if max(height, wide) > _DENSE:
+        one_by_one = zip(x.split(1), scale.double().tolist(), strict=True)
+        return torch.cat([resize(shrink(one, s), (height, wide), s) for one, s in one_by_one]).clamp_(0.0, 1.0)
+    (down_h, up_h), (down_w, up_w) = (_down_up_matrices(side, scale, x.device) for side in (height, wide))
+    small = _round_half_up(along_width(_round_half_up(along_height(x, down_h)), down_w))
+    return along_width(along_height(small, up_h), up_w).clamp_(0.0, 1.0)
 
 
 def small_side(side: int, scale: float) -> int:
@@ -67,9 +76,10 @@ def small_side(side: int, scale: float) -> int:
     return max(1, math.ceil(side / scale - 1e-4))
 
 
-def _down_up_one(x: Tensor, scale: float) -> Tensor:
-    small = shrink(x, scale)
-    return quantise(resize(small, (x.shape[2], x.shape[3]), scale))
+def _round_half_up(x: Tensor) -> Tensor:
+    """To 8 bits as MATLAB rounds; the small extra keeps exact halves from falling to the dust of the arithmetic."""
+    dust = 1e-4 if x.dtype == torch.float32 else 1e-8
+    return x.clamp(0.0, 1.0).mul_(255.0).add_(0.5 + dust).floor_().div_(255.0)
 
 
 def _down_up_matrices(side: int, scale: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -118,7 +128,8 @@ def _taps(size: int | Tensor, length: int, scale: Tensor) -> tuple[Tensor, Tenso
     index = left + torch.arange(math.ceil(2 * reach) + 2)
     weight = squeeze * _cubic(squeeze * (centre - index))
     weight = weight / weight.sum(dim=2, keepdim=True)
-    return mirror(index.long() - 1, size, repeat_edge=True), weight
+    index = index.long().sub_(1).clamp_(min=0)
+    return torch.minimum(index, torch.as_tensor(size) - 1), weight
 
 
 def _cubic(x: Tensor) -> Tensor:
