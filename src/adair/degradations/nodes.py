@@ -2,12 +2,11 @@
 
 Decisions (is it applied, in which order, with which numbers) are drawn on the CPU, pixels on the image's device. An
 operator runs once for all samples that take it at the same time, so a batch costs a handful of calls however it
-branches.
+branches. ``apply`` of a node owns its input: it may write the result into it, or return a new tensor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -121,16 +120,11 @@ Node = Operation | Chain | OneOf | Maybe | Shuffle
 
 
 def _where(chosen: Tensor, node: Node, x: Tensor, dice: Dice) -> Tensor:
-    """Send the chosen samples (N,) bool on the CPU, and only those, through ``node``."""
-    return apply_to(chosen, lambda part: node.apply(part, dice), x)
-
-
-def apply_to(chosen: Tensor, change: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """``change`` the samples of ``x`` that a CPU mask (N,) names; ``x`` itself stays as it is."""
+    """Send the chosen samples, a mask (N,) on the CPU, and only those, through ``node``; writes into ``x``."""
     index = chosen.nonzero().squeeze(1)
     if not len(index):
         return x
     if len(index) == len(x):
-        return change(x)
+        return node.apply(x, dice)
     index = index.to(x.device, non_blocking=True)
-    return x.index_copy(0, index, change(x.index_select(0, index)))
+    return x.index_copy_(0, index, node.apply(x.index_select(0, index), dice))

@@ -35,8 +35,8 @@ class Recipe:
         if not x.numel():
             return x.clone()
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            result = self.root.apply(x.detach().float(), _dice(generator, x.device))
-        return result.clone() if result is x else result.to(x.dtype)
+            own = x.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+            return self.root.apply(own, _dice(generator, x.device)).to(x.dtype)
 
     def __str__(self) -> str:
         return str(self.root)
