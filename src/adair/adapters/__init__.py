@@ -1,0 +1,21 @@
+"""Adapters: the few parameters that turn the frozen foundation into a specialist for one task."""
+
+from adair.adapters.adapted import AdaptedModel
+from adair.adapters.adapter import Adapter
+from adair.adapters.create import create_adapter
+from adair.adapters.files import LoadedAdapter, load_adapter, save_adapter
+from adair.adapters.kinds import KINDS
+from adair.adapters.size import BUDGET, file_bytes, options_within
+
+__all__ = [
+    "BUDGET",
+    "KINDS",
+    "AdaptedModel",
+    "Adapter",
+    "LoadedAdapter",
+    "create_adapter",
+    "file_bytes",
+    "load_adapter",
+    "options_within",
+    "save_adapter",
+]
