@@ -1,0 +1,64 @@
+"""What weight files say of themselves, brought into one shape. Files come from strangers: every field may be odd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adair.weights import Header
+
+
+def describe_weights(header: Header) -> dict[str, Any]:
+    """The facts of a foundation's, an adapter's or a plain safetensors file, from its header alone."""
+    facts: dict[str, Any] = {"file": str(header.path), "kind": header.kind or "plain safetensors"}
+    metadata, card = header.metadata, _mapping(header.metadata.get("card"))
+    if header.kind == "adapter":
+        adapter = _mapping(metadata.get("adapter"))
+        facts |= {
+            "task": metadata.get("task"),
+            "adapter": adapter.get("kind"),
+            "options": adapter.get("options"),
+            "foundation": metadata.get("foundation"),
+        }
+    elif header.kind == "foundation":
+        facts |= {key: metadata.get(key) for key in ("backbone", "config", "fingerprint")}
+    facts |= {
+        "parameters": header.parameters,
+        "bytes": header.file_bytes,
+        "stored_as": sorted({info.dtype for info in header.tensors.values()}),
+        "tensors": len(header.tensors),
+    }
+    known = ("recipe", "licence", "training")
+    facts |= {key: card[key] for key in known if key in card}
+    facts["measured"] = measured(card)
+    facts["card"] = {key: value for key, value in card.items() if key not in (*known, "measured", "validation")}
+    return facts
+
+
+def measured(card: dict[str, Any]) -> list[dict[str, Any]]:
+    """The numbers of a card: ``name``, ``protocol``, ``input``, ``restored``, and ``foundation`` where it is known.
+
+    A card lists them under ``measured``; a file fresh from training has its validation instead.
+    """
+    listed = card.get("measured")
+    if isinstance(listed, list):
+        return [entry for entry in listed if isinstance(entry, dict) and "name" in entry]
+    validation = _mapping(card.get("validation"))
+    inputs, restored = _mapping(validation.get("input")), _mapping(validation.get("restored"))
+    return [
+        {"name": name, "protocol": validation.get("protocol"), "input": inputs.get(name), "restored": value}
+        for name, value in restored.items()
+    ]
+
+
+def figures_line(entry: dict[str, Any]) -> str:
+    """One measured number in words: ``noise 25: 20.30 to 31.02 dB``."""
+    before, after = entry.get("input"), entry.get("restored")
+    if not isinstance(before, (int, float)) or not isinstance(after, (int, float)):
+        return f"{entry['name']}: {after}"
+    foundation = entry.get("foundation")
+    aside = f" (foundation alone {foundation:.2f})" if isinstance(foundation, (int, float)) else ""
+    return f"{entry['name']}: {before:.2f} to {after:.2f} dB{aside}"
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

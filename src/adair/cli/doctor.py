@@ -1,0 +1,86 @@
+"""``adair doctor``: what this machine has, how adair will use it, and whether the installation is whole."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def doctor(
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: what adair would choose.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check machine and installation. Exit code 1 if something that adair needs is broken."""
+    from adair import __version__
+    from adair.cli.show import print_facts, print_json, size
+    from adair.hardware import describe, tune_allocator
+
+    tune_allocator()
+    facts = {"adair": __version__, **describe(device), "weights": _weights(), "images": _images()}
+    facts["problems"] = _problems(facts)
+    if as_json:
+        print_json(facts)
+    else:
+        facts["memory_available"] = size(facts["memory_available"])
+        facts["gpus"] = [f"{gpu['name']} ({size(gpu['memory'])})" for gpu in facts["gpus"]] or "none"
+        for name in ("precision", "layout"):
+            facts[name] = f"{facts[name]}: {facts.pop(name + '_reason')}"
+        facts["problems"] = facts["problems"] or "none"
+        print_facts(facts)
+    if facts["problems"] not in ("none", []):
+        raise typer.Exit(1)
+
+
+def _weights() -> dict[str, str]:
+    """Every bundled weight file, opened as it would be for a restoration: ``intact``, or what is wrong."""
+    from adair.adapters import load_adapter
+    from adair.errors import AdairError
+    from adair.weights import bundled_adapters, load_foundation
+
+    try:
+        foundation = load_foundation()
+    except AdairError as error:
+        return {"foundation": str(error)}
+    states = {"foundation": "intact"}
+    for task, path in bundled_adapters().items():
+        try:
+            load_adapter(path, foundation)
+            states[task] = "intact"
+        except AdairError as error:
+            states[task] = str(error)
+    if len(states) == 1:
+        states["adapters"] = "missing; reinstall adair"
+    return states
+
+
+def _images() -> dict[str, str]:
+    """Every image format, written and read once: the bit depths that come back, or what is wrong."""
+    import numpy as np
+
+    from adair.errors import AdairError
+    from adair.restore.images import FORMATS, read_image, write_image
+
+    samples = np.full((16, 16, 3), 7, np.uint8), np.full((16, 16, 3), 7, np.uint16)
+    states = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for extension, name in FORMATS.items():
+            if name in states:
+                continue
+            path = Path(folder) / f"test{extension}"
+            try:
+                depths = []
+                for sample in samples:
+                    write_image(path, sample)
+                    depths.append(read_image(path).pixels.dtype.itemsize * 8)
+                states[name] = f"reads and writes {' and '.join(f'{bits} bits' for bits in dict.fromkeys(depths))}"
+            except (AdairError, OSError) as error:
+                states[name] = str(error)
+    return states
+
+
+def _problems(facts: dict[str, Any]) -> list[str]:
+    broken = [f"weights, {name}: {state}" for name, state in facts["weights"].items() if state != "intact"]
+    return broken + [f"{name}: {state}" for name, state in facts["images"].items() if not state.startswith("reads")]

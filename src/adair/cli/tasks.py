@@ -1,0 +1,48 @@
+"""``adair tasks``: what can be restored, and how well it was measured to work."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+
+def tasks(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with everything that the files say.")] = False,
+) -> None:
+    """List the tasks that ship with adair: what they do, their size, and their measured numbers."""
+    from adair.cli.cards import describe_weights, figures_line
+    from adair.cli.show import print_facts, print_json, print_table, size
+    from adair.train.tasks import TASKS
+    from adair.weights import bundled_adapters, bundled_foundation, read_header
+
+    foundation = describe_weights(read_header(bundled_foundation()))
+    listed: list[dict[str, Any]] = []
+    for name, path in bundled_adapters().items():
+        known = TASKS.get(name)
+        about = {"summary": known.summary, "scales": list(known.scales)} if known else {"summary": None, "scales": []}
+        listed.append({"task": name, **about, **describe_weights(read_header(path))})
+    if as_json:
+        print_json({"tasks": listed, "foundation": foundation})
+        return
+
+    rows = [
+        (
+            task["task"],
+            task["summary"] or task.get("recipe", ""),
+            f"{task['adapter']}, {task['parameters']:,} parameters, {size(task['bytes'])}",
+            "\n".join(map(figures_line, task["measured"])),
+        )
+        for task in listed
+    ]
+    print_table(("task", "what it does", "adapter", "measured (input to restored)"), rows)
+    print()
+    protocols = dict.fromkeys(entry.get("protocol") for task in listed for entry in task["measured"])
+    print_facts(
+        {
+            "protocol": "; ".join(str(protocol) for protocol in protocols if protocol),
+            "foundation": f"{foundation['backbone']}, {foundation['parameters']:,} parameters, "
+            f"{size(foundation['bytes'])}, fingerprint {str(foundation['fingerprint'])[:12]}",
+            "use": "adair restore PHOTO --task TASK",
+        }
+    )
