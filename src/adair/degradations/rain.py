@@ -38,8 +38,10 @@ def rain(
     near = torch.stack([length, width, angle])
     lean = angle + 5 * torch.sin(angle * 12.9898)  # within 5 degrees, the same for equal settings
     far = torch.stack([(_FAR[1] * length).clamp(min=2.0), (_FAR[2] * width).clamp(min=0.5), lean])
-    reach = int((0.58 * length.max() + 1.5 * width.max()).ceil()) + 1
-    size = tuple(_fast_length(side + 2 * reach) for side in (height, wide))
+    reach = int((0.58 * length.max() + width.max()).ceil()) + 1
+    # The transform wraps around, so a streak may leave at the bottom and enter at the top; rain looks the same anywhere,
+    # and the gap of `reach` keeps most streaks from being seen twice.
+    size = tuple(_fast_length(max(side + reach, 2 * reach + 1)) for side in (height, wide))
 
     def seeds(drawn: Tensor, layer: Tensor, share: Tensor) -> Tensor:
         """Strengths at the few places where ``drawn``, uniform in 0..1, is small; one streak covers length * width."""
@@ -54,22 +56,21 @@ def rain(
     ):
         kernel = _streak(*(v.to(x.device, non_blocking=True) for v in layer), reach) * column(strength, x).squeeze(1)
         spectrum = spectrum + torch.fft.rfft2(seeds(places, layer, share)) * torch.fft.rfft2(kernel, s=size)
-    streaks = torch.fft.irfft2(spectrum, s=size)
-    corner = 2 * reach  # the kernel's centre lies `reach` from its corner; before it the transform wraps around
-    streaks = streaks[:, None, corner : corner + height, corner : corner + wide].clamp(0.0, 1.0)
+    streaks = torch.fft.irfft2(spectrum, s=size)[:, None, :height, :wide].clamp(0.0, 1.0)
     veil = column(haze, x)
     veiled = x + veil * (_AIRLIGHT - x)
     return quantise(veiled + streaks * torch.where(column(blend, x) > 0, 1 - veiled.clamp(0.0, 1.0), 1.0))
 
 
 def _streak(length: Tensor, width: Tensor, angle: Tensor, reach: int) -> Tensor:
-    """Lines (N, 2 * reach + 1, 2 * reach + 1), peak 1: Gaussian across, level with soft ends along."""
+    """Lines (N, 2 * reach + 1, 2 * reach + 1), peak 1: a soft bump across, level with soft ends along."""
     length, width, angle = (v.view(-1, 1, 1) for v in (length, width, angle * (math.pi / 180)))
     place = torch.arange(-reach, reach + 1, device=length.device, dtype=length.dtype)
     along = place.view(1, -1, 1) * torch.cos(angle) + place * torch.sin(angle)
     across = place * torch.cos(angle) - place.view(1, -1, 1) * torch.sin(angle)
-    ends = ((length / 2 - along.abs()) / (0.15 * length + 1.0) + 0.5).clamp(0.0, 1.0)
-    return ends * torch.exp(across.square() * (-0.5 / (0.42 * width).clamp(min=0.4).square()))
+    ends = ((length / 2 - along.abs()) / (0.15 * length + 1.0) + 0.5).clamp_(0.0, 1.0)
+    bump = (1 - (across / (0.92 * width).clamp(min=1.0)).square()).clamp_(min=0.0).square()  # half as high `width` apart
+    return ends * bump
 
 
 def _fast_length(length: int) -> int:
