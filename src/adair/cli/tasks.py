@@ -20,7 +20,9 @@ def tasks(
     listed: list[dict[str, Any]] = []
     for name, path in bundled_adapters().items():
         known = TASKS.get(name)
-        about = {"summary": known.summary, "scales": list(known.scales)} if known else {"summary": None, "scales": []}
+        about: dict[str, Any] = (
+            {"summary": known.summary, "scales": list(known.scales)} if known else {"summary": None, "scales": []}
+        )
         listed.append({"task": name, **about, **describe_weights(read_header(path))})
     if as_json:
         print_json({"tasks": listed, "foundation": foundation})
