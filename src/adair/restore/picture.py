@@ -1,0 +1,113 @@
+"""What a user may hand over for restoring, and how the same kind is handed back.
+
+`open_picture` turns every kind into planes (stored pixels and alpha as NumPy arrays) and knows the way back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from adair.errors import AdairError
+from adair.restore.image_file import ImageFile
+
+WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Planes:
+    """One image: ``pixels`` (H, W, 1 or 3) and ``alpha`` (H, W) or None; both uint8, uint16 or float32 in 0..1."""
+
+    pixels: npt.NDArray[Any]
+    alpha: npt.NDArray[Any] | None = None
+
+
+Close = Callable[[list[Planes]], Any]
+
+
+def open_picture(image: Any) -> tuple[list[Planes], Close]:
+    """Return the images in ``image`` and the function that turns restored ones into the kind that ``image`` is.
+
+    Kinds: `ImageFile`; PIL.Image; array (H, W) or (H, W, C), uint8, uint16 or float; tensor (N, C, H, W), float. C is
+    1 or 3, plus one for alpha. Floats are in 0..1. A PIL image in a mode that cannot hold the result comes back as RGB
+    or RGBA (palette, CMYK) or L (1 bit).
+
+    Raises:
+        AdairError: another kind, shape or type; no pixels; numbers that are not finite.
+    """
+    if isinstance(image, ImageFile):
+        return [Planes(image.pixels, image.alpha)], lambda out: dataclasses.replace(
+            image, pixels=out[0].pixels, alpha=out[0].alpha
+        )
+    if isinstance(image, Image.Image):
+        return _open_pil(image)
+    if isinstance(image, np.ndarray):
+        return [_planes(image)], lambda out: _joined(out[0], image.ndim).astype(image.dtype, copy=False)
+    if isinstance(image, Tensor):
+        return _open_tensor(image)
+    raise AdairError(f"cannot restore a {type(image).__name__}; give a PIL image, an array or an NCHW tensor")
+
+
+def _planes(array: npt.NDArray[Any]) -> Planes:
+    if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and not 1 <= array.shape[2] <= 4):
+        raise AdairError(f"an array of shape {array.shape} is no image; give (H, W) or (H, W, C) with C from 1 to 4")
+    if array.dtype.kind == "f":
+        array = array.astype(np.float32, copy=False)
+        if not np.isfinite(array).all():
+            raise AdairError("the image holds numbers that are not finite (NaN or infinity); replace them")
+    elif array.dtype not in (np.uint8, np.uint16):
+        raise AdairError(f"an array of {array.dtype} has no known white; give uint8, uint16 or float in 0..1")
+    stacked = np.atleast_3d(array)
+    if stacked.shape[2] in (2, 4):
+        return Planes(stacked[..., :-1], stacked[..., -1])
+    return Planes(stacked)
+
+
+def _joined(planes: Planes, ndim: int) -> npt.NDArray[Any]:
+    if planes.alpha is not None:
+        return np.dstack([planes.pixels, planes.alpha])
+    return planes.pixels[..., 0] if ndim == 2 else planes.pixels
+
+
+def _open_pil(image: Image.Image) -> tuple[list[Planes], Close]:
+    mode = image.mode
+    if mode in ("P", "PA", "RGBa"):
+        mode = "RGBA" if mode != "P" or "transparency" in image.info else "RGB"
+    elif mode in ("1", "La"):
+        mode = "L" if mode == "1" else "LA"
+    elif mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
+        mode = "RGB"
+    elif mode in ("I", "F"):
+        raise AdairError(f"a PIL image of mode {mode} has no known white; give L, RGB, RGBA or I;16")
+    sixteen = mode.startswith("I;16")
+    array = np.asarray(image if sixteen or mode == image.mode else image.convert(mode))
+    info = {key: value for key, value in image.info.items() if key != "transparency"}
+    if mode == "RGB" and image.mode != "RGB":
+        info.pop("icc_profile", None)  # it described the inks, not the RGB that came of them
+
+    def close(out: list[Planes]) -> Image.Image:
+        restored = Image.fromarray(np.ascontiguousarray(_joined(out[0], array.ndim)))
+        restored.info = info
+        return restored
+
+    return [_planes(array.astype(np.uint16) if sixteen else array)], close
+
+
+def _open_tensor(image: Tensor) -> tuple[list[Planes], Close]:
+    if image.ndim != 4 or not image.is_floating_point():
+        shape = tuple(image.shape)
+        raise AdairError(f"a tensor of shape {shape} and {image.dtype} is no image; give (N, C, H, W), float in 0..1")
+    arrays = image.detach().float().cpu().permute(0, 2, 3, 1).numpy()
+
+    def close(out: list[Planes]) -> Tensor:
+        stack = torch.stack([torch.from_numpy(_joined(planes, 3)) for planes in out])
+        return stack.permute(0, 3, 1, 2).contiguous().to(image.device, image.dtype)
+
+    return [_planes(array) for array in arrays], close

@@ -1,0 +1,192 @@
+"""What a user holds: a foundation, its adapters, and `Restorer.restore`."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from adair.adapters import Adapter, load_adapter
+from adair.errors import AdairError
+from adair.hardware import choose_device, choose_layout, choose_precision, memory_available, tune_allocator
+from adair.restore.deploy import Deployment, bytes_per_pixel
+from adair.restore.picture import WHITE, Planes, open_picture
+from adair.restore.region import enlarge, region
+from adair.restore.tasks import FOUNDATION, check_scale, parse_task
+from adair.restore.tiling import OVERLAP, Tiler, choose_tile
+from adair.weights import Foundation, bundled_adapters, load_foundation
+
+Picture = TypeVar("Picture")
+Progress = Callable[[int, int], None]
+
+CPU_BUDGET = 2**30  # bytes for one tile: larger tiles are hardly faster and the machine has other things to do
+MOST_TILES_AT_ONCE = 16
+
+
+class Restorer:
+    """Restores images with a frozen foundation and its adapters; made by `Restorer.load`.
+
+    Master weights stay in float32. The network that runs is a copy with the adapters of the current task merged in, in
+    the precision and memory layout of the device; another task replaces it within milliseconds.
+
+    Args:
+        foundation: the network; the restorer takes it over.
+        adapters: task name to adapter file; a file is opened when its task is first asked for.
+        device, precision: as for `choose_device` and `choose_precision`.
+    """
+
+    def __init__(
+        self,
+        foundation: Foundation,
+        adapters: Mapping[str, Path] | None = None,
+        device: str | None = None,
+        precision: str | None = None,
+    ) -> None:
+        tune_allocator()
+        self.foundation = foundation
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
+        self._layout = choose_layout(self.device)
+        self._files = dict(adapters or {})
+        self._adapters: dict[str, Adapter] = {}
+        self._deployment = Deployment(foundation.model.to(self.device), self.precision, self._layout)
+        self._current: tuple[dict[str, float], nn.Module] | None = None
+
+    @classmethod
+    def load(
+        cls, foundation: str | os.PathLike[str] | None = None, device: str | None = None, precision: str | None = None
+    ) -> Restorer:
+        """Load a foundation file (None: the bundled one, with its adapters).
+
+        Args:
+            foundation: a safetensors file.
+            device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for the best there is.
+            precision: "fp32", "bf16", "fp16"; None or "auto" for the fastest that keeps the picture.
+
+        Raises:
+            AdairError: a file, device or precision that cannot be used.
+        """
+        # Adapters open only on the foundation that they were trained on, so bundled ones belong to the bundled one.
+        adapters = bundled_adapters() if foundation is None else {}
+        return cls(load_foundation(foundation), adapters, device, precision)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that there are adapters for, sorted."""
+        return tuple(sorted({*self._files, *self._adapters}))
+
+    def add_adapter(self, path: str | os.PathLike[str]) -> str:
+        """Add the task of an adapter file (it replaces one of the same name) and return the task's name.
+
+        Raises:
+            AdairError: no adapter file, or one for another foundation.
+        """
+        loaded = load_adapter(path, self.foundation)
+        name = loaded.task
+        if name == FOUNDATION:
+            raise AdairError(f"{path}: task name '{name}' is taken by the network without adapters; choose another")
+        self._adapters[name] = loaded.adapter
+        if self._current and name in self._current[0]:
+            self._current = None
+        return name
+
+    def restore(
+        self,
+        image: Picture,
+        task: str | Mapping[str, float],
+        scale: int | None = None,
+        strength: float = 1.0,
+        tile: int | None = None,
+        progress: Progress | None = None,
+    ) -> Picture:
+        """Restore an image; the result is of the kind that came in.
+
+        Gray images are restored as three equal channels and averaged; alpha stays as it is (enlarged with the image).
+
+        Args:
+            image: PIL.Image, array (H, W) or (H, W, C) of uint8, uint16 or float, tensor (N, C, H, W) of floats, or
+                an `ImageFile`; RGB or gray, with or without alpha; floats in 0..1. Other values are clamped.
+            task: one of `tasks`; a blend such as {"denoise": 0.7, "dejpeg": 0.3} (strengths of the adapters; also
+                written "denoise=0.7,dejpeg=0.3"); or "foundation" for the frozen network alone.
+            scale: 2, 3 or 4, only for "sr", which enlarges twice unless told otherwise.
+            strength: how much of the correction is applied: 0 gives the image itself (for "sr" the bicubic
+                enlargement), 1 the network's result, values between a mix of the two.
+            tile: side in pixels of the square tiles in which large images are restored; None chooses by the memory at
+                hand, 0 restores the whole image at once.
+            progress: called with tiles done and tiles in all.
+
+        Raises:
+            AdairError: an unknown task, a bad scale, strength, tile or image, or not enough memory.
+        """
+        blend = parse_task(task, self.tasks)
+        scale = check_scale(scale, blend)
+        if not 0 <= strength <= 1:
+            raise AdairError(f"strength {strength} is outside 0..1")
+        if tile is not None and tile < 0:
+            raise AdairError(f"tile {tile} is negative; give a side in pixels, or 0 for no tiles")
+        network = self._correct(self._network(blend), strength)
+        planes, close = open_picture(image)
+        restored: Picture = close([self._restore_planes(one, network, scale, tile, progress) for one in planes])
+        return restored
+
+    def _network(self, blend: dict[str, float]) -> nn.Module:
+        """The network for a blend of tasks; the last one used is kept."""
+        if self._current is None or self._current[0] != blend:
+            for name in blend.keys() - self._adapters.keys():
+                self._adapters[name] = load_adapter(self._files[name], self.foundation).adapter
+            adapters = {self._adapters[name]: strength for name, strength in blend.items()}
+            self._current = None  # a failure must not leave the old name on changed weights
+            self._current = blend, self._deployment.network(adapters)
+        return self._current[1]
+
+    def _correct(self, network: nn.Module, strength: float) -> Callable[[Tensor], Tensor]:
+        def correct(x: Tensor) -> Tensor:
+            restored: Tensor = network(x.contiguous(memory_format=self._layout.memory_format))
+            return restored if strength == 1 else x + strength * (restored - x)
+
+        return correct
+
+    @torch.inference_mode()
+    def _restore_planes(
+        self,
+        planes: Planes,
+        network: Callable[[Tensor], Tensor],
+        scale: int,
+        tile: int | None,
+        progress: Progress | None,
+    ) -> Planes:
+        source, white = planes.pixels, WHITE[planes.pixels.dtype]
+        height, width = source.shape[0] * scale, source.shape[1] * scale
+        result: npt.NDArray[Any] = np.empty((height, width, source.shape[2]), source.dtype)
+
+        def fetch(top: int, left: int, bottom: int, right: int) -> Tensor:
+            x = region(source, scale, (top, left, bottom, right), self.device)
+            return x.expand(-1, 3, -1, -1)
+
+        def store(top: int, lines: Tensor) -> None:
+            lines = lines if source.shape[2] == 3 else lines.mean(0, keepdim=True)
+            values = lines.clamp_(0, 1).mul_(white).permute(1, 2, 0).numpy()
+            result[top : top + len(values)] = values if white == 1.0 else np.rint(values, out=values)
+
+        tiler = Tiler(network, *self._sizes(height, width, tile))
+        tiler.run(height, width, fetch, store, progress)
+        return Planes(result, None if planes.alpha is None else enlarge(planes.alpha, scale))
+
+    def _sizes(self, height: int, width: int, tile: int | None) -> tuple[int, int, int]:
+        """Side of a tile, overlap, and how many go through the network together."""
+        if tile == 0:
+            return max(height, width) + 31, OVERLAP, 1
+        cost = bytes_per_pixel(self.foundation.backbone, self.foundation.config["width"], self.precision.dtype)
+        memory = memory_available(self.device) // 2
+        if self.device.type == "cpu":
+            memory = min(memory, CPU_BUDGET)
+        side = tile or choose_tile(memory, cost)
+        together = 1 if self.device.type == "cpu" else math.floor(memory / (cost * side**2))
+        return side, OVERLAP, min(max(together, 1), MOST_TILES_AT_ONCE)

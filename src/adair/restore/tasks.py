@@ -1,0 +1,70 @@
+"""What a user asks for ("denoise", a blend, a scale), checked and made plain."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Collection, Mapping
+
+from adair.errors import AdairError
+
+FOUNDATION = "foundation"  # the frozen network alone
+UPSCALING = "sr"
+SCALES = (2, 3, 4)
+
+
+def parse_task(task: str | Mapping[str, float], known: Collection[str]) -> dict[str, float]:
+    """Return the adapters that ``task`` asks for with their strengths; none for the foundation alone.
+
+    Args:
+        task: a name; a blend as a mapping, or written ``denoise=0.7,dejpeg=0.3``; or "foundation".
+        known: the names there are.
+
+    Raises:
+        AdairError: an unknown name (the nearest is suggested), or a strength that is no finite number.
+    """
+    blend = _parse_blend(task) if isinstance(task, str) else dict(task)
+    if not blend:
+        raise AdairError(f"no task named; known: {', '.join([*known, FOUNDATION])}")
+    for name, strength in blend.items():
+        if name not in known and name != FOUNDATION:
+            near = difflib.get_close_matches(str(name), [*known, FOUNDATION], n=1, cutoff=0.4)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise AdairError(f"unknown task '{name}'; {hint}known: {', '.join([*known, FOUNDATION])}")
+        if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not math.isfinite(strength):
+            raise AdairError(f"task '{name}': strength {strength!r} is not a finite number")
+    return {name: float(strength) for name, strength in blend.items() if name != FOUNDATION}
+
+
+def check_scale(scale: int | None, tasks: Collection[str]) -> int:
+    """Return how many times larger the result is: ``scale`` for super-resolution (2 unless given), else 1.
+
+    Raises:
+        AdairError: a scale that is not offered, or one given to a task that does not enlarge.
+    """
+    if UPSCALING not in tasks:
+        if scale not in (None, 1):
+            raise AdairError(f"scale {scale}: only task '{UPSCALING}' enlarges; leave the scale out or use it")
+        return 1
+    if scale is None:
+        return SCALES[0]
+    if scale not in SCALES:
+        raise AdairError(f"scale {scale}: task '{UPSCALING}' offers {', '.join(map(str, SCALES))}")
+    return int(scale)
+
+
+def _parse_blend(text: str) -> dict[str, float]:
+    if "=" not in text and "," not in text:
+        return {text.strip(): 1.0}
+    blend: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        try:
+            strength = float(value) if equals else 1.0
+        except ValueError:
+            raise AdairError(f"task '{text}': '{value}' is not a number; write denoise=0.7,dejpeg=0.3") from None
+        if not name or name in blend:
+            what = f"names '{name}' twice" if name else "has a part without a name"
+            raise AdairError(f"task '{text}': {what}; write denoise=0.7,dejpeg=0.3")
+        blend[name] = strength
+    return blend
