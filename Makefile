@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
+.NOTPARALLEL:
 .PHONY: help demo test check lint types tests wheel clean
 
 help:

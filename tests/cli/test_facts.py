@@ -136,6 +136,12 @@ def test_doctor_on_a_sound_installation(bundled: Path, capsys: pytest.CaptureFix
     assert "layout" in capsys.readouterr().out
 
 
+def test_doctor_measures_each_precision(bundled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    speeds = run_json(capsys, "doctor", "--device", "cpu", "--measure")["seconds_per_megapixel"]
+    assert speeds["fp32"] > 0 and speeds["bf16"] > 0
+    assert "too slow" in speeds["fp16"]
+
+
 def test_doctor_finds_a_broken_adapter(bundled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = bundled / "scanner.safetensors"
     path.write_bytes(path.read_bytes()[:-4])
