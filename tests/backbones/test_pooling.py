@@ -18,7 +18,11 @@ SHALLOW = {"width": 4, "encoder": [1], "middle": 1, "decoder": [1]}
 @pytest.mark.parametrize("reach", [0, 1, 3])
 def test_local_equals_global_where_the_input_is_constant(stride: int, reach: int) -> None:
     pool = ChannelPool(stride)
-    x = torch.rand(1, 4, 1, 1).expand(1, 4, 3 * CELL // stride + 1, 2 * CELL // stride)
+    x = (
+        torch.tensor([0.0, 0.3, 1.0, -7.0], dtype=torch.float64)
+        .view(1, 4, 1, 1)
+        .expand(1, 4, 3 * CELL // stride + 1, 2 * CELL // stride)
+    )
     everywhere = pool(x)
     pool.reach = reach
     attention = pool.spread(pool(x), *x.shape[-2:])

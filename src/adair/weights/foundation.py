@@ -79,12 +79,9 @@ def save_foundation(
     """
     config = complete_config(backbone, config)
     expected = _shapes(_on_meta(backbone, config))
-    if state_dict.keys() != expected.keys():
-        odd = sorted(state_dict.keys() ^ expected.keys())[0]
-        side = "lacks" if odd in expected else "does not know"
-        raise AdairError(
-            f"{path}: tensor {short(odd)} is one that the {'weights' if odd in expected else backbone} {side}"
-        )
+    for name in sorted(state_dict.keys() ^ expected.keys()):
+        fault = "the weights lack" if name in expected else f"{backbone} does not have"
+        raise AdairError(f"{path}: tensor {short(name)} is one that {fault}; check the configuration")
     for name, shape in expected.items():
         if tuple(state_dict[name].shape) != shape:
             found = list(state_dict[name].shape)
