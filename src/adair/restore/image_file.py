@@ -61,6 +61,12 @@ def output_format(path: Path) -> str:
         raise AdairError(f"{path}: unknown image extension '{path.suffix}'; use one of {' '.join(FORMATS)}") from None
 
 
+def check_quality(quality: int) -> None:
+    """Raise `AdairError` unless ``quality`` is one that lossy formats know, 1 to 100."""
+    if not 1 <= quality <= 100:
+        raise AdairError(f"quality {quality} is outside 1..100; 95 is nearly lossless")
+
+
 def convert_depth(array: Pixels, dtype: npt.DTypeLike) -> Pixels:
     """Bring 8-bit values to 16 bits (times 257) or back (rounded); a matching array is returned as it is."""
     if array.dtype == dtype:

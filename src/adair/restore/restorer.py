@@ -125,16 +125,32 @@ class Restorer:
         Raises:
             AdairError: an unknown task, a bad scale, strength, tile or image, or not enough memory.
         """
+        blend, times = self._checked(task, scale, strength, tile)
+        planes, close = open_picture(image)
+        network = self._correct(self._network(blend), strength)
+        restored: Picture = close([self._restore_planes(one, network, times, tile, progress) for one in planes])
+        return restored
+
+    def check(
+        self, task: str | Mapping[str, float], scale: int | None = None, strength: float = 1.0, tile: int | None = None
+    ) -> str:
+        """Check what `restore` would be asked for and return a short label for it, such as "denoise" or "sr-x2".
+
+        Raises:
+            AdairError: as `restore`.
+        """
+        blend, times = self._checked(task, scale, strength, tile)
+        return "+".join(blend or [FOUNDATION]) + (f"-x{times}" if times > 1 else "")
+
+    def _checked(
+        self, task: str | Mapping[str, float], scale: int | None, strength: float, tile: int | None
+    ) -> tuple[dict[str, float], int]:
         blend = parse_task(task, self.tasks)
-        scale = check_scale(scale, blend)
         if not 0 <= strength <= 1:
-            raise AdairError(f"strength {strength} is outside 0..1")
+            raise AdairError(f"strength {strength} is outside 0..1; 1 applies the whole correction")
         if tile is not None and tile < 0:
             raise AdairError(f"tile {tile} is negative; give a side in pixels, or 0 for no tiles")
-        network = self._correct(self._network(blend), strength)
-        planes, close = open_picture(image)
-        restored: Picture = close([self._restore_planes(one, network, scale, tile, progress) for one in planes])
-        return restored
+        return blend, check_scale(scale, blend)
 
     def _network(self, blend: dict[str, float]) -> nn.Module:
         """The network for a blend of tasks; the last one used is kept."""

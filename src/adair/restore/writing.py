@@ -18,6 +18,7 @@ from adair.restore.image_file import (
     FORMATS,
     ImageFile,
     Pixels,
+    check_quality,
     convert_depth,
     decoder_reason,
     fitting_icc,
@@ -51,8 +52,7 @@ def write_image(
     """
     path = Path(path)
     kind = output_format(path)
-    if not 1 <= quality <= 100:
-        raise AdairError(f"quality {quality} is outside 1..100")
+    check_quality(quality)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     height, width, bands = pixels.shape
