@@ -21,8 +21,8 @@ _SUBSAMPLING = {444: 0, 420: 2}
 def jpeg(x: Tensor, generator: torch.Generator, *, quality: Tensor, chroma: Tensor) -> Tensor:
     """JPEG at libjpeg's ``quality`` with 4:2:0 or 4:4:4 ``chroma`` (ITU-T T.81; Independent JPEG Group scaling).
 
-    On the CPU every sample goes through libjpeg in memory; elsewhere its arithmetic runs on the batch (`jpeg_batch`). Three
-    channels are RGB; with any other number each channel is a gray image of its own.
+    On the CPU every sample goes through libjpeg in memory; elsewhere its arithmetic runs on the batch (`jpeg_batch`).
+    Three channels are RGB; with any other number each channel is a gray image of its own.
     """
     n, c, h, w = x.shape
     planes = x if c in (1, 3) else x.reshape(n * c, 1, h, w)

@@ -93,7 +93,7 @@ def _coded(planes: Tensor, table: Tensor) -> Tensor:
     eighths = _rounded(dct @ _rounded(blocks @ dct.T * (4 * root)) * (2 / root))
     coefficients = eighths.sign() * ((eighths.abs() + 4 * step) / (8 * step)).floor_()
     blocks = _rounded(dct.T @ (coefficients * step) * (4 * root)) @ dct / (4 * root)
-    levels = blocks.transpose(3, 4).reshape(padded.shape)[:, :, :h, :w] 
+    levels = blocks.transpose(3, 4).reshape(padded.shape)[:, :, :h, :w]
     return _rounded(levels).add_(128.0).clamp_(0.0, 255.0)
 
 

@@ -30,3 +30,27 @@ def along_height(x: Tensor, matrix: Tensor) -> Tensor:
     n, c, h, w = x.shape
     matrix = matrix.unsqueeze(1).expand(-1, c, -1, -1).reshape(n * c, -1, h)
     return torch.bmm(matrix, x.reshape(n * c, h, w)).view(n, c, -1, w)
+
+
+def convolve(x: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve (N, C, H, W) with one kernel (N, k, k), k odd, per sample: border reflected, Fourier transform."""
+    reach = kernel.shape[-1] // 2
+    for side in (2, 3):
+        x = x.index_select(side, mirror(torch.arange(-reach, x.shape[side] + reach, device=x.device), x.shape[side]))
+    size = tuple(fast_length(side) for side in x.shape[2:])
+    spectrum = torch.fft.rfft2(x, s=size) * torch.fft.rfft2(kernel, s=size).unsqueeze(1)
+    # The kernel's centre lies `reach` from its corner, and everything before 2 * reach is wrapped around.
+    wide: Tensor = torch.fft.irfft2(spectrum, s=size)
+    return wide[:, :, 2 * reach : x.shape[2], 2 * reach : x.shape[3]]
+
+
+def fast_length(length: int) -> int:
+    """The next length that the Fourier transform takes well: no prime factor above 5."""
+    while True:
+        rest = length
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return length
+        length += 1

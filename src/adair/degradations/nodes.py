@@ -116,6 +116,17 @@ class Shuffle:
         return f"shuffle({', '.join(map(str, self.members))})"
 
 
+def keeps_size(node: Node) -> bool:
+    """Whether no part of the tree changes the size of an image."""
+    match node:
+        case Operation(operator=operator):
+            return operator.keeps_size
+        case Maybe(node=inside):
+            return keeps_size(inside)
+        case Chain(parts=parts) | OneOf(options=parts) | Shuffle(members=parts):
+            return all(map(keeps_size, parts))
+
+
 Node = Operation | Chain | OneOf | Maybe | Shuffle
 
 

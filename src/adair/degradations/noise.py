@@ -21,6 +21,11 @@ def noise(x: Tensor, generator: torch.Generator, *, sigma: Tensor, clip: Tensor)
     """
     noisy = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
     noisy.mul_(column(sigma / 255.0, x)).add_(x)
-    if bool(clip.all()):
-        return quantise(noisy)
-    return torch.where(column(clip, x) > 0, quantise(noisy), noisy) if bool(clip.any()) else noisy
+    return keep_or_clip(noisy, clip)
+
+
+def keep_or_clip(noisy: Tensor, clip: Tensor) -> Tensor:
+    """The samples with ``clip`` (N,) rounded to 8 bits, the others as they are."""
+    if not bool(clip.any()):
+        return noisy
+    return quantise(noisy) if bool(clip.all()) else torch.where(column(clip, noisy) > 0, quantise(noisy), noisy)

@@ -12,16 +12,18 @@ from adair.degradations.values import Parameter
 Apply = Callable[..., Tensor]
 """``apply(x, generator, *, parameter=..., ...) -> Tensor``.
 
-``x`` is (N, C, H, W) float32; the result has its shape. Every parameter of the operator arrives as a float32 tensor (N,)
-on the CPU, so that choosing kernel sizes never waits for a GPU; ``generator`` lives on the device of ``x`` and serves
-for drawing pixels. The same generator state, input and parameters give the same result.
+``x`` is (N, C, H, W) float32 and stays as it is; the result is a new tensor, of the same shape where ``keeps_size``.
+Every parameter of the operator arrives as a float32 tensor (N,) on the CPU, so that choosing kernel sizes never waits
+for a GPU; ``generator`` lives on the device of ``x`` and serves for drawing pixels. The same generator state, input and
+parameters give the same result on one device.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Operator:
     """One degradation. ``apply`` states its formula and source in its docstring."""
 
     name: str
-    parameters: tuple[Parameter, ...]
     apply: Apply
+    parameters: tuple[Parameter, ...]
+    keeps_size: bool = True

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from adair.degradations.nodes import Dice, Node
+from adair.degradations.nodes import Dice, Node, keeps_size
 from adair.degradations.parser import Parser
 from adair.degradations.registry import OPERATORS
+from adair.errors import AdairError
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,23 @@ class Recipe:
                 ``x``. The same state, batch and device give the same result.
 
         Returns:
-            A new tensor of the same shape, type and device. It leaves 0..1 only where ``noise(clip=false)`` came last.
+            A new tensor of the same shape, type and device. It leaves 0..1 only where noise with ``clip=false`` came
+            last.
+
+        Raises:
+            AdairError: if the recipe changes the size of images.
         """
+        if not keeps_size(self.root):
+            raise AdairError(f"recipe '{self}' makes the image smaller; to train on that, write resize for downscale")
+        return self.run(x, generator)
+
+    def run(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """As ``apply``, for recipes that may change the size too (``downscale``); of these, one image at a time."""
         if x.ndim != 4 or not x.is_floating_point():
             raise ValueError(f"a float tensor (N, C, H, W) is needed, got {x.dtype} {tuple(x.shape)}")
         if not x.numel():
             return x.clone()
-        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(x.device.type, enabled=False), _full_precision():
             own = x.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
             return self.root.apply(own, _dice(generator, x.device)).to(x.dtype)
 
@@ -46,8 +59,8 @@ class Recipe:
 def parse_recipe(text: str) -> Recipe:
     """Read the text of a recipe.
 
-    ``noise(sigma=0..50) > jpeg(quality=10..90)``: ``>`` is then, ``|`` one of (binds looser than ``>``), ``?0.5`` after an
-    operator or a group applies it with that probability, ``shuffle(a, b, c)`` takes its members in random order,
+    ``noise(sigma=0..50) > jpeg(quality=10..90)``: ``>`` is then, ``|`` one of (binds looser than ``>``), ``?0.5`` after
+    an operator or a group applies it with that probability, ``shuffle(a, b, c)`` takes its members in random order,
     parentheses group. A parameter is a number, a range ``a..b`` (uniform), a choice ``{2, 3, 4}`` or a name. Everything
     random is drawn for each sample of a batch on its own.
 
@@ -55,6 +68,20 @@ def parse_recipe(text: str) -> Recipe:
         AdairError: one line that points at the character, and names the nearest operator or parameter.
     """
     return Recipe(Parser(text, OPERATORS).parse())
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Multiply matrices in true float32: the shorter formats that training may have allowed are off by whole levels."""
+    before = torch.get_float32_matmul_precision()
+    if before == "highest":
+        yield
+        return
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _dice(generator: torch.Generator, device: torch.device) -> Dice:

@@ -16,8 +16,9 @@ def resize(x: Tensor, size: tuple[int, int], scale: float | tuple[float, float] 
     """Bicubic resize as MATLAB's ``imresize`` computes it.
 
     Keys' cubic with a = -0.5 (Keys 1981, IEEE TASSP 29(6)), widened by 1/scale where the image shrinks (antialiasing),
-    weights normalised, border pixels repeated outwards. (MATLAB's published source mirrors the border instead; the low-resolution
-    files that MATLAB wrote for Set5 and Set14 repeat it, and so reproduce bit for bit.) Nothing is clamped or rounded.
+    weights normalised, border pixels repeated outwards. (MATLAB's published source mirrors the border instead; the
+    low-resolution files that MATLAB wrote for Set5 and Set14 repeat it, and so reproduce bit for bit.) Nothing is
+    clamped or rounded.
 
     Args:
         x: (N, C, H, W) float.
@@ -55,12 +56,13 @@ def shrink(x: Tensor, scale: float) -> Tensor:
 
 
 def resize_down_up(x: Tensor, generator: torch.Generator, *, scale: Tensor) -> Tensor:
-    """Shrink by ``scale`` (bicubic, 8 bits; see ``shrink``), enlarge to the first size: what super-resolution starts from.
+    """Shrink by ``scale`` (bicubic, 8 bits; see ``shrink``), enlarge to the first size: what super-resolution starts
+    from.
 
-    The small image is enlarged by exactly ``scale``; where ``scale`` does not divide a side, the pixels beyond the first
-    size are cut off at the right and bottom, so the image never shifts. Clamped to 0..1 but not rounded again, as the
-    enlarged image never is a file. ``scale`` may be any real number and differ from sample to sample: every sample's
-    weights are one small matrix, filled with zeros up to the largest small size of the batch.
+    The small image is enlarged by exactly ``scale``; where ``scale`` does not divide a side, the pixels beyond the
+    first size are cut off at the right and bottom, so the image never shifts. Clamped to 0..1 but not rounded again, as
+    the enlarged image never is a file. ``scale`` may be any real number and differ from sample to sample: every
+    sample's weights are one small matrix, filled with zeros up to the largest small size of the batch.
     """
     height, wide = x.shape[2:]
     if max(height, wide) > _DENSE:
@@ -69,6 +71,14 @@ def resize_down_up(x: Tensor, generator: torch.Generator, *, scale: Tensor) -> T
     (down_h, up_h), (down_w, up_w) = (_down_up_matrices(side, scale, x.device) for side in (height, wide))
     small = _round_half_up(along_width(_round_half_up(along_height(x, down_h)), down_w))
     return along_width(along_height(small, up_h), up_w).clamp_(0.0, 1.0)
+
+
+def downscale(x: Tensor, generator: torch.Generator, *, scale: Tensor) -> Tensor:
+    """A smaller image (`shrink`): the one operator that changes the size, for making inputs rather than for training.
+
+    Every sample of a batch gets the scale of the first, as the samples share one size.
+    """
+    return shrink(x, float(scale[0]))
 
 
 def small_side(side: int, scale: float) -> int:

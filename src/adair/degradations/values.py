@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
-
-YES_NO: Mapping[str, float] = MappingProxyType({"false": 0.0, "true": 1.0})
 
 
 def _text(number: float) -> str:
