@@ -12,10 +12,11 @@ from torch import Tensor
 
 from adair.degradations.recipe import Recipe, parse_recipe
 from adair.degradations.resample import resize
+from adair.errors import AdairError
 
 Picture = TypeVar("Picture", Image.Image, npt.NDArray[Any], Tensor)
 
-_MODES = ("L", "LA", "RGB", "RGBA", "I;16")  # what Pillow holds and we take as it is; all else becomes RGB or RGBA
+_MODES = ("L", "LA", "RGB", "RGBA", "I;16")  # what is taken as it is; all else becomes L, RGB or RGBA
 
 
 def degrade(image: Picture, recipe: str | Recipe, seed: int = 0) -> Picture:
@@ -33,8 +34,7 @@ def degrade(image: Picture, recipe: str | Recipe, seed: int = 0) -> Picture:
         clipped; a float kind may leave 0..1 after noise with ``clip=false``.
 
     Raises:
-        AdairError: if the recipe cannot be read.
-        TypeError: for any other kind of image.
+        AdairError: a recipe that cannot be read, or another kind, shape or type of image.
     """
     parsed = recipe if isinstance(recipe, Recipe) else parse_recipe(recipe)
     generator = torch.Generator().manual_seed(seed)
@@ -44,25 +44,28 @@ def degrade(image: Picture, recipe: str | Recipe, seed: int = 0) -> Picture:
         return _degrade_array(image, parsed, generator)
     if isinstance(image, Tensor):
         return _degrade_tensor(image, parsed, generator)
-    raise TypeError(f"an image, an array or a tensor is needed, not {type(image).__name__}")
+    raise AdairError(f"cannot degrade a {type(image).__name__}; give a PIL image, an array or an NCHW tensor")
 
 
 def _degrade_pillow(image: Image.Image, recipe: Recipe, generator: torch.Generator) -> Image.Image:
+    if image.mode in ("I", "F"):
+        raise AdairError(f"a PIL image of mode {image.mode} has no known white; give L, RGB, RGBA or I;16")
+    info = {key: value for key, value in image.info.items() if key != "transparency"}
     if image.mode not in _MODES:
-        gray = image.mode in ("1", "I", "F")
-        image = image.convert("L" if gray else "RGBA" if image.has_transparency_data else "RGB")
-    worse = _degrade_array(np.asarray(image), recipe, generator)
-    result = Image.fromarray(worse)
-    result.info = dict(image.info)
+        if image.mode == "CMYK":
+            info.pop("icc_profile", None)  # it described the inks, not the RGB that comes of them
+        image = image.convert("L" if image.mode == "1" else "RGBA" if image.has_transparency_data else "RGB")
+    result = Image.fromarray(_degrade_array(np.asarray(image), recipe, generator))
+    result.info = info
     return result
 
 
 def _degrade_array(pixels: npt.NDArray[Any], recipe: Recipe, generator: torch.Generator) -> npt.NDArray[Any]:
     top = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(pixels.dtype, 1)
-    if top == 1 and not np.issubdtype(pixels.dtype, np.floating):
-        raise TypeError(f"an array must be uint8, uint16 or float, not {pixels.dtype}")
-    if pixels.ndim not in (2, 3):
-        raise TypeError(f"an array must be (H, W) or (H, W, channels), not {pixels.shape}")
+    if pixels.ndim not in (2, 3) or not pixels.size:
+        raise AdairError(f"an array of shape {pixels.shape} is no image; give (H, W) or (H, W, channels)")
+    if top == 1 and pixels.dtype.kind != "f":
+        raise AdairError(f"an array of {pixels.dtype} has no known white; give uint8, uint16 or float in 0..1")
     planes = torch.from_numpy(np.atleast_3d(pixels).astype(np.float32)).permute(2, 0, 1).unsqueeze(0) / top
     colours = planes.shape[1] - 1 if planes.shape[1] in (2, 4) else planes.shape[1]
     worse, alpha = recipe.run(planes[:, :colours], generator), planes[:, colours:]
@@ -77,7 +80,7 @@ def _degrade_array(pixels: npt.NDArray[Any], recipe: Recipe, generator: torch.Ge
 
 def _degrade_tensor(x: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     if x.ndim != 4 or not (x.is_floating_point() or x.dtype == torch.uint8):
-        raise TypeError(f"a tensor must be (N, C, H, W), float or uint8, not {tuple(x.shape)} {x.dtype}")
+        raise AdairError(f"a tensor {tuple(x.shape)} of {x.dtype} is no image; give (N, C, H, W), float or uint8")
     if x.is_floating_point():
         return recipe.run(x, generator)
     return recipe.run(x.float() / 255, generator).clamp(0.0, 1.0).mul(255.0).round().to(torch.uint8)

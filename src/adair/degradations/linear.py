@@ -22,14 +22,14 @@ def rows_from_taps(index: Tensor, weight: Tensor, size: int) -> Tensor:
 def along_width(x: Tensor, matrix: Tensor) -> Tensor:
     """(N, C, H, W) by (N, V, W) -> (N, C, H, V)."""
     n, c, h, w = x.shape
-    return torch.bmm(x.reshape(n, c * h, w), matrix.transpose(1, 2)).view(n, c, h, -1)
+    return torch.bmm(x.reshape(n, c * h, w), matrix.transpose(1, 2)).view(n, c, h, matrix.shape[1])
 
 
 def along_height(x: Tensor, matrix: Tensor) -> Tensor:
     """(N, C, H, W) by (N, U, H) -> (N, C, U, W)."""
     n, c, h, w = x.shape
-    matrix = matrix.unsqueeze(1).expand(-1, c, -1, -1).reshape(n * c, -1, h)
-    return torch.bmm(matrix, x.reshape(n * c, h, w)).view(n, c, -1, w)
+    matrix = matrix.unsqueeze(1).expand(-1, c, -1, -1).reshape(n * c, matrix.shape[1], h)
+    return torch.bmm(matrix, x.reshape(n * c, h, w)).view(n, c, matrix.shape[1], w)
 
 
 def convolve(x: Tensor, kernel: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from adair.degradations.operator import Operator
-from adair.degradations.values import Value
+from adair.degradations.values import Number, Value
 
 _ORDERS = 4  # at most so many orders in one batch; more would only cut it into smaller, slower groups
 
@@ -89,7 +89,7 @@ class Maybe:
 
     def __str__(self) -> str:
         inside = f"({self.node})" if isinstance(self.node, Chain | OneOf | Maybe) else str(self.node)
-        return f"{inside}?{self.probability!r}"
+        return f"{inside}?{Number(self.probability)}"
 
 
 @dataclass(frozen=True)

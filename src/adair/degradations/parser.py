@@ -105,7 +105,8 @@ class Parser:
                 given[name] = value
                 if self._take(")"):
                     break
-                self._expect(",")
+                if not self._take(","):
+                    self._fail(f'expected "," or ")", found {self._found(self._peek())}')
         return Operation(operator, tuple((p.name, given[p.name]) for p in operator.parameters if p.name in given))
 
     def _assignment(self, operator: Operator, given: Mapping[str, Value]) -> tuple[str, Value]:
@@ -134,8 +135,7 @@ class Parser:
         token = self._peek()
         if parameter.names:
             if token.text not in parameter.names:
-                known = " or ".join(parameter.names)
-                self._fail(f"{parameter.name} is {known}, not {self._found(token)}{_hint(token.text, parameter.names)}")
+                self._fail(f"{parameter.name} is {' or '.join(parameter.names)}, not {self._found(token)}")
             self.next += 1
             return Name(token.text, parameter.names[token.text])
         low = self._bounded(parameter)

@@ -76,7 +76,7 @@ def _streak(layer: Tensor, reach: int) -> Tensor:
     along = place.view(1, -1, 1) * torch.cos(angle) + place * torch.sin(angle)
     across = place * torch.cos(angle) - place.view(1, -1, 1) * torch.sin(angle)
     ends = ((length / 2 - along.abs()) / (0.15 * length + 1.0) + 0.5).clamp_(0.0, 1.0)
-    bump = (
-        (1 - (across / (0.92 * width).clamp(min=1.0)).square()).clamp_(min=0.0).square()
-    )  # half as high `width` apart
-    return ends * bump
+    # Half as high where the bump is `width` wide.
+    bump = (1 - (across / (0.92 * width).clamp(min=1.0)).square()).clamp_(min=0.0).square()
+    streak: Tensor = ends * bump
+    return streak

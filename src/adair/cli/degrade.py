@@ -1,0 +1,60 @@
+"""``adair degrade``: make photos worse as a recipe says, to try restorers on or to train with."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adair.errors import AdairError
+
+
+def degrade(
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", metavar="IMAGE...")],
+    recipe: Annotated[str, typer.Option("--recipe", "-r", help="For example 'blur(sigma=1..2) > noise(sigma=25)'.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A file for one image, else a folder.")],
+    seed: Annotated[int, typer.Option(help="Seed of the first file; the next files take the next numbers.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    quality: Annotated[int, typer.Option(help="1 to 100 for JPEG, WebP, AVIF; 100: lossless WebP, AVIF.")] = 95,
+) -> None:
+    """Degrade photos with a recipe.
+
+    Operators: noise, poisson, camera, blur, motion, defocus, resize, downscale, jpeg, rain, haze, lowlight, banding,
+    impulse, scratches, holes. 'a > b' is a, then b; 'a | b' one of them; 'a?0.5' a with that probability; 'shuffle(a,
+    b)' both in random order. A parameter is a number, a range 1..2, a choice {2, 3, 4} or a name. PNG and TIFF keep the
+    result as it is; JPEG, WebP and AVIF add losses of their own. Exit code 1: some files failed; 2: all did.
+    """
+    import numpy as np
+
+    from adair.degradations import degrade as worse
+    from adair.degradations import parse_recipe
+    from adair.restore.batch import plan_batch
+    from adair.restore.images import read_image, write_image
+
+    parsed = parse_recipe(recipe)
+    batch = plan_batch(images, output, "degraded")
+    for note in batch.notes:
+        print(f"adair: {note}", file=sys.stderr)
+    failed = 0
+    for number, job in enumerate(batch.jobs):
+        try:
+            if job.output.exists() and not overwrite:
+                raise AdairError(f"{job.output}: exists; choose another name with -o, or replace it with --overwrite")
+            image = read_image(job.source)
+            whole = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
+            result = worse(whole, parsed, seed + number)
+            pixels, alpha = (result, None) if image.alpha is None else (result[..., :-1], result[..., -1])
+            like = dataclasses.replace(image, pixels=pixels, alpha=alpha)
+            for note in (*image.notes, *write_image(job.output, pixels, like, quality)):
+                print(f"adair: {job.source}: {note}", file=sys.stderr)
+            print(f"{job.source} -> {job.output}", flush=True)
+        except (AdairError, OSError, MemoryError) as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            known = str(job.source) in text or str(job.output) in text
+            print(f"adair: {text if known else f'{job.source}: {text}'}", file=sys.stderr, flush=True)
+            failed += 1
+    if failed:
+        raise typer.Exit(1 if failed < len(batch.jobs) else 2)
