@@ -62,12 +62,19 @@ class NAFBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         normed = self.norm1(x)
         y = self.gate(self.conv2(self.conv1(normed)))
-        pool: ChannelPool = self.sca[0]
-        y = y * pool.spread(self.sca(y), *y.shape[-2:])
+        y = y * self.pool.spread(self.sca(y), *y.shape[-2:])
         x = x + self.site1(normed, scaled_conv1x1(y, self.conv3, self.beta))
         normed = self.norm2(x)
         y = self.gate(self.conv4(normed))
-        return x + self.site2(normed, scaled_conv1x1(y, self.conv5, self.gamma))
+        out: Tensor = x + self.site2(normed, scaled_conv1x1(y, self.conv5, self.gamma))
+        return out
+
+    @property
+    def pool(self) -> ChannelPool:
+        """The statistics that the channel attention works from."""
+        pool = self.sca[0]
+        assert isinstance(pool, ChannelPool)
+        return pool
 
 
 class NAFNet(nn.Module):
@@ -114,4 +121,5 @@ class NAFNet(nn.Module):
         y = self.middle_blks(y)
         for up, blocks in zip(self.ups, self.decoders, strict=True):
             y = blocks(up(y) + skips.pop())
-        return x + self.ending(y)[..., :height, :width].to(x.dtype)
+        out: Tensor = x + self.ending(y)[..., :height, :width].to(x.dtype)
+        return out

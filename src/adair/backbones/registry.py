@@ -52,7 +52,9 @@ class RestormerConfig:
             _in_range("restormer", "blocks", blocks, 0, 64)
         for level, heads in enumerate(self.heads):
             if heads < 1 or (self.width * 2**level) % heads:
-                raise AdairError(f"restormer: {heads} heads do not divide the {self.width * 2**level} channels of a level")
+                raise AdairError(
+                    f"restormer: {heads} heads do not divide the {self.width * 2**level} channels of a level"
+                )
         if not 0 < self.expansion <= 8:
             raise AdairError(f"restormer: expansion {self.expansion} is outside 0..8")
 

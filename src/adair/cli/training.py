@@ -51,7 +51,9 @@ def parse_patches(text: str) -> tuple[tuple[float, int], ...]:
         try:
             pairs.append((float(start or 0), int(side)))
         except ValueError:
-            raise AdairError(f"--patch {text}: '{part}' is not a size such as 64 or a start and a size such as 0.8:96") from None
+            raise AdairError(
+                f"--patch {text}: '{part}' is not a size such as 64 or a start and a size such as 0.8:96"
+            ) from None
     return tuple(sorted(pairs))
 
 
@@ -75,10 +77,15 @@ def backbone_config(backbone: str, width: int | None, blocks: str | None) -> dic
 def open_photos(folder: Path, cache: Path, exclude: Sequence[str]) -> PhotoStore:
     """Open the photo store, decoding with a progress bar; name what had to be skipped."""
     console = Console(stderr=True)
-    with Progress(TextColumn("decoding photos"), BarColumn(), TextColumn("{task.completed}/{task.total}"), console=console) as bar:
+    with Progress(
+        TextColumn("decoding photos"), BarColumn(), TextColumn("{task.completed}/{task.total}"), console=console
+    ) as bar:
         task = bar.add_task("", total=None, visible=False)
         store = open_store(
-            folder, cache, exclude, progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+            folder,
+            cache,
+            exclude,
+            progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
         )
     for reason in store.skipped:
         console.print(f"skipped {reason}", markup=False, highlight=False)
@@ -93,7 +100,9 @@ def progress_bar(plan: Plan) -> Iterator[Callable[[Report], None]]:
     printed = {"step": 0}
 
     def results(report: Report) -> str:
-        return "  ".join(f"{name} {value:.2f} (input {report.input_psnr[name]:.2f})" for name, value in report.psnr.items())
+        return "  ".join(
+            f"{name} {value:.2f} (input {report.input_psnr[name]:.2f})" for name, value in report.psnr.items()
+        )
 
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=1.0)

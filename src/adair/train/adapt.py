@@ -13,7 +13,7 @@ from adair.errors import AdairError
 from adair.hardware import choose_device, tune_allocator
 from adair.train.card import training_card
 from adair.train.exam import EXAM_PHOTOS, make_exam
-from adair.train.loop import Plan, Report, Trainer
+from adair.train.loop import Plan, Report, Trainer, channels_last
 from adair.train.photos import PhotoStore
 from adair.weights import Foundation
 
@@ -58,7 +58,7 @@ def adapt(
     tune_allocator()
     target = choose_device(device)
     torch.manual_seed(plan.seed)
-    model = foundation.model.to(target, memory_format=torch.channels_last)
+    model = channels_last(foundation.model.to(target))
     if start is None:
         adapter = create_adapter(kind, model, **(options or {}))
     else:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from typing import Any
 
 import torch
 
 import adair
+from adair.hardware import cpu_name
 from adair.train.loop import Plan, Report
 from adair.train.photos import PhotoStore
 
@@ -21,7 +20,7 @@ def training_card(plan: Plan, report: Report, photos: PhotoStore, device: torch.
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
-        name = f"{platform.machine()} CPU, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+        name = f"{cpu_name()}, {torch.get_num_threads()} threads"
     return {
         "recipe": str(plan.recipe),
         "training": {

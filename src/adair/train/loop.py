@@ -124,7 +124,11 @@ class Trainer:
         self.device = next(iter(self.parameters.values())).device
         self.average = {name: value.detach().clone() for name, value in self.parameters.items()}
         self.optimiser = torch.optim.AdamW(
-            self.parameters.values(), lr=plan.schedule.peak, betas=(0.9, 0.95), weight_decay=plan.weight_decay, fused=True
+            self.parameters.values(),
+            lr=plan.schedule.peak,
+            betas=(0.9, 0.95),
+            weight_decay=plan.weight_decay,
+            fused=True,
         )
         self.report = Report()
 
@@ -147,8 +151,9 @@ class Trainer:
                 self.average[name].copy_(tensors[f"average.{name}"])
                 self.optimiser.state[parameter] = {
                     "step": torch.tensor(float(facts["step"]), device=self.device if parameter.is_cuda else None),
-                    "exp_avg": tensors[f"first_moment.{name}"],
-                    "exp_avg_sq": tensors[f"second_moment.{name}"],
+                    # In the parameter's memory layout, which the fused optimiser takes for granted.
+                    "exp_avg": torch.empty_like(parameter).copy_(tensors[f"first_moment.{name}"]),
+                    "exp_avg_sq": torch.empty_like(parameter).copy_(tensors[f"second_moment.{name}"]),
                 }
 
     def save(self) -> None:
@@ -239,7 +244,9 @@ class Trainer:
                 self.report.input_psnr[name] = float(psnr(degraded.clamp(0, 1), clean).mean())
                 pieces = []
                 for piece in degraded.split(4):
-                    with torch.autocast(self.device.type, self.plan.precision, enabled=self.plan.precision != torch.float32):
+                    with torch.autocast(
+                        self.device.type, self.plan.precision, enabled=self.plan.precision != torch.float32
+                    ):
                         pieces.append(self.forward(piece).float())
                 restored = torch.cat(pieces).clamp(0, 1).mul(255).round().div(255)
                 self.report.psnr[name] = float(psnr(restored, clean).mean())
@@ -256,6 +263,11 @@ class Trainer:
             finally:
                 for name, parameter in self.parameters.items():
                     parameter.copy_(kept[name])
+
+
+def channels_last(model: nn.Module) -> nn.Module:
+    """Return ``model`` with a pixel's channels side by side in memory, as the convolution libraries like it."""
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 @contextmanager

@@ -114,7 +114,7 @@ class PhotoStore:
         return torch.from_numpy(out).permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
     def centres(self, size: int) -> Tensor:
-        """Return the centre crop of every photo, (photos, 3, size, size), for validation on the same pixels each time."""
+        """Return the centre crop of every photo, (photos, 3, size, size), for validation."""
         crops = []
         for index in range(len(self)):
             photo = self.photo(index)
@@ -154,7 +154,7 @@ def open_store(
             cache.mkdir(parents=True, exist_ok=True)
             _decode(paths, folder, pixels, index, longest_side, progress)
         except OSError as error:
-            raise AdairError(f"{cache}: the photo store cannot be written ({error.strerror}); choose another --cache")
+            raise AdairError(f"{cache}: the photo store cannot be written ({error}); choose another --cache") from error
     table = json.loads(index.read_text())
     return PhotoStore(
         np.memmap(pixels, dtype=np.uint8, mode="r"),
@@ -209,7 +209,9 @@ def _read(path: Path, longest_side: int) -> npt.NDArray[np.uint8]:
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
         raise AdairError(f"{path}: cannot be read as an image ({error}); remove or replace it") from error
     if min(upright.size) < SMALLEST_SIDE:
-        raise AdairError(f"{path}: {upright.width}x{upright.height} is too small; photos need {SMALLEST_SIDE} pixels a side")
+        raise AdairError(
+            f"{path}: {upright.width}x{upright.height} is too small; photos need {SMALLEST_SIDE} pixels a side"
+        )
     if max(upright.size) > longest_side:
         upright.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
     return np.asarray(upright)

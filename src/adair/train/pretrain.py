@@ -12,7 +12,7 @@ from adair.backbones import build_backbone, complete_config
 from adair.hardware import choose_device, tune_allocator
 from adair.train.card import training_card
 from adair.train.exam import EXAM_PHOTOS, make_exam
-from adair.train.loop import Plan, Report, Trainer
+from adair.train.loop import Plan, Report, Trainer, channels_last
 from adair.train.photos import PhotoStore
 from adair.weights import save_foundation
 
@@ -52,7 +52,7 @@ def pretrain(
     target = choose_device(device)
     settings = complete_config(backbone, config)
     torch.manual_seed(plan.seed)
-    model = build_backbone(backbone, settings).to(target, memory_format=torch.channels_last)
+    model = channels_last(build_backbone(backbone, settings).to(target))
     train, held_out = photos.split(min(EXAM_PHOTOS, max(1, len(photos) // 10)))
     trainer = Trainer(
         model,

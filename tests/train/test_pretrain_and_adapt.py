@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from adair.adapters import AdaptedModel, load_adapter
+from adair.errors import AdairError
+from adair.train.adapt import adapt
+from adair.train.loop import Plan
+from adair.train.photos import PhotoStore
+from adair.train.pretrain import pretrain
+from adair.weights import Foundation, fingerprint, load_foundation
+
+MakePlan = Callable[..., Plan]
+EXAM = {"noise": "noise(sigma=25)"}
+
+
+@pytest.fixture
+def foundation(make_plan: MakePlan, photos: PhotoStore, tiny_config: dict[str, Any], tmp_path: Path) -> Foundation:
+    path, _ = pretrain(photos, make_plan(), tmp_path / "run", config=tiny_config, exam=EXAM, device="cpu")
+    return load_foundation(path)
+
+
+def test_pretraining_writes_a_foundation_with_its_card(foundation: Foundation, tmp_path: Path) -> None:
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["checkpoint.safetensors", "foundation.safetensors"]
+    assert foundation.backbone == "nafnet"
+    assert foundation.card["training"]["steps"] == 6
+    assert foundation.card["recipe"].startswith("noise(")
+    assert foundation.card["validation"]["restored"].keys() == EXAM.keys()
+
+
+def test_pretraining_goes_on(
+    make_plan: MakePlan, photos: PhotoStore, tiny_config: dict[str, Any], tmp_path: Path, foundation: Foundation
+) -> None:
+    plan = make_plan(steps=9)
+    _, report = pretrain(photos, plan, tmp_path / "run", config=tiny_config, exam=EXAM, device="cpu", resume=True)
+    assert report.step == 9
+    with pytest.raises(AdairError, match="config"):
+        pretrain(photos, plan, tmp_path / "run", config={"width": 8}, exam=EXAM, device="cpu", resume=True)
+
+
+@pytest.mark.parametrize("kind", ["merge", "conv"])
+def test_adapting_trains_the_adapter_and_leaves_the_foundation(
+    kind: str, make_plan: MakePlan, photos: PhotoStore, foundation: Foundation, tmp_path: Path
+) -> None:
+    output = tmp_path / "mine.safetensors"
+    plan = make_plan("jpeg(quality=10..20)", rate=1e-2)
+    report = adapt("mine", foundation, photos, plan, output, kind=kind, exam=EXAM, device="cpu")
+    assert report.finished
+    assert fingerprint(foundation.model.state_dict()) == foundation.fingerprint
+    loaded = load_adapter(output, foundation)
+    assert loaded.task == "mine"
+    assert loaded.card["recipe"] == str(plan.recipe)
+    x = torch.rand(1, 3, 24, 24)
+    before = foundation.model(x)
+    adapted = AdaptedModel(foundation.model)
+    adapted.attach(loaded.adapter)
+    assert not torch.equal(adapted(x), before)
+
+
+def test_an_adapter_resumes_and_can_start_from_another(
+    make_plan: MakePlan, photos: PhotoStore, foundation: Foundation, tmp_path: Path
+) -> None:
+    output = tmp_path / "mine.safetensors"
+    adapt("mine", foundation, photos, make_plan(), output, exam=EXAM, device="cpu")
+    report = adapt("mine", foundation, photos, make_plan(steps=8), output, exam=EXAM, device="cpu", resume=True)
+    assert report.step == 8
+    second = tmp_path / "second.safetensors"
+    adapt("second", foundation, photos, make_plan(rate=1e-9), second, exam=EXAM, device="cpu", start=output)
+    first, copy = load_adapter(output, foundation).adapter, load_adapter(second, foundation).adapter
+    for a, b in zip(first.parameters(), copy.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-3)
+    with pytest.raises(AdairError, match="kind"):
+        adapt("third", foundation, photos, make_plan(), second, kind="conv", exam=EXAM, device="cpu", start=output)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adair.errors import AdairError
+from adair.train.schedule import Schedule
+
+
+def test_warms_up_holds_and_falls_to_zero() -> None:
+    schedule = Schedule(1e-3, warmup=10, hold=0.5)
+    assert schedule.rate(0, 0.0) == pytest.approx(1e-4)
+    assert schedule.rate(9, 0.1) == pytest.approx(1e-3)
+    assert schedule.rate(100, 0.5) == pytest.approx(1e-3)
+    assert schedule.rate(100, 0.75) == pytest.approx(5e-4)
+    assert schedule.rate(100, 1.0) == pytest.approx(0.0)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_never_rises_after_the_warmup(hold: float, first: float, second: float) -> None:
+    schedule = Schedule(1e-3, warmup=1, hold=hold)
+    early, late = sorted((first, second))
+    assert schedule.rate(5, early) >= schedule.rate(5, late) >= 0
+
+
+def test_holding_throughout_never_falls() -> None:
+    assert Schedule(1e-3, warmup=1, hold=1).rate(7, 1.0) == 1e-3
+
+
+@pytest.mark.parametrize(("peak", "hold"), [(0, 0), (2, 0), (1e-3, -0.1), (1e-3, 1.1)])
+def test_refuses_nonsense(peak: float, hold: float) -> None:
+    with pytest.raises(AdairError, match="outside"):
+        Schedule(peak, hold=hold)
