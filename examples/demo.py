@@ -49,7 +49,7 @@ TRIALS = [
     Trial("denoise", "noise, sigma 25", by_recipe("noise(sigma=25)"), "kitten"),
     Trial("sr", "half size", half_size, "lake", scale=2),
     Trial("deblur", "Gaussian blur, sigma 2", by_recipe("blur(sigma=2)"), "colosseum"),
-    Trial("derain", "rain streaks", by_recipe("rain()"), "kitten"),
+    Trial("derain", "rain streaks", by_recipe("rain(amount=0.15, angle=-20, length=35, brightness=0.6)"), "kitten"),
     Trial("dejpeg", "JPEG, quality 10", by_recipe("jpeg(quality=10)"), "lake"),
 ]
 
@@ -94,7 +94,10 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     console = Console()
-    console.print(run(output))
+    try:
+        console.print(run(output))
+    except adair.AdairError as error:
+        raise SystemExit(f"demo: {error}") from error
     console.print(f"{time.perf_counter() - start:.0f} seconds. Look at {output / 'before_after.png'}", soft_wrap=True)
 
 
