@@ -1,4 +1,4 @@
-"""EXIF in TIFF files, which libvips neither reads nor writes.
+"""What EXIF needs beyond libvips: it neither reads nor writes EXIF in TIFF files, and keeps stale thumbnails.
 
 An EXIF block is itself a small TIFF: photographic tags in the main directory (maker, date, ...) and in two directories
 hanging off it (camera settings, position). In a TIFF file the same tags stand beside those that describe the pixels.
@@ -18,6 +18,20 @@ DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0
 PHOTO_TAGS = (DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT)
 ASCII, LONG = 2, 4
 EMPTY_BLOCK = len(Image.Exif().tobytes())
+
+
+def without_thumbnail(exif: bytes) -> bytes:
+    """Unhook the second directory of an EXIF block: it holds a small picture that the restored one would belie."""
+    start = 6 if exif.startswith(b"Exif\0\0") else 0
+    order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
+    if order is None or len(exif) < start + 8:
+        return exif
+    (main,) = struct.unpack_from(f"{order}I", exif, start + 4)
+    if start + main + 2 > len(exif):
+        return exif
+    (count,) = struct.unpack_from(f"{order}H", exif, start + main)
+    pointer = start + main + 2 + 12 * count
+    return exif[:pointer] + bytes(4) + exif[pointer + 4 :] if pointer + 4 <= len(exif) else exif
 
 
 def exif_from_tiff(data: bytes) -> bytes | None:

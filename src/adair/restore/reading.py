@@ -12,8 +12,8 @@ import pyvips
 from PIL import BmpImagePlugin
 
 from adair.errors import AdairError
-from adair.restore.exif import exif_from_tiff
-from adair.restore.image_file import DEFAULT_DENSITY, FORMATS, ImageFile, decoder_reason, fitting_icc
+from adair.restore.exif import exif_from_tiff, without_thumbnail
+from adair.restore.image_file import DEFAULT_DENSITY, FORMATS, ImageFile, Pixels, decoder_reason, fitting_icc
 
 MAX_PIXELS = 500_000_000
 
@@ -97,6 +97,8 @@ def _decode(path: Path, data: bytes, kind: str, max_pixels: int) -> ImageFile:
     icc, exif, xmp = (_field(image, f"{name}-data", None) for name in ("icc-profile", "exif", "xmp"))
     if kind == "TIFF":
         exif = exif_from_tiff(data)
+    elif exif:
+        exif = without_thumbnail(exif)
     if image.format not in ("uchar", "ushort"):
         raise AdairError(f"{path}: pixels are stored as '{image.format}'; save it with 8 or 16 bits a channel")
     space = image.interpretation
@@ -117,6 +119,8 @@ def _decode(path: Path, data: bytes, kind: str, max_pixels: int) -> ImageFile:
     array = np.atleast_3d(image.numpy())
     alpha = np.ascontiguousarray(array[..., -1]) if array.shape[-1] in (2, 4) else None
     pixels = array if alpha is None else np.ascontiguousarray(array[..., :-1])
+    if kind in ("WebP", "AVIF") and icc is None and _is_gray(pixels):
+        pixels = np.ascontiguousarray(pixels[..., :1])  # these come as RGB, whatever they hold
     return ImageFile(pixels, alpha, fitting_icc(icc, pixels.shape[-1]), exif, xmp, density, tuple(notes))
 
 
@@ -137,6 +141,11 @@ def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
 
 def _limit(max_pixels: int) -> str:
     return f"{max_pixels / 1e6:g} megapixels; raise --max-megapixels (max_pixels= in Python) if you trust the file"
+
+
+def _is_gray(pixels: Pixels) -> bool:
+    first = pixels[..., 0]
+    return all(np.array_equal(first, pixels[..., band]) for band in range(1, pixels.shape[-1]))
 
 
 def _field(image: Any, name: str, default: Any) -> Any:

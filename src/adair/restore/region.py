@@ -30,15 +30,16 @@ def region(source: npt.NDArray[Any], scale: int, box: tuple[int, int, int, int],
     """
     top, left, bottom, right = box
     rows, columns = _needed(top, bottom, scale, source.shape[0]), _needed(left, right, scale, source.shape[1])
-    part = np.ascontiguousarray(source[rows, columns])
-    x = torch.from_numpy(part.astype(np.int32) if part.dtype == np.uint16 else part).to(device)
+    part = source[rows, columns]
+    # A copy, since arrays of PIL images cannot be written to; int32, since torch knows uint16 only in part.
+    x = torch.from_numpy(part.astype(np.int32 if part.dtype == np.uint16 else part.dtype)).to(device)
     x = x.permute(2, 0, 1)[None].float() / WHITE[source.dtype]
     if scale > 1:
         x = resize(x, (x.shape[2] * scale, x.shape[3] * scale), scale)
         top, bottom = top - rows.start * scale, bottom - rows.start * scale
         left, right = left - columns.start * scale, right - columns.start * scale
-        x = x[..., top:bottom, left:right]
-    return x.clamp(0, 1)
+        return x[..., top:bottom, left:right].clamp(0, 1)  # bicubic overshoots at edges
+    return x  # floats outside 0..1 (noise that nobody clipped) tell the network something
 
 
 def enlarge(plane: npt.NDArray[Any], scale: int) -> npt.NDArray[Any]:

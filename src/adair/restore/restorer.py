@@ -112,7 +112,8 @@ class Restorer:
 
         Args:
             image: PIL.Image, array (H, W) or (H, W, C) of uint8, uint16 or float, tensor (N, C, H, W) of floats, or
-                an `ImageFile`; RGB or gray, with or without alpha; floats in 0..1. Other values are clamped.
+                an `ImageFile`; RGB or gray, with or without alpha; floats in 0..1. Floats outside (unclipped noise)
+                are taken as they are; the result is clamped.
             task: one of `tasks`; a blend such as {"denoise": 0.7, "dejpeg": 0.3} (strengths of the adapters; also
                 written "denoise=0.7,dejpeg=0.3"); or "foundation" for the frozen network alone.
             scale: 2, 3 or 4, only for "sr", which enlarges twice unless told otherwise.
@@ -187,8 +188,9 @@ class Restorer:
             return x.expand(-1, 3, -1, -1)
 
         def store(top: int, lines: Tensor) -> None:
+            lines = lines.clamp_(0, 1).mul_(white)
             lines = lines if source.shape[2] == 3 else lines.mean(0, keepdim=True)
-            values = lines.clamp_(0, 1).mul_(white).permute(1, 2, 0).numpy()
+            values = lines.permute(1, 2, 0).numpy()
             result[top : top + len(values)] = values if white == 1.0 else np.rint(values, out=values)
 
         tiler = Tiler(network, *self._sizes(height, width, tile))

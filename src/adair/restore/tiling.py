@@ -18,7 +18,7 @@ from adair.errors import AdairError
 
 OVERLAP = 2 * CELL  # pixels that neighbours share
 MARGIN = 8  # outermost pixels of a tile that are not used where a neighbour has them
-SMALLEST = 4 * CELL
+SMALLEST = 2 * OVERLAP
 LARGEST = 2048
 
 Fetch = Callable[[int, int, int, int], Tensor]
@@ -41,12 +41,12 @@ def split(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:
 
     Args:
         length: pixels to cover, at least 1.
-        tile, overlap: multiples of `CELL`, ``tile`` larger than ``overlap``.
+        tile, overlap: multiples of `CELL`, ``tile`` at least twice ``overlap``, so that no pixel lies in three spans.
     """
     if length <= tile:
         return [(0, length)]
     count = math.ceil((length - overlap) / (tile - overlap))
-    step = math.ceil((length - overlap) / count / CELL) * CELL
+    step = max(math.ceil((length - overlap) / count / CELL) * CELL, overlap)
     count = math.ceil((length - overlap) / step)
     return [(i * step, min(i * step + step + overlap, length)) for i in range(count)]
 

@@ -1,0 +1,234 @@
+"""``adair restore`` from the words on the command line to the files on the disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import adair.restore.restorer as restorer_module
+from adair.adapters import create_adapter, save_adapter
+from adair.backbones import build_backbone
+from adair.cli.main import main
+from adair.restore.images import read_image, write_image
+from adair.weights import save_foundation
+
+Restore = Callable[..., int]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Options that name a tiny foundation and two adapters."""
+    folder = tmp_path_factory.mktemp("model")
+    config = {"width": 8, "encoder": (1,), "middle": 1, "decoder": (1,)}
+    generator = torch.Generator().manual_seed(0)
+    network = build_backbone("nafnet", config)
+    mark = save_foundation(folder / "foundation.safetensors", "nafnet", config, network.state_dict())
+    words = ["--foundation", str(folder / "foundation.safetensors"), "--device", "cpu", "--precision", "fp32"]
+    for task in ("denoise", "sr"):
+        adapter = create_adapter("merge", network)
+        with torch.no_grad():
+            for value in adapter.parameters():
+                value.add_(torch.randn(value.shape, generator=generator) * 0.05)
+        path = folder / f"{task}.safetensors"
+        save_adapter(path, adapter, foundation_fingerprint=mark, task=task)
+        words += ["--adapter", str(path)]
+    return words
+
+
+@pytest.fixture
+def restore(model: list[str]) -> Restore:
+    return lambda *words: main(["restore", *map(str, words), *model])
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with two photos, one deeper down, a text file and a stray one."""
+    folder = tmp_path / "photos"
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.jpg", "trip/c.tif"):
+        write_image(folder / name, rng.integers(0, 256, (40, 50, 3), dtype=np.uint8))
+    (folder / "notes.txt").write_text("not an image")
+    (folder / ".hidden.png").write_text("not an image either")
+    return folder
+
+
+def tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_one_photo_lands_beside_its_source(restore: Restore, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (photos / "a.png").read_bytes()
+    assert restore(photos / "a.png", "--task", "denoise") == 0
+    result = read_image(photos / "a.denoise.png").pixels
+    assert result.shape == (40, 50, 3)
+    assert not np.array_equal(result, read_image(photos / "a.png").pixels)
+    assert (photos / "a.png").read_bytes() == before
+    streams = capsys.readouterr()
+    assert "a.denoise.png" in streams.out
+    assert streams.err == ""  # no bar, no notes
+
+
+def test_the_name_of_the_result_decides_its_format(restore: Restore, photos: Path, tmp_path: Path) -> None:
+    assert restore(photos / "a.png", "-t", "denoise", "-o", tmp_path / "new" / "x.jpg", "--quality", "90") == 0
+    with Image.open(tmp_path / "new" / "x.jpg") as image:
+        assert image.format == "JPEG"
+
+
+def test_super_resolution(restore: Restore, photos: Path) -> None:
+    assert restore(photos / "a.png", "-t", "sr") == 0
+    assert read_image(photos / "a.sr-x2.png").pixels.shape == (80, 100, 3)
+    assert restore(photos / "a.png", "-t", "sr", "--scale", "3") == 0
+    assert read_image(photos / "a.sr-x3.png").pixels.shape == (120, 150, 3)
+
+
+def test_blend_and_strength(restore: Restore, photos: Path) -> None:
+    assert restore(photos / "a.png", "-t", "denoise=0.7,sr=0.3", "--scale", "2") == 0
+    assert read_image(photos / "a.denoise+sr-x2.png").pixels.shape == (80, 100, 3)
+    assert restore(photos / "a.png", "-t", "denoise", "--strength", "0") == 0
+    np.testing.assert_array_equal(read_image(photos / "a.denoise.png").pixels, read_image(photos / "a.png").pixels)
+
+
+def test_a_folder_keeps_its_tree(
+    restore: Restore, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert restore(photos, "-t", "denoise", "-o", tmp_path / "out", "--recursive") == 0
+    assert tree(tmp_path / "out") == {"a.png", "b.jpg", "trip/c.tif"}
+    assert "notes.txt: skipped" in capsys.readouterr().err
+
+
+def test_without_recursive_only_the_folder_itself(restore: Restore, photos: Path, tmp_path: Path) -> None:
+    assert restore(photos, "-t", "denoise", "-o", tmp_path / "out") == 0
+    assert tree(tmp_path / "out") == {"a.png", "b.jpg"}
+
+
+def test_results_are_not_restored_again(restore: Restore, photos: Path, tmp_path: Path) -> None:
+    assert restore(photos, "-t", "denoise") == 0
+    first = tree(photos)
+    assert restore(photos, "-t", "denoise", "--overwrite") == 0
+    assert tree(photos) == first
+    inside = photos / "out"
+    assert restore(photos, "-t", "denoise", "-o", inside, "-r") == 0
+    assert restore(photos, "-t", "denoise", "-o", inside, "-r", "--overwrite") == 0
+    assert tree(inside) == {"a.png", "b.jpg", "trip/c.tif"}
+
+
+def test_a_stray_file_is_named_and_the_rest_is_written(
+    restore: Restore, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "0.png").write_text("text")
+    (photos / "half.jpg").write_bytes((photos / "b.jpg").read_bytes()[:900])
+    (photos / "zero.png").write_bytes(b"")
+    assert restore(photos, "-t", "denoise", "-o", tmp_path / "out") == 1
+    assert tree(tmp_path / "out") == {"a.png", "b.jpg"}
+    errors = capsys.readouterr().err.splitlines()
+    for name in ("0.png", "half.jpg", "zero.png"):
+        assert sum(name in line for line in errors) == 1
+    assert errors[-1].endswith("3 of 5 files failed")
+
+
+def test_existing_results_are_kept_unless_told_otherwise(
+    restore: Restore, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = photos / "a.denoise.png"
+    target.write_bytes(b"precious")
+    assert restore(photos / "a.png", photos / "b.jpg", "-t", "denoise") == 1
+    assert target.read_bytes() == b"precious"
+    assert (photos / "b.denoise.jpg").is_file()
+    assert "--overwrite" in capsys.readouterr().err
+    assert restore(photos / "a.png", "-t", "denoise", "--overwrite") == 0
+    assert read_image(target).pixels.shape == (40, 50, 3)
+
+
+def test_two_sources_of_one_result_are_refused_before_anything_is_written(
+    restore: Restore, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(photos / "trip" / "a.png", read_image(photos / "a.png").pixels)
+    assert restore(photos / "a.png", photos / "trip" / "a.png", "-t", "denoise", "-o", tmp_path / "out") == 2
+    assert "would both be written there" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert restore(photos / "a.png", photos / "a.png", "-t", "denoise", "-o", tmp_path / "out") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["none.png", "-t", "denoise"], "none.png: not found"),
+        (["a.png", "-t", "denois"], "did you mean 'denoise'?"),
+        (["a.png", "-t", "sr", "--scale", "5"], "scale 5: task 'sr' offers 2, 3, 4"),
+        (["a.png", "-t", "denoise", "--strength", "2"], "strength 2.0 is outside 0..1"),
+        (["a.png", "-t", "denoise", "--quality", "0"], "quality 0 is outside 1..100"),
+        (["a.png", "-t", "denoise", "-o", "x.gif"], "unknown image extension '.gif'"),
+        (["a.png", "b.jpg", "-t", "denoise", "-o", "x.png"], "name a folder"),
+        (["empty", "-t", "denoise"], "empty: no images in this folder"),
+        (["a.png", "-t", "denoise", "--max-megapixels", "0.001"], "more than 0.001 megapixels"),
+        (["a.png", "-t", "denoise", "--adapter", "a.png"], "a.png"),
+        (["a.png"], "--task"),
+    ],
+)
+def test_bad_use_is_one_line_and_code_2(
+    restore: Restore,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(photos)
+    (photos / "empty").mkdir()
+    before = tree(photos)
+    assert restore(*words) == 2
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert tree(photos) == before
+
+
+def test_an_unwritable_output_fails_in_one_line(
+    restore: Restore, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert restore(photos / "a.png", "-t", "denoise", "-o", tmp_path / "file" / "out.png") == 2
+    errors = capsys.readouterr().err
+    assert "out.png: cannot be written" in errors
+    assert errors.count("\n") == 1
+
+
+def test_ctrl_c_in_the_middle_keeps_what_is_finished(
+    restore: Restore, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    genuine, calls = restorer_module.Restorer.restore, []
+
+    def interrupted(self: restorer_module.Restorer, *arguments: object, **options: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return genuine(self, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(restorer_module.Restorer, "restore", interrupted)
+    assert restore(photos, "-t", "denoise", "-o", tmp_path / "out") == 130
+    assert tree(tmp_path / "out") == {"a.png"}
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_depth_alpha_and_tiles_pass_through(restore: Restore, photos: Path) -> None:
+    rng = np.random.default_rng(1)
+    deep = rng.integers(0, 65536, (150, 170, 3), dtype=np.uint16)
+    Image.fromarray(rng.integers(0, 256, (150, 170, 2), dtype=np.uint8), mode="LA").save(photos / "la.png")
+    write_image(photos / "deep.tif", deep)
+    assert restore(photos / "deep.tif", photos / "la.png", "-t", "denoise", "--tile", "128") == 0
+    assert read_image(photos / "deep.denoise.tif").pixels.dtype == np.uint16
+    result = read_image(photos / "la.denoise.png")
+    assert result.pixels.shape == (150, 170, 1)
+    assert result.alpha is not None
+    np.testing.assert_array_equal(result.alpha, read_image(photos / "la.png").alpha)
+
+
+def test_nothing_is_left_behind(restore: Restore, photos: Path) -> None:
+    restore(photos, "-t", "denoise", "-r")
+    assert not [name for _, _, names in os.walk(photos) for name in names if name.endswith(".part")]

@@ -1,0 +1,149 @@
+"""Tiles: how they are chosen, where they lie, that they add up, and what happens when memory runs out."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from adair.backbones import CELL
+from adair.errors import AdairError
+from adair.restore.tiling import LARGEST, OVERLAP, SMALLEST, Tiler, choose_tile, fade, is_out_of_memory, split
+
+
+def run(tiler: Tiler, image: Tensor) -> Tensor:
+    """Restore (3, H, W) and put the finished lines together; every line must come exactly once, in order."""
+    height, width = image.shape[1:]
+    lines: list[Tensor] = []
+
+    def store(top: int, strip: Tensor) -> None:
+        assert top == sum(line.shape[1] for line in lines)
+        lines.append(strip.clone())
+
+    tiler.run(height, width, lambda top, left, bottom, right: image[None, :, top:bottom, left:right], store)
+    return torch.cat(lines, 1)
+
+
+@settings(deadline=None, max_examples=200)
+@given(length=st.integers(1, 5000), cells=st.integers(6, 20), shared=st.integers(1, 3))
+def test_spans_cover_everything_on_the_grid(length: int, cells: int, shared: int) -> None:
+    tile, overlap = cells * CELL, shared * CELL
+    spans = split(length, tile, overlap)
+    assert spans[0][0] == 0
+    assert spans[-1][1] == length
+    assert all(start % CELL == 0 and 0 < stop - start <= tile for start, stop in spans)
+    assert all(before[1] - after[0] == overlap for before, after in itertools.pairwise(spans))
+    total = torch.zeros(length)
+    for span in spans:
+        total[span[0] : span[1]] += fade(span, length, overlap)
+    torch.testing.assert_close(total, torch.ones(length))
+
+
+def test_no_more_tiles_than_needed() -> None:
+    assert split(1024, 1024, 64) == [(0, 1024)]
+    assert [stop - start for start, stop in split(1100, 1024, 64)] == [608, 556]
+    assert len(split(6000, 1024, 64)) == 7
+
+
+def test_weights_rise_smoothly_and_spare_the_outermost_pixels() -> None:
+    weight = fade((64, 320), 1000, 64)
+    assert weight[:8].max() == 0
+    assert weight[56:-56].min() == 1
+    assert (weight[1:65] - weight[:64]).abs().max() < 0.04
+
+
+def test_the_size_follows_memory_within_bounds() -> None:
+    assert choose_tile(2**30, 1024) == 1024
+    assert choose_tile(2**28, 1024) == 512
+    assert choose_tile(0, 1024) == SMALLEST
+    assert choose_tile(2**50, 1024) == LARGEST
+    assert choose_tile(10**9, 1111) % CELL == 0
+
+
+@settings(deadline=None, max_examples=30)
+@given(height=st.integers(1, 400), width=st.integers(1, 400), tile=st.integers(1, 300), batch=st.integers(1, 3))
+def test_a_pixelwise_network_does_not_see_the_tiles(height: int, width: int, tile: int, batch: int) -> None:
+    image = torch.rand(3, height, width, generator=torch.Generator().manual_seed(height))
+    result = run(Tiler(lambda x: x * 0.5 + 0.1, tile, batch=batch), image)
+    torch.testing.assert_close(result, image * 0.5 + 0.1)
+
+
+def test_tiles_of_one_width_go_through_together() -> None:
+    shapes = []
+
+    def network(x: Tensor) -> Tensor:
+        shapes.append(tuple(x.shape))
+        return x
+
+    run(Tiler(network, 128, batch=4), torch.rand(3, 40, 500))
+    assert [shape[0] for shape in shapes] == [4, 2, 1]
+    assert {shape[2] for shape in shapes} == {40}
+
+
+def test_progress_counts_up_to_the_end() -> None:
+    seen: list[tuple[int, int]] = []
+    tiler = Tiler(lambda x: x, 128)
+    tiler.run(300, 300, lambda t, l, b, r: torch.zeros(1, 3, b - t, r - l), lambda *_: None, lambda *a: seen.append(a))  # noqa: E741
+    assert seen == [(i + 1, 16) for i in range(16)]
+
+
+OUT_OF_MEMORY = [
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes"),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_out_of_memory_means_smaller_tiles_and_keeps_what_is_done(error: Exception, batch: int) -> None:
+    image = torch.rand(3, 600, 700)
+    done: list[tuple[int, ...]] = []
+    fails_from = 3  # the first tiles fit, then another program takes the memory
+
+    def network(x: Tensor) -> Tensor:
+        if len(done) >= fails_from and x.shape[0] * x.shape[2] * x.shape[3] > 200 * 200:
+            raise error
+        done.append(tuple(x.shape))
+        return x + 0.25
+
+    tiler = Tiler(network, 384, batch=batch)
+    torch.testing.assert_close(run(tiler, image), image + 0.25)
+    assert tiler.tile <= 192
+    large = [shape for shape in done if shape[2] * shape[3] > 200 * 200]
+    assert len(large) <= fails_from + (batch > 1)
+    assert len(done) > fails_from
+
+
+def test_not_even_the_smallest_tile_is_an_error_with_a_way_out() -> None:
+    def network(x: Tensor) -> Tensor:
+        raise MemoryError
+
+    with pytest.raises(AdairError, match=r"not enough memory to restore even .* close other programs"):
+        run(Tiler(network, 512), torch.rand(3, 500, 500))
+
+
+def test_other_errors_are_not_taken_for_missing_memory() -> None:
+    def network(x: Tensor) -> Tensor:
+        raise RuntimeError("Sizes of tensors must match")
+
+    with pytest.raises(RuntimeError, match="must match"):
+        run(Tiler(network, 512), torch.rand(3, 50, 50))
+    assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_only_a_row_of_tiles_is_in_memory() -> None:
+    tallest = 0
+
+    def store(top: int, lines: Tensor) -> None:
+        nonlocal tallest
+        tallest = max(tallest, lines.shape[1])
+
+    Tiler(lambda x: x, 256).run(3000, 64, lambda t, l, b, r: torch.zeros(1, 3, b - t, r - l), store)  # noqa: E741
+    assert tallest <= 256
+    assert np.ceil(3000 / (256 - OVERLAP)) > 10
