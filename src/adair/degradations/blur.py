@@ -10,7 +10,7 @@ from torch import Tensor
 from adair.degradations.linear import along_height, along_width, convolve, mirror, rows_from_taps
 from adair.metrics import quantise
 
-_DENSE = 160  # sides up to this blur as a product with a small matrix, longer ones tap by tap
+_DENSE = 160  # on a CPU, sides up to this blur as a product with a small matrix; everything else goes tap by tap
 _REACH = 4.0  # standard deviations; what lies beyond moves a pixel by less than 0.02 of 255
 
 
@@ -59,8 +59,8 @@ def _elongated(sigma: Tensor, ratio: Tensor, angle: Tensor, radius: Tensor, reac
 
 def _blur_side(x: Tensor, taps: Tensor, side: int) -> Tensor:
     size, reach = x.shape[side], taps.shape[1] // 2
-    if size <= _DENSE:
-        place = torch.arange(size, device=x.device).unsqueeze(1) + torch.arange(-reach, reach + 1, device=x.device)
+    if size <= _DENSE and x.device.type == "cpu":
+        place = torch.arange(size).unsqueeze(1) + torch.arange(-reach, reach + 1)
         index = mirror(place, size).unsqueeze(0).expand(len(x), -1, -1)
         matrix = rows_from_taps(index, taps.unsqueeze(1).expand(-1, size, -1), size)
         return along_width(x, matrix) if side == 3 else along_height(x, matrix)

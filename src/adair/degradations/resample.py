@@ -97,21 +97,22 @@ def _down_up_matrices(side: int, scale: Tensor, device: torch.device) -> tuple[T
     factor = scale.double()
     small = (side / factor - 1e-4).ceil().clamp(min=1).long()
     most = int(small.max())
-    down = rows_from_taps(*_taps(side, most, 1 / factor), side)
-    down = down.masked_fill(torch.arange(most).view(1, -1, 1) >= small.view(-1, 1, 1), 0.0)
-    up = rows_from_taps(*_taps(small.view(-1, 1, 1), side, factor), most)
-    return down.float().to(device, non_blocking=True), up.float().to(device, non_blocking=True)
+    down = rows_from_taps(*_taps(side, most, 1 / factor, device), side)
+    up = rows_from_taps(*_taps(small, side, factor, device), most)
+    beyond = torch.arange(most) >= small.unsqueeze(1)
+    down = down.masked_fill_(beyond.unsqueeze(2).to(down.device, non_blocking=True), 0.0)
+    return down.float().to(device), up.float().to(device)
 
 
 def _resize_side(x: Tensor, side: int, length: int, scale: float) -> Tensor:
     size = x.shape[side]
     if size == length and scale == 1.0:
         return x
-    index, weight = _taps(size, length, torch.tensor([scale], dtype=torch.float64))
+    index, weight = _taps(size, length, torch.tensor([scale], dtype=torch.float64), x.device)
     if max(size, length) <= _DENSE:
-        matrix = rows_from_taps(index, weight, size).to(x.device, x.dtype).expand(len(x), -1, -1)
+        matrix = rows_from_taps(index, weight, size).to(x.dtype).to(x.device).expand(len(x), -1, -1)
         return along_height(x, matrix) if side == 2 else along_width(x, matrix)
-    index, weight = index[0].to(x.device), weight[0].to(x.device, x.dtype)
+    index, weight = index[0].to(x.device), weight[0].to(x.dtype).to(x.device)
     shape = (-1, 1) if side == 2 else (1, -1)
     result = x.index_select(side, index[:, 0]).mul_(weight[:, 0].view(shape))
     for tap in range(1, index.shape[1]):
@@ -119,27 +120,28 @@ def _resize_side(x: Tensor, side: int, length: int, scale: float) -> Tensor:
     return result
 
 
-def _taps(size: int | Tensor, length: int, scale: Tensor) -> tuple[Tensor, Tensor]:
+def _taps(size: int | Tensor, length: int, scale: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """Which inputs, with which weights, make each of ``length`` outputs.
 
     Args:
-        size: inputs; a number, or (N, 1, 1) where it differs between samples.
-        scale: (N,) float64.
+        size: inputs; a number, or (N,) on the CPU where it differs between samples.
+        scale: (N,) float64 on the CPU.
+        device: where the result is wanted; without float64 there, it stays on the CPU.
 
     Returns:
-        Indices and weights, both (N, length, taps).
+        Indices and weights, both (N, length, taps), the weights float64.
     """
-    scale = scale.view(-1, 1, 1)
+    count = math.ceil(4 / min(1.0, float(scale.min()))) + 2
+    home = device if device.type == "cuda" else torch.device("cpu")
+    last = torch.as_tensor(size).to(home, non_blocking=True).view(-1, 1, 1) - 1
+    scale = scale.to(home, non_blocking=True).view(-1, 1, 1)
     squeeze = scale.clamp(max=1.0)  # below 1 the kernel widens by 1 / scale, which removes what would alias
-    place = torch.arange(1, length + 1, dtype=torch.float64).view(1, -1, 1)
+    place = torch.arange(1, length + 1, dtype=torch.float64, device=home).view(1, -1, 1)
     centre = place / scale + 0.5 * (1 - 1 / scale)  # MATLAB counts from 1
-    reach = 2 / float(squeeze.min())
-    left = (centre - 2 / squeeze).floor()
-    index = left + torch.arange(math.ceil(2 * reach) + 2)
+    index = (centre - 2 / squeeze).floor() + torch.arange(count, device=home)
     weight = squeeze * _cubic(squeeze * (centre - index))
     weight = weight / weight.sum(dim=2, keepdim=True)
-    index = index.long().sub_(1).clamp_(min=0)
-    return torch.minimum(index, torch.as_tensor(size) - 1), weight
+    return torch.minimum(index.long().sub_(1).clamp_(min=0), last), weight
 
 
 def _cubic(x: Tensor) -> Tensor:
