@@ -180,6 +180,12 @@ def test_training_on_smaller_images_is_refused(photo: torch.Tensor) -> None:
         parse_recipe("noise > (blur | downscale)?0.5").apply(photo, seeded(0))
 
 
+def test_a_batch_cannot_become_smaller_in_part(photo: torch.Tensor) -> None:
+    with pytest.raises(AdairError, match="one at a time"):
+        parse_recipe("downscale?0.5").run(photo, seeded(0))
+    assert parse_recipe("downscale").run(photo, seeded(0)).shape == (8, 3, 20, 24)
+
+
 @pytest.mark.parametrize("x", [torch.rand(3, 8, 8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8)])
 def test_other_tensors_are_refused(x: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="float tensor"):

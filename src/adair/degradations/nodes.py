@@ -14,6 +14,7 @@ from torch import Tensor
 
 from adair.degradations.operator import Operator
 from adair.degradations.values import Number, Value
+from adair.errors import AdairError
 
 _ORDERS = 4  # at most so many orders in one batch; more would only cut it into smaller, slower groups
 
@@ -138,4 +139,7 @@ def _where(chosen: Tensor, node: Node, x: Tensor, dice: Dice) -> Tensor:
     if len(index) == len(x):
         return node.apply(x, dice)
     index = index.to(x.device, non_blocking=True)
-    return x.index_copy_(0, index, node.apply(x.index_select(0, index), dice))
+    changed = node.apply(x.index_select(0, index), dice)
+    if changed.shape[1:] != x.shape[1:]:
+        raise AdairError(f"'{node}' would make only some images of the batch smaller; degrade them one at a time")
+    return x.index_copy_(0, index, changed)
