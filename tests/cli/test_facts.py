@@ -21,7 +21,15 @@ from adair.weights import load_foundation, save_foundation
 
 CONFIG = {"width": 8, "encoder": [1], "middle": 1, "decoder": [1]}
 VALIDATION = {"protocol": "PSNR on two photos", "input": {"noise 25": 20.256}, "restored": {"noise 25": 31.0}}
-MEASURED = {"name": "CBSD68", "protocol": "RGB PSNR", "input": 20.0, "foundation": 30.0, "restored": 31.5}
+ROW = {
+    "task": "denoise",
+    "dataset": "CBSD68",
+    "setting": "sigma 25",
+    "protocol": "RGB PSNR",
+    "input": 20.0,
+    "foundation": 30.0,
+    "adapter": 31.5,
+}
 
 
 @pytest.fixture
@@ -34,7 +42,7 @@ def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     mark = save_foundation(folder / "foundation.safetensors", "nafnet", CONFIG, model.state_dict())
     frozen = load_foundation(folder / "foundation.safetensors").model
     cards: dict[str, dict[str, Any]] = {
-        "denoise": {"recipe": "noise(sigma=0..55)", "validation": VALIDATION, "measured": [MEASURED]},
+        "denoise": {"recipe": "noise(sigma=0..55)", "validation": VALIDATION, "measured": [ROW]},
         "scanner": {"recipe": "jpeg(quality=40)", "validation": VALIDATION, "licence": "Apache-2.0"},
     }
     for task, card in cards.items():
@@ -56,7 +64,9 @@ def test_tasks_as_json(bundled: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert denoise["adapter"] == "merge" and denoise["parameters"] > 0
     assert denoise["bytes"] == (bundled / "denoise.safetensors").stat().st_size
     assert denoise["foundation"] == found["foundation"]["fingerprint"]
-    assert denoise["measured"] == [MEASURED]
+    assert denoise["measured"] == [
+        {"name": "CBSD68 sigma 25", "protocol": "RGB PSNR", "input": 20.0, "foundation": 30.0, "restored": 31.5}
+    ]
     assert scanner["measured"] == [
         {"name": "noise 25", "protocol": "PSNR on two photos", "input": 20.256, "restored": 31.0}
     ]
@@ -65,7 +75,7 @@ def test_tasks_as_json(bundled: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_tasks_for_people(bundled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tasks"]) == 0
     text = capsys.readouterr().out
-    assert "CBSD68: 20.00 to 31.50 dB (foundation alone 30.00)" in text
+    assert "CBSD68 sigma 25: 20.00 to 31.50 dB (foundation alone 30.00)" in text
     assert "noise 25: 20.26 to 31.00 dB" in text and "removes noise" in text
 
 

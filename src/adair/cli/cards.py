@@ -37,11 +37,21 @@ def describe_weights(header: Header) -> dict[str, Any]:
 def measured(card: dict[str, Any]) -> list[dict[str, Any]]:
     """The numbers of a card: ``name``, ``protocol``, ``input``, ``restored``, and ``foundation`` where it is known.
 
-    A card lists them under ``measured``; a file fresh from training has its validation instead.
+    A card lists them under ``measured``, as ``benchmarks/quality.py`` writes its rows; a file fresh from training has
+    its validation instead.
     """
     listed = card.get("measured")
     if isinstance(listed, list):
-        return [entry for entry in listed if isinstance(entry, dict) and "name" in entry]
+        return [
+            {
+                "name": f"{row.get('dataset')} {row.get('setting')}",
+                "protocol": row.get("protocol"),
+                "input": row.get("input"),
+                "foundation": row.get("foundation"),
+                "restored": row.get("adapter"),
+            }
+            for row in map(_mapping, listed)
+        ]
     validation = _mapping(card.get("validation"))
     inputs, restored = _mapping(validation.get("input")), _mapping(validation.get("restored"))
     return [
