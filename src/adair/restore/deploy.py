@@ -16,7 +16,7 @@ from adair.restore.fuse import fold, fuse
 REACH = 2  # cells around each that channel attention looks at: a window of 160 pixels
 
 # Values that the network holds at its peak for every pixel, per channel of its width (measured, rounded up).
-VALUES_PER_PIXEL = {"nafnet": 18, "restormer": 64}
+VALUES_PER_PIXEL = {"nafnet": 14, "restormer": 64}
 
 
 class Deployment:

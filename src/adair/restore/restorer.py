@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from adair.adapters import Adapter, load_adapter
+from adair.backbones import CELL
 from adair.errors import AdairError
 from adair.hardware import choose_device, choose_layout, choose_precision, memory_available, tune_allocator
 from adair.restore.deploy import Deployment, bytes_per_pixel
@@ -200,11 +201,13 @@ class Restorer:
     def _sizes(self, height: int, width: int, tile: int | None) -> tuple[int, int, int]:
         """Side of a tile, overlap, and how many go through the network together."""
         if tile == 0:
-            return max(height, width) + 31, OVERLAP, 1
+            return max(height, width) + CELL, OVERLAP, 1
         cost = bytes_per_pixel(self.foundation.backbone, self.foundation.config["width"], self.precision.dtype)
         memory = memory_available(self.device) // 2
         if self.device.type == "cpu":
             memory = min(memory, CPU_BUDGET)
         side = tile or choose_tile(memory, cost)
+        if tile is None and height * width <= side**2:
+            return max(height, width) + CELL, OVERLAP, 1
         together = 1 if self.device.type == "cpu" else math.floor(memory / (cost * side**2))
         return side, OVERLAP, min(max(together, 1), MOST_TILES_AT_ONCE)
