@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,7 +12,17 @@ from torch import Tensor
 
 from adair.backbones import CELL
 from adair.errors import AdairError
-from adair.restore.tiling import LARGEST, OVERLAP, SMALLEST, Tiler, choose_tile, fade, is_out_of_memory, split
+from adair.restore.tiling import (
+    MOST_PIXELS,
+    OVERLAP,
+    SMALLEST,
+    Tiler,
+    choose_tile,
+    fade,
+    is_out_of_memory,
+    overlap_of,
+    split,
+)
 
 
 def run(tiler: Tiler, image: Tensor) -> Tensor:
@@ -50,26 +59,38 @@ def test_no_more_tiles_than_needed() -> None:
     assert len(split(6000, 1024, 64)) == 7
 
 
-def test_weights_rise_smoothly_and_spare_the_outermost_pixels() -> None:
-    weight = fade((64, 320), 1000, 64)
-    assert weight[:8].max() == 0
-    assert weight[56:-56].min() == 1
-    assert (weight[1:65] - weight[:64]).abs().max() < 0.04
+def test_weights_rise_smoothly_and_spare_the_outer_part_of_the_overlap() -> None:
+    weight = fade((192, 800), 2000, 192)
+    assert weight[:80].max() == weight[-80:].max() == 0
+    assert weight[112:-112].min() == 1
+    assert weight.diff().abs().max() < 0.06
 
 
-def test_the_size_follows_memory_within_bounds() -> None:
-    assert choose_tile(2**30, 1024) == 1024
-    assert choose_tile(2**28, 1024) == 512
-    assert choose_tile(0, 1024) == SMALLEST
-    assert choose_tile(2**50, 1024) == LARGEST
-    assert choose_tile(10**9, 1111) % CELL == 0
+def test_an_image_that_fits_is_one_tile() -> None:
+    assert choose_tile(866, 1155, 1_100_000) == (866, 1155)
+    assert choose_tile(1, 20000, 1_000_000) == (1, 20000)
+
+
+def test_tiles_are_as_few_as_memory_allows() -> None:
+    assert split(1155, choose_tile(866, 1155, 600_000)[1], OVERLAP)[0][1] < 700  # two halves, not four quarters
+    assert choose_tile(866, 1155, 600_000)[0] == 866
+    assert choose_tile(1000, 1000, 0) == (SMALLEST, SMALLEST)
+
+
+@settings(deadline=None, max_examples=60)
+@given(height=st.integers(1, 6000), width=st.integers(1, 6000), most=st.integers(10**5, 10**7))
+def test_tiles_stay_within_memory(height: int, width: int, most: int) -> None:
+    tile = choose_tile(height, width, most)
+    spans = [split(side, length, overlap_of(length)) for side, length in zip((height, width), tile, strict=True)]
+    tallest, widest = (max(stop - start for start, stop in span) for span in spans)
+    assert tallest * widest <= max(min(most, MOST_PIXELS), SMALLEST**2)
 
 
 @settings(deadline=None, max_examples=30)
 @given(height=st.integers(1, 400), width=st.integers(1, 400), tile=st.integers(1, 300), batch=st.integers(1, 3))
 def test_a_pixelwise_network_does_not_see_the_tiles(height: int, width: int, tile: int, batch: int) -> None:
     image = torch.rand(3, height, width, generator=torch.Generator().manual_seed(height))
-    result = run(Tiler(lambda x: x * 0.5 + 0.1, tile, batch=batch), image)
+    result = run(Tiler(lambda x: x * 0.5 + 0.1, (tile, 2 * tile), batch=batch), image)
     torch.testing.assert_close(result, image * 0.5 + 0.1)
 
 
@@ -80,14 +101,14 @@ def test_tiles_of_one_width_go_through_together() -> None:
         shapes.append(tuple(x.shape))
         return x
 
-    run(Tiler(network, 128, batch=4), torch.rand(3, 40, 500))
+    run(Tiler(network, (128, 128), batch=4), torch.rand(3, 40, 500))
     assert [shape[0] for shape in shapes] == [4, 2, 1]
     assert {shape[2] for shape in shapes} == {40}
 
 
 def test_progress_counts_up_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
-    tiler = Tiler(lambda x: x, 128)
+    tiler = Tiler(lambda x: x, (128, 128))
     tiler.run(300, 300, lambda t, l, b, r: torch.zeros(1, 3, b - t, r - l), lambda *_: None, lambda *a: seen.append(a))  # noqa: E741
     assert seen == [(i + 1, 16) for i in range(16)]
 
@@ -112,9 +133,9 @@ def test_out_of_memory_means_smaller_tiles_and_keeps_what_is_done(error: Excepti
         done.append(tuple(x.shape))
         return x + 0.25
 
-    tiler = Tiler(network, 384, batch=batch)
+    tiler = Tiler(network, (384, 384), batch=batch)
     torch.testing.assert_close(run(tiler, image), image + 0.25)
-    assert tiler.tile <= 192
+    assert min(tiler.tile) <= 192
     large = [shape for shape in done if shape[2] * shape[3] > 200 * 200]
     assert len(large) <= fails_from + (batch > 1)
     assert len(done) > fails_from
@@ -125,7 +146,7 @@ def test_not_even_the_smallest_tile_is_an_error_with_a_way_out() -> None:
         raise MemoryError
 
     with pytest.raises(AdairError, match=r"not enough memory to restore even .* close other programs"):
-        run(Tiler(network, 512), torch.rand(3, 500, 500))
+        run(Tiler(network, (512, 512)), torch.rand(3, 500, 500))
 
 
 def test_other_errors_are_not_taken_for_missing_memory() -> None:
@@ -133,7 +154,7 @@ def test_other_errors_are_not_taken_for_missing_memory() -> None:
         raise RuntimeError("Sizes of tensors must match")
 
     with pytest.raises(RuntimeError, match="must match"):
-        run(Tiler(network, 512), torch.rand(3, 50, 50))
+        run(Tiler(network, (512, 512)), torch.rand(3, 50, 50))
     assert not is_out_of_memory(ValueError("out of memory"))
 
 
@@ -144,6 +165,5 @@ def test_only_a_row_of_tiles_is_in_memory() -> None:
         nonlocal tallest
         tallest = max(tallest, lines.shape[1])
 
-    Tiler(lambda x: x, 256).run(3000, 64, lambda t, l, b, r: torch.zeros(1, 3, b - t, r - l), store)  # noqa: E741
+    Tiler(lambda x: x, (256, 256)).run(3000, 64, lambda t, l, b, r: torch.zeros(1, 3, b - t, r - l), store)  # noqa: E741
     assert tallest <= 256
-    assert np.ceil(3000 / (256 - OVERLAP)) > 10

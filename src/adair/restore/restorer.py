@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,14 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from adair.adapters import Adapter, load_adapter
-from adair.backbones import CELL
 from adair.errors import AdairError
 from adair.hardware import choose_device, choose_layout, choose_precision, memory_available, tune_allocator
 from adair.restore.deploy import Deployment, bytes_per_pixel
 from adair.restore.picture import WHITE, Planes, open_picture
 from adair.restore.region import enlarge, region
 from adair.restore.tasks import FOUNDATION, check_scale, parse_task
-from adair.restore.tiling import OVERLAP, Tiler, choose_tile
+from adair.restore.tiling import Tiler, choose_tile
 from adair.weights import Foundation, bundled_adapters, load_foundation
 
 Picture = TypeVar("Picture")
@@ -198,16 +196,14 @@ class Restorer:
         tiler.run(height, width, fetch, store, progress)
         return Planes(result, None if planes.alpha is None else enlarge(planes.alpha, scale))
 
-    def _sizes(self, height: int, width: int, tile: int | None) -> tuple[int, int, int]:
-        """Side of a tile, overlap, and how many go through the network together."""
+    def _sizes(self, height: int, width: int, tile: int | None) -> tuple[tuple[int, int], int]:
+        """Height and width of a tile, and how many go through the network together."""
         if tile == 0:
-            return max(height, width) + CELL, OVERLAP, 1
+            return (height, width), 1
         cost = bytes_per_pixel(self.foundation.backbone, self.foundation.config["width"], self.precision.dtype)
         memory = memory_available(self.device) // 2
         if self.device.type == "cpu":
             memory = min(memory, CPU_BUDGET)
-        side = tile or choose_tile(memory, cost)
-        if tile is None and height * width <= side**2:
-            return max(height, width) + CELL, OVERLAP, 1
-        together = 1 if self.device.type == "cpu" else math.floor(memory / (cost * side**2))
-        return side, OVERLAP, min(max(together, 1), MOST_TILES_AT_ONCE)
+        sides = (tile, tile) if tile else choose_tile(height, width, int(memory / cost))
+        together = 1 if self.device.type == "cpu" else int(memory / (cost * sides[0] * sides[1]))
+        return sides, min(max(together, 1), MOST_TILES_AT_ONCE)
