@@ -1,0 +1,29 @@
+#!/bin/sh
+# Train the weights that ship with AdaIR: recipes/bundled.sh PHOTOS RUNS [MINUTES]
+set -eu
+photos=$1 runs=$2 minutes=${3:-60}
+adair=${ADAIR:-adair}
+held_out="--exclude budgie-kitten-on-lawn --exclude budgie-lake-sherburne --exclude budgie-roman-colosseum"
+common="--photos $photos --cache $runs/cache $held_out --schedule time"
+
+go_on() { # the word that resumes a run, if there is a checkpoint
+    if [ -e "$1" ]; then echo --resume; fi
+}
+
+if [ ! -e "$runs/done-foundation" ]; then
+    # shellcheck disable=SC2046,SC2086
+    $adair pretrain $common -o "$runs" --hold 0.4 --max-minutes "$minutes" $(go_on "$runs/checkpoint.safetensors")
+    touch "$runs/done-foundation"
+fi
+
+# Tasks share the time by how much they gain from it: share of MINUTES for each.
+for entry in denoise:0.30 sr:0.22 deblur:0.20 derain:0.12 dejpeg:0.16; do
+    task=${entry%:*}
+    time=$(awk "BEGIN { print $minutes * ${entry#*:} }")
+    if [ ! -e "$runs/done-$task" ]; then
+        # shellcheck disable=SC2046,SC2086
+        $adair adapt "$task" $common -o "$runs/$task.safetensors" --foundation "$runs/foundation.safetensors" \
+            --max-minutes "$time" $(go_on "$runs/$task.checkpoint.safetensors")
+        touch "$runs/done-$task"
+    fi
+done

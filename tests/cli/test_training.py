@@ -1,0 +1,99 @@
+"""``adair pretrain`` and ``adair adapt`` as a person runs them: the installed command, in another process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adair.adapters import load_adapter
+from adair.cli.training import backbone_config, parse_patches
+from adair.errors import AdairError
+from adair.weights import load_foundation
+
+QUICK = ["--batch", "2", "--patch", "16", "--device", "cpu", "--precision", "fp32", "--validate-steps", "2"]
+
+
+def adair(*words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "adair", *map(str, words)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with ``photos/``: three good ones and a text file in disguise."""
+    (tmp_path / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        small = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+        small.resize((90, 70)).save(tmp_path / "photos" / f"{i}.png")
+    (tmp_path / "photos" / "notes.png").write_text("no image")
+    return tmp_path
+
+
+def test_from_photos_to_a_restored_image(folder: Path) -> None:
+    shape = ["--width", "4", "--blocks", "1/1/1"]
+    done = adair("pretrain", "--photos", "photos", "-o", "run", *shape, "--steps", "4", *QUICK, folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "notes.png" in done.stderr
+    assert "rain" in done.stderr  # the validation line names what it measured
+    assert load_foundation(folder / "run" / "foundation.safetensors").card["training"]["steps"] == 4
+
+    own = ["--photos", "photos", "--foundation", "run/foundation.safetensors", "--recipe", "jpeg(quality=10)"]
+    done = adair("adapt", "scanner", *own, "--steps", "3", *QUICK, folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "scanner.safetensors" in done.stdout
+    foundation = load_foundation(folder / "run" / "foundation.safetensors")
+    assert load_adapter(folder / "scanner.safetensors", foundation).task == "scanner"
+
+    again = adair("adapt", "scanner", *own, "--steps", "3", *QUICK, folder=folder)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+    more = adair("adapt", "scanner", *own, "--steps", "5", "--resume", *QUICK, folder=folder)
+    assert more.returncode == 0, more.stderr
+    assert "5 steps" in more.stdout
+
+    weights = ["--foundation", "run/foundation.safetensors", "--adapter", "scanner.safetensors"]
+    done = adair("restore", "photos/0.png", "--task", "scanner", *weights, "-o", "better.png", folder=folder)
+    assert done.returncode == 0, done.stderr
+    with Image.open(folder / "better.png") as image:
+        assert image.size == (90, 70)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["adapt", "scanner", "--photos", "photos"], "--recipe"),
+        (["adapt", "mine", "--photos", "nowhere", "--recipe", "noise(sigma=5)"], "nowhere"),
+        (["adapt", "mine", "--photos", "photos", "--recipe", "nois(sigma=5)"], "noise"),
+        (["pretrain", "--photos", "photos", "-o", "run", "--patch", "large"], "large"),
+        (["pretrain", "--photos", "photos", "-o", "run", "--schedule", "space"], "space"),
+        (["pretrain", "--photos", "photos", "-o", "run", "--backbone", "unet"], "nafnet"),
+        (["pretrain", "--photos", "photos", "-o", "run", "--resume"], "without --resume"),
+    ],
+)
+def test_mistakes_are_named_in_one_line(folder: Path, words: list[str], named: str) -> None:
+    done = adair(*words, folder=folder)
+    assert done.returncode == 2
+    assert named in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not list(folder.glob("*.safetensors"))
+
+
+def test_reads_patch_sizes_and_blocks() -> None:
+    assert parse_patches("64") == ((0.0, 64),)
+    assert parse_patches("64,0.8:96") == ((0.0, 64), (0.8, 96))
+    assert backbone_config("nafnet", 16, "1,2/3/4,5") == {
+        "width": 16,
+        "encoder": [1, 2],
+        "middle": 3,
+        "decoder": [4, 5],
+    }
+    assert backbone_config("restormer", None, "1,2,3,4") == {"blocks": [1, 2, 3, 4]}
+    for text in ("1,2/3", "a/b/c", "1/2,3/4"):
+        with pytest.raises(AdairError, match="--blocks"):
+            backbone_config("nafnet", None, text)
