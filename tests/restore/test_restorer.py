@@ -311,3 +311,22 @@ def test_the_users_image_and_the_foundation_stay_as_they_are(restorer: Restorer,
     assert torch.equal(x, x_before)
     for name, value in restorer.foundation.model.state_dict().items():
         assert torch.equal(value, weights[name]), name
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", None])
+def test_the_gpu_gives_the_picture_of_the_cpu(
+    restorer: Restorer, model_files: Path, photo: np.ndarray, precision: str | None
+) -> None:
+    gpu = Restorer.load(model_files / "foundation.safetensors", device="cuda", precision=precision)
+    for task in ("denoise", "sr", "branches"):
+        gpu.add_adapter(model_files / f"{task}.safetensors")
+        restorer.add_adapter(model_files / f"{task}.safetensors")
+    image = np.tile(photo, (5, 5, 1))
+    for task in ("denoise", "sr", "branches"):
+        expected = restorer.restore(image, task, tile=128).astype(int)
+        difference = np.abs(gpu.restore(image, task, tile=128) - expected)  # tiles of one width go together here
+        assert difference.mean() < 0.6
+        assert difference.max() <= 8
+    x = as_tensor(photo).cuda()
+    assert gpu.restore(x, "denoise").device == x.device
