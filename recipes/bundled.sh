@@ -16,14 +16,15 @@ if [ ! -e "$runs/done-foundation" ]; then
     touch "$runs/done-foundation"
 fi
 
-# Tasks share the time by how much they gain from it: share of MINUTES for each.
-for entry in denoise:0.30 sr:0.22 deblur:0.20 derain:0.12 dejpeg:0.16; do
-    task=${entry%:*}
-    time=$(awk "BEGIN { print $minutes * ${entry#*:} }")
+# Share of MINUTES and highest learning rate of each task.
+for entry in "denoise 0.26 2e-3" "sr 0.22 3e-3" "deblur 0.19 3e-3" "derain 0.17 2e-3" "dejpeg 0.16 2e-3"; do
+    # shellcheck disable=SC2086
+    set -- $entry
+    task=$1 time=$(awk "BEGIN { print $minutes * $2 }") rate=$3
     if [ ! -e "$runs/done-$task" ]; then
         # shellcheck disable=SC2046,SC2086
         $adair adapt "$task" $common -o "$runs/$task.safetensors" --foundation "$runs/foundation.safetensors" \
-            --max-minutes "$time" $(go_on "$runs/$task.checkpoint.safetensors")
+            --learning-rate "$rate" --max-minutes "$time" $(go_on "$runs/$task.checkpoint.safetensors")
         touch "$runs/done-$task"
     fi
 done

@@ -7,33 +7,45 @@ from typing import Annotated
 
 import typer
 
+from adair.cli.options import (
+    Batch,
+    ByTime,
+    Device,
+    Exclude,
+    Hold,
+    LearningRate,
+    MaxMinutes,
+    Patch,
+    Photos,
+    PrecisionName,
+    Seed,
+    Steps,
+    ValidateSteps,
+)
+
 
 def adapt(
     name: Annotated[str, typer.Argument(help="Name of the task: denoise, sr, ..., or your own.")],
-    photos: Annotated[Path, typer.Option(help="Folder of clean photos, searched recursively.")],
+    photos: Photos,
     recipe: Annotated[str | None, typer.Option(help="Degradation to undo; a bundled task has its own.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The adapter; default: NAME.safetensors.")
+        Path | None, typer.Option("--output", "-o", help="Adapter file; default: NAME.safetensors.")
     ] = None,
     foundation: Annotated[Path | None, typer.Option(help="Foundation file; default: the bundled one.")] = None,
     kind: Annotated[str, typer.Option(help="merge (free at run time, blends) or conv.")] = "merge",
     start: Annotated[Path | None, typer.Option(help="Adapter file to begin from.")] = None,
-    steps: Annotated[int, typer.Option(help="Length of the run in steps.")] = 10_000,
-    batch: Annotated[int, typer.Option(help="Patches a step.")] = 16,
-    patch: Annotated[
-        str, typer.Option(help="Side of a patch in pixels; progressive as 64,0.8:96 (96 from 80 % on).")
-    ] = "64",
-    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
-    hold: Annotated[float, typer.Option(help="Part of the run before the learning rate falls.")] = 0.0,
-    schedule: Annotated[str, typer.Option(help="steps, or time: the learning rate ends with --max-minutes.")] = "steps",
-    max_minutes: Annotated[float | None, typer.Option(help="Stop cleanly at a checkpoint after so long.")] = None,
-    validate_steps: Annotated[int, typer.Option(help="Steps between validations.")] = 250,
-    seed: Annotated[int, typer.Option(help="All randomness follows from it.")] = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16; default: the fastest that is safe.")
-    ] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Stem of a photo to leave out; repeat for more.")] = None,
+    steps: Steps = 10_000,
+    batch: Batch = 16,
+    patch: Patch = "64",
+    learning_rate: LearningRate = 2e-3,
+    hold: Hold = 0.0,
+    schedule: ByTime = "steps",
+    max_minutes: MaxMinutes = None,
+    validate_steps: ValidateSteps = 250,
+    seed: Seed = 0,
+    device: Device = None,
+    precision: PrecisionName = None,
+    exclude: Exclude = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: beside the adapter.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the adapter.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the adapter if it exists.")] = False,

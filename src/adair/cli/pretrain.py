@@ -7,37 +7,45 @@ from typing import Annotated
 
 import typer
 
+from adair.cli.options import (
+    Batch,
+    ByTime,
+    Device,
+    Exclude,
+    Hold,
+    LearningRate,
+    MaxMinutes,
+    Patch,
+    Photos,
+    PrecisionName,
+    Seed,
+    Steps,
+    ValidateSteps,
+)
+
 
 def pretrain(
-    photos: Annotated[Path, typer.Option(help="Folder of clean photos, searched recursively.")],
+    photos: Photos,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the checkpoint and the foundation.")],
-    recipe: Annotated[
-        str | None, typer.Option(help="Degradation mix to undo; default: the bundled foundation's.")
-    ] = None,
+    recipe: Annotated[str | None, typer.Option(help="Degradations to undo; default: the bundled mix.")] = None,
     backbone: Annotated[str, typer.Option(help="nafnet or restormer.")] = "nafnet",
     width: Annotated[int | None, typer.Option(help="Channels at full resolution.")] = None,
     blocks: Annotated[
         str | None,
-        typer.Option(
-            help="Blocks: for nafnet encoder/middle/decoder, such as 1,1,2,6/2/1,1,1,1; for restormer 4,6,6,8."
-        ),
+        typer.Option(help="nafnet: encoder/middle/decoder, as in 1,1,2,6/2/1,1,1,1; restormer: levels, as in 4,6,6,8."),
     ] = None,
-    steps: Annotated[int, typer.Option(help="Length of the run in steps.")] = 100_000,
-    batch: Annotated[int, typer.Option(help="Patches a step.")] = 16,
-    patch: Annotated[
-        str, typer.Option(help="Side of a patch in pixels; progressive as 64,0.8:96 (96 from 80 % on).")
-    ] = "64",
-    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
-    hold: Annotated[float, typer.Option(help="Part of the run before the learning rate falls.")] = 0.0,
-    schedule: Annotated[str, typer.Option(help="steps, or time: the learning rate ends with --max-minutes.")] = "steps",
-    max_minutes: Annotated[float | None, typer.Option(help="Stop cleanly at a checkpoint after so long.")] = None,
-    validate_steps: Annotated[int, typer.Option(help="Steps between validations.")] = 500,
-    seed: Annotated[int, typer.Option(help="All randomness follows from it.")] = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16; default: the fastest that is safe.")
-    ] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Stem of a photo to leave out; repeat for more.")] = None,
+    steps: Steps = 100_000,
+    batch: Batch = 16,
+    patch: Patch = "64",
+    learning_rate: LearningRate = 1e-3,
+    hold: Hold = 0.0,
+    schedule: ByTime = "steps",
+    max_minutes: MaxMinutes = None,
+    validate_steps: ValidateSteps = 500,
+    seed: Seed = 0,
+    device: Device = None,
+    precision: PrecisionName = None,
+    exclude: Exclude = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: inside --output.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --output.")] = False,
 ) -> None:

@@ -1,0 +1,22 @@
+"""Options that both training commands have, written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Photos = Annotated[Path, typer.Option(help="Folder of clean photos, searched recursively.")]
+Steps = Annotated[int, typer.Option(help="Length of the run in steps.")]
+Batch = Annotated[int, typer.Option(help="Patches a step.")]
+Patch = Annotated[str, typer.Option(help="Side of a patch in pixels; progressive as 64,0.8:96 (96 from 80 % on).")]
+LearningRate = Annotated[float, typer.Option(help="Highest learning rate.")]
+Hold = Annotated[float, typer.Option(help="Part of the run before the learning rate falls, 0 to 1.")]
+ByTime = Annotated[str, typer.Option(help="steps, or time: the learning rate ends with --max-minutes.")]
+MaxMinutes = Annotated[float | None, typer.Option(help="Stop cleanly at a checkpoint after so long.")]
+ValidateSteps = Annotated[int, typer.Option(help="Steps between validations.")]
+Seed = Annotated[int, typer.Option(help="All randomness follows from it.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")]
+PrecisionName = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; default: the fastest that is safe.")]
+Exclude = Annotated[list[str] | None, typer.Option(help="Stem of a photo to leave out; repeat for more.")]
