@@ -61,7 +61,7 @@ TASKS: dict[str, Task] = {
     ),
     "dejpeg": Task(
         "repairs JPEG compression",
-        "jpeg(quality=8..92)",
+        "jpeg(quality=8..92) | jpeg(quality=8..45)",
         {f"quality {q}": f"jpeg(quality={q})" for q in (10, 20, 40)},
     ),
 }
