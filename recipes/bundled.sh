@@ -10,9 +10,16 @@ go_on() { # the word that resumes a run, if there is a checkpoint
     if [ -e "$1" ]; then echo --resume; fi
 }
 
+train() { # run a training command; an interrupted one (it saves and ends well) ends the script, not yet done
+    "$@" >"$runs/last.txt"
+    cat "$runs/last.txt"
+    if grep -q "stopped early" "$runs/last.txt"; then exit 130; fi
+}
+
+mkdir -p "$runs"
 if [ ! -e "$runs/done-foundation" ]; then
     # shellcheck disable=SC2046,SC2086
-    $adair pretrain $common -o "$runs" --hold 0.4 --max-minutes "$minutes" $(go_on "$runs/checkpoint.safetensors")
+    train $adair pretrain $common -o "$runs" --hold 0.4 --max-minutes "$minutes" $(go_on "$runs/checkpoint.safetensors")
     touch "$runs/done-foundation"
 fi
 
@@ -23,7 +30,7 @@ for entry in "denoise 0.26 2e-3" "sr 0.22 3e-3" "deblur 0.19 3e-3" "derain 0.17 
     task=$1 time=$(awk "BEGIN { print $minutes * $2 }") rate=$3
     if [ ! -e "$runs/done-$task" ]; then
         # shellcheck disable=SC2046,SC2086
-        $adair adapt "$task" $common -o "$runs/$task.safetensors" --foundation "$runs/foundation.safetensors" \
+        train $adair adapt "$task" $common -o "$runs/$task.safetensors" --foundation "$runs/foundation.safetensors" \
             --learning-rate "$rate" --max-minutes "$time" $(go_on "$runs/$task.checkpoint.safetensors")
         touch "$runs/done-$task"
     fi
