@@ -71,6 +71,8 @@ def test_an_adapter_resumes_and_can_start_from_another(
     assert report.step == 8
     second = tmp_path / "second.safetensors"
     adapt("second", foundation, photos, make_plan(rate=1e-9), second, exam=EXAM, device="cpu", start=output)
+    earlier = load_adapter(second, foundation).card["training"]["continued_from"]
+    assert earlier["steps"] == 8
     first, copy = load_adapter(output, foundation).adapter, load_adapter(second, foundation).adapter
     for a, b in zip(first.parameters(), copy.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-3)

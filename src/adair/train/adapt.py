@@ -59,10 +59,12 @@ def adapt(
     target = choose_device(device)
     torch.manual_seed(plan.seed)
     model = channels_last(foundation.model.to(target))
+    earlier: dict[str, Any] = {}
     if start is None:
         adapter = create_adapter(kind, model, **(options or {}))
     else:
-        adapter = load_adapter(start, foundation).adapter
+        loaded = load_adapter(start, foundation)
+        adapter, earlier = loaded.adapter, {"continued_from": loaded.card.get("training")}
         if adapter.kind != kind or (options and adapter.options != dict(options)):
             raise AdairError(f"{start}: is of kind {adapter.kind} {adapter.options}, not {kind} {dict(options or {})}")
     adapter = adapter.to(target)
@@ -84,5 +86,6 @@ def adapt(
     report = trainer.run()
     with trainer.averaged():
         card = training_card(plan, report, train, target)
+        card["training"] |= earlier
         save_adapter(output, adapter, foundation_fingerprint=foundation.fingerprint, task=task, card=card)
     return report
