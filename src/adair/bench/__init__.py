@@ -1,0 +1,1 @@
+"""Suites, protocols, methods and reports: numbers that can be compared."""
