@@ -32,7 +32,8 @@ class Method:
     """Something that restores: a row of the table.
 
     ``run`` returns (1, 3, H, W), float, with H and W as ``case.size`` says; the runner rounds it to 8 bits. ``note``
-    says what the method is told and under which licence it comes.
+    says what the method is told and under which licence it comes. ``version`` names the code or weights (such as
+    "bm3d 4.0.3"): a row of an earlier run is taken over only if it is the same.
     """
 
     name: str
@@ -40,3 +41,4 @@ class Method:
     run: Callable[[Case], Tensor]
     kind: Kind = "peer"
     note: str = ""
+    version: str = ""
