@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from adair.degradations import Recipe
 from adair.errors import AdairError
 from adair.metrics import psnr
+from adair.train.batches import Batches
 from adair.train.checkpoint import load_checkpoint, save_checkpoint
 from adair.train.photos import PhotoStore
 from adair.train.schedule import Schedule
@@ -117,12 +118,13 @@ class Trainer:
         facts: Mapping[str, Any],
         watch: Callable[[Report], None] = lambda report: None,
     ) -> None:
-        self.forward, self.plan, self.photos, self.exam = forward, plan, photos, exam
+        self.forward, self.plan, self.exam = forward, plan, exam
         self.parameters = dict(parameters)
         self.checkpoint, self.watch = checkpoint, watch
         self.facts = json.loads(json.dumps(facts))  # as a checkpoint gives them back: lists, not tuples
         self.device = next(iter(self.parameters.values())).device
         self.average = {name: value.detach().clone() for name, value in self.parameters.items()}
+        self.batches = Batches(photos, plan.recipe, plan.batch, plan.seed, self.device)
         self.optimiser = torch.optim.AdamW(
             self.parameters.values(),
             lr=plan.schedule.peak,
@@ -216,10 +218,7 @@ class Trainer:
     def _step(self) -> Tensor:
         """Take one optimiser step; return its loss without waiting for it."""
         plan, report = self.plan, self.report
-        # One generator a step, seeded by the step: a resumed run sees the same data, and data can be made ahead.
-        generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + report.step)
-        clean = self.photos.patches(plan.batch, plan.patch(report.progress), generator).to(self.device)
-        degraded = plan.recipe.apply(clean, generator)
+        clean, degraded = self.batches.make(report.step, plan.patch(report.progress))
         report.rate = plan.schedule.rate(report.step, report.progress)
         for group in self.optimiser.param_groups:
             group["lr"] = report.rate
