@@ -20,29 +20,27 @@ def psnr(a: Tensor, b: Tensor, crop: int = 0) -> Tensor:
     Returns:
         (N,) float64; infinite where the images are equal.
     """
-    _check(a, b)
-    if crop:
-        if crop < 0 or 2 * crop >= min(a.shape[-2:]):
-            raise ValueError(f"crop {crop} leaves nothing of {tuple(a.shape)}")
-        a, b = (x[..., crop:-crop, crop:-crop] for x in (a, b))
+    a, b = _checked(a, b, crop)
     error = (a.double() - b.double()).square().mean(dim=(1, 2, 3))
     return -10.0 * torch.log10(error)
 
 
-def ssim(a: Tensor, b: Tensor) -> Tensor:
+def ssim(a: Tensor, b: Tensor, crop: int = 0) -> Tensor:
     """Structural similarity of each image of a batch (Wang et al. 2004, IEEE TIP 13(4), section III-C).
 
     Gaussian 11x11 window of sigma 1.5, K1 = 0.01, K2 = 0.03, peak 1, windows that lie wholly inside the image, mean
-    over windows and channels. scikit-image gives this number with ``gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False``; its default (uniform 7x7) is another one.
+    over windows and channels; of MATLAB's Y, give ``luma`` of both. scikit-image gives this number with
+    ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False`` where its windows fit; its default (uniform 7x7)
+    is another one.
 
     Args:
-        a, b: (N, C, H, W), peak 1, at least 11x11.
+        a, b: (N, C, H, W), peak 1, at least 11x11 within the crop.
+        crop: pixels left out at each border before windows are placed.
 
     Returns:
         (N,) float64, 1 where the images are equal.
     """
-    _check(a, b)
+    a, b = _checked(a, b, crop)
     if min(a.shape[-2:]) < _WINDOW:
         raise ValueError(f"SSIM needs at least {_WINDOW}x{_WINDOW} pixels, got {tuple(a.shape)}")
     x, y = a.double(), b.double()
@@ -65,6 +63,10 @@ def _window(x: Tensor) -> Tensor:
     return F.conv2d(x, weights.view(1, 1, 1, -1).expand(channels, -1, -1, -1), groups=channels)
 
 
-def _check(a: Tensor, b: Tensor) -> None:
+def _checked(a: Tensor, b: Tensor, crop: int) -> tuple[Tensor, Tensor]:
     if a.ndim != 4 or a.shape != b.shape:
         raise ValueError(f"two tensors (N, C, H, W) of one shape are needed, got {tuple(a.shape)} and {tuple(b.shape)}")
+    if crop < 0 or 2 * crop >= min(a.shape[-2:]):
+        raise ValueError(f"crop {crop} leaves nothing of {tuple(a.shape)}")
+    inside = slice(crop, -crop or None)
+    return a[..., inside, inside], b[..., inside, inside]
