@@ -13,6 +13,7 @@ FLOORS = {
     "errors": 0,
     "hardware": 1,
     "metrics": 2,
+    "data": 2,
     "degradations": 3,
     "backbones": 4,
     "weights": 5,

@@ -1,0 +1,6 @@
+"""Public test and training sets: what they are, where they come from, where they belong, and fetching them."""
+
+from adair.data.catalogue import DATASETS, dataset
+from adair.data.dataset import Dataset, Remote
+
+__all__ = ["DATASETS", "Dataset", "Remote", "dataset"]
