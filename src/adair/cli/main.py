@@ -27,6 +27,7 @@ COMMANDS = {
     "doctor": "Say what this machine has and how adair will use it.",
     "pretrain": "Train a foundation on clean photos.",
     "adapt": "Train an adapter for your own kind of damage.",
+    "bench": "Measure on the test sets of the field, beside other tools.",
 }
 
 

@@ -1,0 +1,193 @@
+"""Where the images that methods have to restore come from: made from clean ones, or files of the test set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from adair.bench import datasets
+from adair.bench.datasets import Found, Sample
+from adair.degradations import parse_recipe, resize, shrink
+from adair.errors import AdairError
+from adair.metrics import quantise
+
+
+class Source:
+    """How the input of a setting comes about."""
+
+    @property
+    def facts(self) -> Mapping[str, float]:
+        """What a method that is not blind may be told (see `Case`)."""
+        return {}
+
+    @property
+    def scale(self) -> int | None:
+        """How many times smaller the input is; None where it is not."""
+        return None
+
+    def find(self, data: Path, dataset: str) -> Found:
+        """The samples of a test set."""
+        return datasets.clean_images(data, dataset)
+
+    def text(self, found: Found) -> str:
+        """This part of the protocol, in words."""
+        raise NotImplementedError
+
+    def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The clean image (cropped where the protocol wants it) and the input, both (1, C, H, W).
+
+        Raises:
+            AdairError: files that do not fit together.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Noise(Source):
+    """White Gaussian noise as Restormer's evaluation draws it: numpy's generator at seed 0 before every image."""
+
+    sigma: int
+    clipped: bool = False
+
+    @property
+    def facts(self) -> Mapping[str, float]:
+        return {"sigma": float(self.sigma)}
+
+    def text(self, found: Found) -> str:
+        clipping = "clipped and rounded to 8 bits" if self.clipped else "not clipped"
+        return f"Gaussian noise of sigma {self.sigma}, {clipping}, numpy seed 0 for each image"
+
+    def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        _, channels, height, width = clean.shape
+        noise = np.random.RandomState(0).normal(0, self.sigma / 255, (height, width, channels))
+        given = clean + torch.from_numpy(noise).permute(2, 0, 1).float()
+        return clean, quantise(given) if self.clipped else given
+
+
+@dataclass(frozen=True)
+class Degraded(Source):
+    """A recipe, seed 0 for each image; what `adair degrade` would make of the clean file."""
+
+    recipe: str
+    told: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> Mapping[str, float]:
+        return self.told
+
+    def text(self, found: Found) -> str:
+        return f"{self.recipe}, seed 0 for each image"
+
+    def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        return clean, parse_recipe(self.recipe).apply(clean, torch.Generator().manual_seed(0))
+
+
+@dataclass(frozen=True)
+class Paired(Source):
+    """The degraded files that come with the test set."""
+
+    def find(self, data: Path, dataset: str) -> Found:
+        return datasets.pairs(data, dataset)
+
+    def text(self, found: Found) -> str:
+        return "input files of the test set"
+
+    def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        given = _partner(sample, clean)
+        if given.shape != clean.shape:
+            raise AdairError(f"{sample.given}: is {_size(given)}, its clean partner {_size(clean)}")
+        return clean, given
+
+
+@dataclass(frozen=True)
+class Small(Source):
+    """Bicubic low resolution in 8 bits: MATLAB's own files where the test set has them, else `shrink`.
+
+    Clean images lose the rows and columns at the right and bottom that the scale does not divide.
+    """
+
+    times: int
+
+    @property
+    def scale(self) -> int:
+        return self.times
+
+    def find(self, data: Path, dataset: str) -> Found:
+        return datasets.small_images(data, dataset, self.scale) or datasets.clean_images(data, dataset)
+
+    def text(self, found: Found) -> str:
+        files = any(sample.given for sample in found.samples)
+        return "MATLAB's bicubic low-resolution files" if files else "bicubic low resolution as MATLAB makes it, 8 bits"
+
+    def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        if sample.given is None:
+            clean = _divisible(clean, self.scale)
+            return clean, shrink(clean, self.scale)
+        given = _partner(sample, clean)
+        height, width = (side * self.scale for side in given.shape[-2:])
+        if not (0 <= clean.shape[-2] - height < self.scale and 0 <= clean.shape[-1] - width < self.scale):
+            raise AdairError(f"{sample.given}: is {_size(given)}, not a {self.scale}th of {_size(clean)}")
+        return clean[..., :height, :width], given
+
+
+@dataclass(frozen=True)
+class SmallExact(Source):
+    """Bicubic low resolution that is never rounded, of a gray image: how the first papers measured (SRCNN, VDSR)."""
+
+    times: int
+
+    @property
+    def scale(self) -> int:
+        return self.times
+
+    def text(self, found: Found) -> str:
+        return "bicubic low resolution as MATLAB makes it, not rounded"
+
+    def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        clean = _divisible(clean, self.scale)
+        return clean, resize(clean, (clean.shape[-2] // self.scale, clean.shape[-1] // self.scale))
+
+
+@dataclass(frozen=True)
+class SmallPillow(Source):
+    """Low resolution in 8 bits with another filter of Pillow's: "lanczos", "box" or "hamming"."""
+
+    times: int
+    kernel: str
+
+    @property
+    def scale(self) -> int:
+        return self.times
+
+    def text(self, found: Found) -> str:
+        return f"low resolution with Pillow's {self.kernel} filter, 8 bits"
+
+    def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        clean = _divisible(clean, self.scale)
+        image = Image.fromarray(clean[0].mul(255).round().byte().permute(1, 2, 0).numpy())
+        size = (image.width // self.scale, image.height // self.scale)
+        small = np.asarray(image.resize(size, Image.Resampling[self.kernel.upper()]), np.float32)
+        return clean, torch.from_numpy(small).permute(2, 0, 1).unsqueeze(0) / 255
+
+
+def _partner(sample: Sample, clean: Tensor) -> Tensor:
+    if sample.given is None:
+        raise AdairError(f"{sample.clean}: has no degraded partner")
+    return datasets.load(sample.given, gray=clean.shape[1] == 1)
+
+
+def _divisible(clean: Tensor, scale: int) -> Tensor:
+    height, width = (side // scale * scale for side in clean.shape[-2:])
+    if not height or not width:
+        raise AdairError(f"{_size(clean)} pixels cannot be made {scale} times smaller")
+    return clean[..., :height, :width]
+
+
+def _size(image: Tensor) -> str:
+    return f"{image.shape[-1]}x{image.shape[-2]}"

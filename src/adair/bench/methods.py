@@ -1,0 +1,88 @@
+"""The rows that every setting has: the input as it is, the frozen foundation, the foundation with its adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from adair.bench.case import Case, Method
+from adair.bench.suites import Setting
+from adair.degradations import resize
+from adair.restore import Restorer
+from adair.restore.tasks import FOUNDATION, UPSCALING
+from adair.weights import bundled_adapters, fingerprint, read_header, read_tensors
+
+
+def load_ours(
+    foundation: Path | None, adapters: Iterable[Path], device: str | None, precision: str | None
+) -> tuple[Restorer, dict[str, str]]:
+    """Load what is to be measured.
+
+    Args:
+        foundation: a file; None for the bundled one with its adapters.
+        adapters: files to add; one replaces the bundled adapter of its task.
+        device, precision: as for `Restorer.load`.
+
+    Returns:
+        The restorer, and the fingerprint of each task's adapter.
+
+    Raises:
+        AdairError: a file, device or precision that cannot be used.
+    """
+    restorer = Restorer.load(foundation, device, precision)
+    files: dict[str, Path] = bundled_adapters() if foundation is None else {}
+    files |= {restorer.add_adapter(path): path for path in adapters}
+    return restorer, {task: fingerprint(read_tensors(read_header(path))) for task, path in sorted(files.items())}
+
+
+def own_methods(setting: Setting, restorer: Restorer, adapters: Mapping[str, str]) -> list[Method]:
+    """The input and our rows of a setting. No adapter was made for suite "unseen", so every one that fits is tried.
+
+    Args:
+        setting: what is to be restored.
+        restorer, adapters: as `load_ours` returns them.
+    """
+    tasks = frozenset({setting.suite})
+    version = f"foundation {restorer.foundation.fingerprint[:12]}, {restorer.precision.name}"
+    methods = [
+        Method("bicubic" if setting.source.scale else "input", tasks, as_given, "input"),
+        Method("foundation", tasks, lambda case: restorer.restore(as_given(case), FOUNDATION), "ours", version=version),
+    ]
+    for task, mark in adapters.items():
+        name = "foundation + adapter"
+        if setting.suite == "unseen":
+            name = f"foundation + {task}"
+            if (task == UPSCALING) != (setting.source.scale is not None):
+                continue
+        elif task != setting.suite:
+            continue
+        run = partial(_adapted, restorer, task)
+        methods.append(Method(name, tasks, run, "ours", version=f"{version}, adapter {mark[:12]}"))
+    return methods
+
+
+def as_given(case: Case) -> Tensor:
+    """The input itself; a small one enlarged as MATLAB's bicubic does it."""
+    return resize(case.given, case.size) if case.scale else case.given
+
+
+def choose(methods: Iterable[Method], wanted: Iterable[str]) -> list[Method]:
+    """The methods that are wanted, by name or by kind, capitals apart; all if nothing is named."""
+    words = {word.lower() for word in wanted}
+    kinds: dict[str, Callable[[Method], bool]] = {
+        "input": lambda method: method.kind == "input",
+        "ours": lambda method: method.kind == "ours",
+        "peers": lambda method: method.kind == "peer",
+    }
+    return [
+        method
+        for method in methods
+        if not words or method.name.lower() in words or any(word in kinds and kinds[word](method) for word in words)
+    ]
+
+
+def _adapted(restorer: Restorer, task: str, case: Case) -> Tensor:
+    return restorer.restore(case.given, task, case.scale)

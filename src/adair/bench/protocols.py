@@ -1,0 +1,57 @@
+"""How a restored image becomes a number. What a `Score` says of itself is what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from adair.errors import AdairError
+from adair.metrics import luma, psnr, ssim
+
+_WINDOW = 11  # side of the window of SSIM
+
+
+@dataclass(frozen=True)
+class Score:
+    """PSNR and SSIM of one kind of pixel.
+
+    Attributes:
+        colour: "RGB"; "Y", MATLAB's luma of RGB, not rounded; or "gray" for images that have one channel.
+        border: pixels left out at each side.
+    """
+
+    colour: Literal["RGB", "Y", "gray"]
+    border: int = 0
+
+    def __str__(self) -> str:
+        pixels = {"RGB": "RGB", "Y": "MATLAB's Y", "gray": "gray"}[self.colour]
+        return f"PSNR and SSIM on {pixels}" + (f", border of {self.border} left out" if self.border else "")
+
+    def check(self, clean: Tensor) -> None:
+        """Raise `AdairError` where the border leaves nothing of an image (1, C, H, W)."""
+        if self._inner(clean) < 1:
+            height, width = clean.shape[-2:]
+            raise AdairError(f"{width}x{height} pixels are not more than the border of {self.border} that is left out")
+
+    def has_ssim(self, clean: Tensor) -> bool:
+        """Whether the window of SSIM fits into an image (1, C, H, W)."""
+        return self._inner(clean) >= _WINDOW
+
+    def measure(self, image: Tensor, clean: Tensor) -> tuple[float, float | None]:
+        """PSNR in dB, and SSIM (None where the image is smaller than its window).
+
+        Args:
+            image: (1, 3, H, W).
+            clean: (1, 3, H, W), or (1, 1, H, W) for "gray".
+        """
+        if self.colour == "Y":
+            image, clean = luma(image), luma(clean)
+        elif self.colour == "gray":
+            image = image.mean(dim=1, keepdim=True)
+        similarity = float(ssim(image, clean, self.border)) if self.has_ssim(clean) else None
+        return float(psnr(image, clean, self.border)), similarity
+
+    def _inner(self, clean: Tensor) -> int:
+        return min(clean.shape[-2:]) - 2 * self.border

@@ -1,0 +1,166 @@
+"""Measuring: each method on each image of each setting, one row as soon as its last image is scored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from adair.bench import datasets
+from adair.bench.case import Case, Method
+from adair.bench.datasets import Found, Sample
+from adair.bench.meter import Meter
+from adair.bench.protocols import Score
+from adair.bench.rows import Journal, Row
+from adair.bench.suites import Setting
+from adair.errors import AdairError
+from adair.metrics import quantise
+
+_CORNER = 64  # side of the piece on which a method warms up
+
+
+@dataclass
+class Bench:
+    """One run of the benchmark.
+
+    Attributes:
+        data: folder of test sets.
+        journal: where finished rows go; what it has already is not measured again.
+        device: where our methods work; peers work on the CPU.
+        machine: a line that says what measures.
+        say: told what is skipped and why, in one line.
+        progress: told (setting, method's name, images done, images in all).
+        limit: only the first usable images of each set; None for all.
+    """
+
+    data: Path
+    journal: Journal
+    device: torch.device
+    machine: str
+    say: Callable[[str], None]
+    progress: Callable[[Setting, str, int, int], None]
+    limit: int | None = None
+
+    def run(self, setting: Setting, methods: Sequence[Method]) -> list[Row]:
+        """Rows of a setting, in the order of ``methods``, from the journal or measured now."""
+        found = setting.source.find(self.data, setting.dataset)
+        for problem in found.problems:
+            self.say(problem)
+        rows: list[Row] = []
+        for method in methods:
+            blanks = [self._blank(setting, score, method, found) for score in setting.scores]
+            known = [row for row in map(self.journal.find, blanks) if row is not None]
+            if len(known) < len(blanks):
+                try:
+                    known = self._measure(setting, method, found.samples, blanks)
+                except AdairError as error:
+                    self.say(f"{setting.dataset}, {setting.name}: no row for {method.name}: {error}")
+                    continue
+                self.journal.add(known)
+            rows += known
+        return rows
+
+    def _blank(self, setting: Setting, score: Score, method: Method, found: Found) -> Row:
+        """A row with all but its figures."""
+        return Row(
+            *(setting.suite, setting.dataset, setting.label(score), method.name),
+            *(None, None, setting.protocol(score, found)),
+            kind=method.kind,
+            limit=self.limit,
+            version=method.version,
+            note=method.note,
+            machine=self.machine,
+        )
+
+    def _measure(self, setting: Setting, method: Method, samples: list[Sample], blanks: list[Row]) -> list[Row]:
+        """Restore every image with one method and give each blank row its figures."""
+        meter: Meter | None = None
+        pixels = 0
+        figures: list[list[tuple[float, float | None]]] = []
+        total = min(len(samples), self.limit or len(samples))
+        for clean, case in islice(self._cases(setting, samples), self.limit):
+            self.progress(setting, method.name, len(figures), total)
+            if meter is None:
+                _attempt(method, _corner(case))  # loads weights and compiles, which is not restoring
+                meter = Meter(self.device if method.kind == "ours" else torch.device("cpu"))
+            with meter.watch():
+                restored = _attempt(method, case)
+            # The input is scored as it is: published figures of unclipped noise are those of the real values.
+            restored = restored if restored is case.given else quantise(restored)
+            figures.append([score.measure(restored, clean) for score in setting.scores])
+            pixels += math.prod(case.size)
+        if meter is None:
+            raise AdairError("no image can be used")
+        works = method.kind != "input"
+        costs = {
+            "images": len(figures),
+            "seconds_per_megapixel": round(meter.seconds / pixels * 1e6, 4) if works else None,
+            "peak_mb": round(meter.peak_mb, 1) if works and meter.peak_mb is not None else None,
+        }
+        columns = zip(blanks, zip(*figures, strict=True), strict=True)
+        return [
+            replace(row, psnr=_mean(p for p, _ in column), ssim=_mean(s for _, s in column), **costs)
+            for row, column in columns
+        ]
+
+    def _cases(self, setting: Setting, samples: Iterable[Sample]) -> Iterator[tuple[Tensor, Case]]:
+        """Clean images with their cases; files that cannot be used are named."""
+        for sample in samples:
+            try:
+                clean, case = load_case(setting, sample)
+            except AdairError as error:
+                text = str(error)
+                self.say(text if text.startswith(str(sample.clean.parent.parent)) else f"{sample.clean}: {text}")
+                continue
+            if not all(score.has_ssim(clean) for score in setting.scores):
+                self.say(f"{sample.clean}: smaller than the window of SSIM, so the row has none")
+            yield clean, case
+
+
+def load_case(setting: Setting, sample: Sample) -> tuple[Tensor, Case]:
+    """The clean image, and the case that is made of it.
+
+    Raises:
+        AdairError: files that cannot be read, do not fit together, or are too small to be scored.
+    """
+    source = setting.source
+    clean, given = source.make(datasets.load(sample.clean, setting.gray), sample)
+    for score in setting.scores:
+        score.check(clean)
+    given = given.expand(-1, 3, -1, -1).contiguous()
+    return clean, Case(setting.suite, given, (clean.shape[-2], clean.shape[-1]), source.scale, dict(source.facts))
+
+
+def _corner(case: Case) -> Case:
+    """A small piece of a case."""
+    given = case.given[..., :_CORNER, :_CORNER].contiguous()
+    scale = case.scale or 1
+    return replace(case, given=given, size=(given.shape[-2] * scale, given.shape[-1] * scale))
+
+
+def _attempt(method: Method, case: Case) -> Tensor:
+    """Restore; what goes wrong in a method, which may be anyone's code, is one line."""
+    try:
+        restored = method.run(case)
+    except AdairError:
+        raise
+    except Exception as error:
+        if method.kind != "peer":
+            raise
+        raise AdairError(f"{type(error).__name__}: {error}") from error
+    wanted = (1, 3, *case.size)
+    if tuple(restored.shape) != wanted or not bool(torch.isfinite(restored).all()):
+        raise AdairError(f"returned {tuple(restored.shape)}, finite numbers {wanted} were wanted")
+    return restored
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """To three places; none if one is missing or infinite (JSON has no such number)."""
+    listed = list(values)
+    known = [value for value in listed if value is not None and math.isfinite(value)]
+    return round(sum(known) / len(known), 4) if len(known) == len(listed) else None

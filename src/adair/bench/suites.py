@@ -1,0 +1,136 @@
+"""Every suite: which images, how they are degraded, how the result is scored. A protocol is read off its declaration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adair.bench.datasets import Found
+from adair.bench.inputs import Degraded, Noise, Paired, Small, SmallExact, SmallPillow, Source
+from adair.bench.protocols import Score
+
+RGB, Y, GRAY = Score("RGB"), Score("Y"), Score("gray")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One degradation of one test set. A method restores its images once; each score then makes a row.
+
+    Attributes:
+        suite, dataset, name: where it belongs and what it is called: "denoise", "CBSD68", "sigma 25".
+        source: how the input comes about.
+        scores: how the result is scored; all on gray, or none.
+    """
+
+    suite: str
+    dataset: str
+    name: str
+    source: Source
+    scores: tuple[Score, ...]
+
+    @property
+    def gray(self) -> bool:
+        """Whether images are read as one channel."""
+        return self.scores[0].colour == "gray"
+
+    def label(self, score: Score) -> str:
+        """The setting's name in a row; it names the colour space where there are several."""
+        return self.name if len(self.scores) == 1 else f"{self.name}, {score.colour}"
+
+    def protocol(self, score: Score, found: Found) -> str:
+        """All of the protocol in words."""
+        return f"{score}; {self.source.text(found)}; result rounded to 8 bits"
+
+
+def _denoise() -> list[Setting]:
+    return [
+        Setting("denoise", dataset, f"sigma {sigma}{' clipped' if clipped else ''}", Noise(sigma, clipped), (RGB,))
+        for dataset in ("CBSD68", "Kodak24", "McMaster", "Urban100")
+        for clipped in (False, True)
+        for sigma in (15, 25, 50)
+    ]
+
+
+def _sr() -> list[Setting]:
+    field = [
+        Setting("sr", dataset, f"x{scale}", Small(scale), (Score("Y", border=scale),))
+        for dataset in ("Set5", "Set14", "BSD100", "Urban100")
+        for scale in (2, 3, 4)
+    ]
+    # The bicubic figures that papers quote (Set5: 33.66, 30.39, 28.42) come from Y alone, shrunk without rounding.
+    early = [
+        Setting("sr", "Set5", f"x{scale} of Y", SmallExact(scale), (Score("gray", border=scale),))
+        for scale in (2, 3, 4)
+    ]
+    return field + early
+
+
+def _deblur() -> list[Setting]:
+    return [
+        Setting(
+            "deblur",
+            "Kodak24",
+            f"sigma {sigma}",
+            Degraded(f"blur(sigma={sigma}, kernel=25)", {"blur_sigma": sigma}),
+            (RGB,),
+        )
+        for sigma in (1.2, 1.6, 2.0, 3.0)
+    ]
+
+
+def _derain() -> list[Setting]:
+    return [
+        Setting("derain", "Rain100L", "light rain", Paired(), (Y, RGB)),
+        Setting("derain", "Rain100H", "heavy rain", Paired(), (Y, RGB)),
+    ]
+
+
+def _dejpeg() -> list[Setting]:
+    return [
+        Setting(
+            "dejpeg",
+            dataset,
+            f"quality {quality}",
+            Degraded(f"jpeg(quality={quality}, chroma=420)", {"quality": quality}),
+            scores,
+        )
+        for dataset, scores in (("LIVE1", (RGB, Y)), ("classic5", (GRAY,)))
+        for quality in (10, 20, 30, 40)
+    ]
+
+
+# Degradations outside the pre-training mix and outside every task's recipe (`adair.train.tasks`).
+UNSEEN = {
+    "photon noise": "poisson(peak=60, clip=true)",
+    "camera noise": "camera(shot=0.006, read=0.01, red=2.1, blue=1.7)",
+    "salt and pepper": "impulse(amount=0.05)",
+    "motion blur": "motion(length=12, angle=30, bend=0)",
+    "camera shake": "motion(length=14, angle=70, bend=0.4)",
+    "out of focus": "defocus(radius=3)",
+    "elongated blur": "blur(sigma=3, ratio=0.3, angle=30)",
+    "banding": "banding(levels=12)",
+    "haze": "haze(thickness=0.6, airlight=0.9, unevenness=0.5)",
+    "low light": "lowlight(exposure=0.4)",
+    "scratches": "scratches(count=5, width=1.5, tilt=15, strength=0.8)",
+    "motion blur and noise": "motion(length=10, angle=120, bend=0) > noise(sigma=15)",
+    "out of focus and JPEG": "defocus(radius=2) > jpeg(quality=30)",
+    "haze and photon noise": "haze(thickness=0.4, airlight=0.9, unevenness=0.5) > poisson(peak=120)",
+}
+
+
+def _unseen() -> list[Setting]:
+    kept_size = [Setting("unseen", "Kodak24", name, Degraded(recipe), (RGB,)) for name, recipe in UNSEEN.items()]
+    enlarged = [
+        Setting("unseen", "Set14", f"x2 {kernel}", SmallPillow(2, kernel), (Score("Y", border=2),))
+        for kernel in ("lanczos", "box")
+    ]
+    return kept_size + enlarged
+
+
+SUITES: dict[str, list[Setting]] = {
+    "denoise": _denoise(),
+    "sr": _sr(),
+    "deblur": _deblur(),
+    "derain": _derain(),
+    "dejpeg": _dejpeg(),
+    "unseen": _unseen(),
+}
