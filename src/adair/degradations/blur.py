@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from adair.degradations.beside import beside
 from adair.degradations.linear import along_height, along_width, convolve, mirror, rows_from_taps
 from adair.metrics import quantise
 
@@ -30,8 +31,8 @@ def blur(
         return quantise(x)
     if bool((ratio < 1).any()):
         weights = _elongated(sigma, ratio, angle, radius, reach)
-        return quantise(convolve(x, weights.to(x.device, non_blocking=True)))
-    taps = _round(sigma, radius, reach).to(x.device, non_blocking=True)
+        return quantise(convolve(x, beside(weights, x)))
+    taps = beside(_round(sigma, radius, reach), x)
     return quantise(_blur_side(_blur_side(x, taps, 3), taps, 2))
 
 

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from adair.degradations.beside import beside
 from adair.degradations.jpeg_batch import jpeg_batch
 from adair.metrics import quantise
 
@@ -41,11 +42,14 @@ def _on_cpu(levels: Tensor, quality: Tensor, chroma: Tensor) -> Tensor:
 
 
 def _on_device(levels: Tensor, quality: Tensor, chroma: Tensor) -> Tensor:
+    kinds = chroma.unique().tolist()
+    if len(kinds) == 1:
+        return jpeg_batch(levels, beside(quality, levels), halve=kinds[0] == 420)
     result = torch.empty_like(levels)
-    for kind in chroma.unique().tolist():
+    for kind in kinds:
         index = (chroma == kind).nonzero().squeeze(1)
-        there = index.to(levels.device, non_blocking=True)
-        coded = jpeg_batch(levels[there], quality[index].to(levels.device, non_blocking=True), halve=kind == 420)
+        there = beside(index, levels)
+        coded = jpeg_batch(levels.index_select(0, there), beside(quality[index], levels), halve=kind == 420)
         result.index_copy_(0, there, coded)
     return result
 

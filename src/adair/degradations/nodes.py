@@ -1,17 +1,21 @@
 """The tree of a recipe: what happens to which sample of a batch.
 
-Decisions (is it applied, in which order, with which numbers) are drawn on the CPU, pixels on the image's device. An
-operator runs once for all samples that take it at the same time, so a batch costs a handful of calls however it
-branches. ``apply`` of a node owns its input: it may write the result into it, or return a new tensor.
+Applying a recipe has two parts. First every decision (is it applied, in which order, with which numbers) is drawn on
+the CPU: each sample gets its queue of turns at operators (`draw` of the nodes). Then the queues are worked off
+(`work_off`): an operator runs once for all samples that wait for it, wherever in the tree they took it. So a batch
+costs a handful of calls however the tree branches, and the host, which knows every choice, never waits for a GPU.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from adair.degradations.beside import beside, pinned
 from adair.degradations.operator import Operator
 from adair.degradations.values import Number, Value
 from adair.errors import AdairError
@@ -19,12 +23,16 @@ from adair.errors import AdairError
 _ORDERS = 4  # at most so many orders in one batch; more would only cut it into smaller, slower groups
 
 
-@dataclass
-class Dice:
-    """The two sources of randomness of one application: ``decisions`` on the CPU, ``pixels`` on the image's device."""
+@dataclass(frozen=True)
+class Turn:
+    """One sample at one operator, with a number for each of its parameters."""
 
-    decisions: torch.Generator
-    pixels: torch.Generator
+    operator: Operator
+    numbers: tuple[float, ...]
+
+
+Queues = Sequence[list[Turn]]
+"""For each sample of a batch its turns, in order."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +42,16 @@ class Operation:
     operator: Operator
     given: tuple[tuple[str, Value], ...]
 
-    def apply(self, x: Tensor, dice: Dice) -> Tensor:
+    def draw(self, queues: Queues, generator: torch.Generator) -> None:
+        if not queues:
+            return
         given = dict(self.given)
-        settings = {
-            p.name: given.get(p.name, p.default).sample(len(x), p.whole, dice.decisions)
+        drawn = [
+            given.get(p.name, p.default).sample(len(queues), p.whole, generator).tolist()
             for p in self.operator.parameters
-        }
-        return self.operator.apply(x, dice.pixels, **settings)
+        ]
+        for queue, *numbers in zip(queues, *drawn, strict=True):
+            queue.append(Turn(self.operator, tuple(numbers)))
 
     def __str__(self) -> str:
         inside = ", ".join(f"{name}={value}" for name, value in self.given)
@@ -53,10 +64,9 @@ class Chain:
 
     parts: tuple[Node, ...]
 
-    def apply(self, x: Tensor, dice: Dice) -> Tensor:
+    def draw(self, queues: Queues, generator: torch.Generator) -> None:
         for part in self.parts:
-            x = part.apply(x, dice)
-        return x
+            part.draw(queues, generator)
 
     def __str__(self) -> str:
         return " > ".join(f"({p})" if isinstance(p, Chain | OneOf) else str(p) for p in self.parts)
@@ -68,11 +78,10 @@ class OneOf:
 
     options: tuple[Node, ...]
 
-    def apply(self, x: Tensor, dice: Dice) -> Tensor:
-        pick = torch.randint(len(self.options), (len(x),), generator=dice.decisions)
+    def draw(self, queues: Queues, generator: torch.Generator) -> None:
+        pick = torch.randint(len(self.options), (len(queues),), generator=generator).tolist()
         for number, option in enumerate(self.options):
-            x = _where(pick == number, option, x, dice)
-        return x
+            option.draw([queue for queue, mine in zip(queues, pick, strict=True) if mine == number], generator)
 
     def __str__(self) -> str:
         return " | ".join(f"({o})" if isinstance(o, OneOf) else str(o) for o in self.options)
@@ -85,8 +94,9 @@ class Maybe:
     node: Node
     probability: float
 
-    def apply(self, x: Tensor, dice: Dice) -> Tensor:
-        return _where(torch.rand(len(x), generator=dice.decisions) < self.probability, self.node, x, dice)
+    def draw(self, queues: Queues, generator: torch.Generator) -> None:
+        taken = (torch.rand(len(queues), generator=generator) < self.probability).tolist()
+        self.node.draw([queue for queue, mine in zip(queues, taken, strict=True) if mine], generator)
 
     def __str__(self) -> str:
         inside = f"({self.node})" if isinstance(self.node, Chain | OneOf | Maybe) else str(self.node)
@@ -97,21 +107,18 @@ class Maybe:
 class Shuffle:
     """All members, in a random order.
 
-    A batch draws at most four orders and spreads its samples over them: at each step the samples whose orders agree on
-    the next member go through it together. Over many batches every order is as likely, and any one sample's order is
-    uniform; only samples of one batch share theirs.
+    A batch draws at most four orders and spreads its samples over them. Over many batches every order is as likely, and
+    any one sample's order is uniform; only samples of one batch share theirs.
     """
 
     members: tuple[Node, ...]
 
-    def apply(self, x: Tensor, dice: Dice) -> Tensor:
-        count = len(self.members)
-        orders = torch.stack([torch.randperm(count, generator=dice.decisions) for _ in range(min(_ORDERS, len(x)))])
-        mine = orders[torch.randint(len(orders), (len(x),), generator=dice.decisions)]
-        for step in range(count):
-            for number in orders[:, step].unique().tolist():
-                x = _where(mine[:, step] == number, self.members[number], x, dice)
-        return x
+    def draw(self, queues: Queues, generator: torch.Generator) -> None:
+        pick = torch.randint(_ORDERS, (len(queues),), generator=generator).tolist()
+        for order in range(_ORDERS):
+            mine = [queue for queue, taken in zip(queues, pick, strict=True) if taken == order]
+            for number in torch.randperm(len(self.members), generator=generator).tolist():
+                self.members[number].draw(mine, generator)
 
     def __str__(self) -> str:
         return f"shuffle({', '.join(map(str, self.members))})"
@@ -131,15 +138,37 @@ def keeps_size(node: Node) -> bool:
 Node = Operation | Chain | OneOf | Maybe | Shuffle
 
 
-def _where(chosen: Tensor, node: Node, x: Tensor, dice: Dice) -> Tensor:
-    """Send the chosen samples, a mask (N,) on the CPU, and only those, through ``node``; writes into ``x``."""
-    index = chosen.nonzero().squeeze(1)
-    if not len(index):
-        return x
-    if len(index) == len(x):
-        return node.apply(x, dice)
-    index = index.to(x.device, non_blocking=True)
-    changed = node.apply(x.index_select(0, index), dice)
-    if changed.shape[1:] != x.shape[1:]:
-        raise AdairError(f"'{node}' would make only some images of the batch smaller; degrade them one at a time")
-    return x.index_copy_(0, index, changed)
+def work_off(x: Tensor, queues: Queues, generator: torch.Generator) -> Tensor:
+    """Apply every sample's turns; writes into ``x``, or returns a new tensor.
+
+    Args:
+        x: (N, C, H, W) float32.
+        queues: N queues; they end up empty.
+        generator: on the device of ``x``, for the pixels that operators draw.
+    """
+    while any(queues):
+        operator = _next(queues)
+        chosen = [i for i, queue in enumerate(queues) if queue and queue[0].operator is operator]
+        table = pinned(torch.tensor([queues[i].pop(0).numbers for i in chosen], dtype=torch.float32).T.contiguous(), x)
+        settings = {p.name: numbers for p, numbers in zip(operator.parameters, table, strict=True)}
+        if len(chosen) == len(x):
+            x = operator.apply(x, generator, **settings)
+            continue
+        index = beside(torch.tensor(chosen), x)
+        changed = operator.apply(x.index_select(0, index), generator, **settings)
+        if changed.shape[1:] != x.shape[1:]:
+            raise AdairError(
+                f"'{operator.name}' would make only some images of the batch smaller; degrade them one at a time"
+            )
+        x.index_copy_(0, index, changed)
+    return x
+
+
+def _next(queues: Queues) -> Operator:
+    """Of the operators that samples wait for, the one that fewest others come to later and could join then.
+
+    One that changes the size comes when nothing else is left to do: the samples of a batch share their size.
+    """
+    waiting = Counter(queue[0].operator for queue in queues if queue)
+    later = Counter(turn.operator for queue in queues for turn in queue[1:])
+    return min(waiting, key=lambda operator: (not operator.keeps_size, later[operator], -waiting[operator]))

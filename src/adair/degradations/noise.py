@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from adair.degradations.beside import beside
 from adair.metrics import quantise
 
 
 def column(values: Tensor, like: Tensor) -> Tensor:
     """Per-sample CPU values (N,) as (N, 1, 1, 1) beside ``like``."""
-    return values.to(like.device, like.dtype, non_blocking=True).view(-1, 1, 1, 1)
+    return beside(values.to(like.dtype), like).view(-1, 1, 1, 1)
 
 
 def noise(x: Tensor, generator: torch.Generator, *, sigma: Tensor, clip: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from adair.degradations.nodes import Dice, Node, keeps_size
+from adair.degradations.nodes import Node, Turn, keeps_size, work_off
 from adair.degradations.parser import Parser
 from adair.degradations.registry import OPERATORS
 from adair.errors import AdairError
@@ -47,9 +47,12 @@ class Recipe:
             raise ValueError(f"a float tensor (N, C, H, W) is needed, got {x.dtype} {tuple(x.shape)}")
         if not x.numel():
             return x.clone()
+        decisions, pixels = _generators(generator, x.device)
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False), _full_precision():
             own = x.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-            return self.root.apply(own, _dice(generator, x.device)).to(x.dtype)
+            queues: list[list[Turn]] = [[] for _ in range(len(x))]
+            self.root.draw(queues, decisions)
+            return work_off(own, queues, pixels).to(x.dtype)
 
     def __str__(self) -> str:
         return str(self.root)
@@ -84,12 +87,11 @@ def _full_precision() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _dice(generator: torch.Generator, device: torch.device) -> Dice:
-    if generator.device.type == device.type:
-        if device.type == "cpu":
-            return Dice(generator, generator)
-        seed = torch.randint(2**62, (1,), generator=generator, device=device)
-        return Dice(torch.Generator().manual_seed(int(seed)), generator)
-    seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
-    decisions = generator if generator.device.type == "cpu" else torch.Generator().manual_seed(int(seed))
-    return Dice(decisions, torch.Generator(device).manual_seed(int(seed)))
+def _generators(generator: torch.Generator, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
+    """The two sources of randomness of one application: for decisions on the CPU, for pixels on ``device``."""
+    if generator.device.type == device.type == "cpu":
+        return generator, generator
+    seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
+    decisions = generator if generator.device.type == "cpu" else torch.Generator().manual_seed(seed)
+    pixels = generator if generator.device.type == device.type else torch.Generator(device).manual_seed(seed)
+    return decisions, pixels

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from adair.degradations.beside import beside
 from adair.degradations.linear import along_height, along_width, rows_from_taps
 
 _DENSE = 512  # sides up to this become one product with a matrix; longer ones are gathered tap by tap
@@ -68,7 +69,8 @@ def resize_down_up(x: Tensor, generator: torch.Generator, *, scale: Tensor) -> T
     if max(height, wide) > _DENSE:
         one_by_one = zip(x.split(1), scale.double().tolist(), strict=True)
         return torch.cat([resize(shrink(one, s), (height, wide), s) for one, s in one_by_one]).clamp_(0.0, 1.0)
-    (down_h, up_h), (down_w, up_w) = (_down_up_matrices(side, scale, x.device) for side in (height, wide))
+    down_h, up_h = _down_up_matrices(height, scale, x)
+    down_w, up_w = (down_h, up_h) if wide == height else _down_up_matrices(wide, scale, x)
     small = _round_half_up(along_width(_round_half_up(along_height(x, down_h)), down_w))
     return along_width(along_height(small, up_h), up_w).clamp_(0.0, 1.0)
 
@@ -92,23 +94,23 @@ def _round_half_up(x: Tensor) -> Tensor:
     return x.clamp(0.0, 1.0).mul_(255.0).add_(0.5 + dust).floor_().div_(255.0)
 
 
-def _down_up_matrices(side: int, scale: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Matrices (N, small, side) and (N, side, small) for every sample's scale."""
+def _down_up_matrices(side: int, scale: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Matrices (N, small, side) and (N, side, small) for every sample's scale, beside ``x``."""
     factor = scale.double()
     small = (side / factor - 1e-4).ceil().clamp(min=1).long()
     most = int(small.max())
-    down = rows_from_taps(*_taps(side, most, 1 / factor, device), side)
-    up = rows_from_taps(*_taps(small, side, factor, device), most)
+    down = rows_from_taps(*_taps(side, most, 1 / factor, x), side)
+    up = rows_from_taps(*_taps(small, side, factor, x), most)
     beyond = torch.arange(most) >= small.unsqueeze(1)
-    down = down.masked_fill_(beyond.unsqueeze(2).to(down.device, non_blocking=True), 0.0)
-    return down.float().to(device), up.float().to(device)
+    down = down.masked_fill_(beside(beyond, down).unsqueeze(2), 0.0)
+    return down.float().to(x.device), up.float().to(x.device)
 
 
 def _resize_side(x: Tensor, side: int, length: int, scale: float) -> Tensor:
     size = x.shape[side]
     if size == length and scale == 1.0:
         return x
-    index, weight = _taps(size, length, torch.tensor([scale], dtype=torch.float64), x.device)
+    index, weight = _taps(size, length, torch.tensor([scale], dtype=torch.float64), x)
     if max(size, length) <= _DENSE:
         matrix = rows_from_taps(index, weight, size).to(x.dtype).to(x.device).expand(len(x), -1, -1)
         return along_height(x, matrix) if side == 2 else along_width(x, matrix)
@@ -120,28 +122,35 @@ def _resize_side(x: Tensor, side: int, length: int, scale: float) -> Tensor:
     return result
 
 
-def _taps(size: int | Tensor, length: int, scale: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+def _taps(size: int | Tensor, length: int, scale: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Which inputs, with which weights, make each of ``length`` outputs.
 
     Args:
         size: inputs; a number, or (N,) on the CPU where it differs between samples.
         scale: (N,) float64 on the CPU.
-        device: where the result is wanted; without float64 there, it stays on the CPU.
+        x: the result is wanted beside it; but without float64 there, it stays on the CPU.
 
     Returns:
         Indices and weights, both (N, length, taps), the weights float64.
     """
     count = math.ceil(4 / min(1.0, float(scale.min()))) + 2
-    home = device if device.type == "cuda" else torch.device("cpu")
-    last = torch.as_tensor(size).to(home, non_blocking=True).view(-1, 1, 1) - 1
-    scale = scale.to(home, non_blocking=True).view(-1, 1, 1)
+    home = x if x.is_cuda else torch.empty(0)
+    last = beside(torch.as_tensor(size), home).view(-1, 1, 1) - 1
+    scale = beside(scale, home).view(-1, 1, 1)
     squeeze = scale.clamp(max=1.0)  # below 1 the kernel widens by 1 / scale, which removes what would alias
-    place = torch.arange(1, length + 1, dtype=torch.float64, device=home).view(1, -1, 1)
+    place = torch.arange(1, length + 1, dtype=torch.float64, device=home.device).view(1, -1, 1)
     centre = place / scale + 0.5 * (1 - 1 / scale)  # MATLAB counts from 1
-    index = (centre - 2 / squeeze).floor() + torch.arange(count, device=home)
+    index = (centre - 2 / squeeze).floor() + torch.arange(count, device=home.device)
     weight = squeeze * _cubic(squeeze * (centre - index))
     weight = weight / weight.sum(dim=2, keepdim=True)
-    return torch.minimum(index.long().sub_(1).clamp_(min=0), last), weight
+    index = index.long() - 1
+    # What falls beyond a border adds to the pixel there, here and once: a GPU that scatters the weights into a matrix
+    # then never adds two numbers in one place, in whichever order they come.
+    left = weight.masked_fill(index >= 0, 0.0).sum(dim=2, keepdim=True)
+    right = weight.masked_fill(index <= last, 0.0).sum(dim=2, keepdim=True)
+    weight = weight.masked_fill((index < 0) | (index > last), 0.0)
+    weight = weight + left * (index == 0) + right * (index == last)
+    return torch.minimum(index.clamp(min=0), last), weight
 
 
 def _cubic(x: Tensor) -> Tensor:

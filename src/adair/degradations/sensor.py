@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from adair.degradations.beside import beside
 from adair.degradations.noise import column, keep_or_clip
 from adair.metrics import quantise
 
@@ -35,7 +36,7 @@ def camera(
     gains = torch.ones(len(x), x.shape[1])
     if x.shape[1] == 3:
         gains = torch.stack([red, torch.ones_like(red), blue], dim=1)
-    gain = gains.to(x.device, x.dtype, non_blocking=True)[:, :, None, None]
+    gain = beside(gains, x)[:, :, None, None]
     sensor = x.clamp(0.0, 1.0).pow(_GAMMA) / gain
     spread = (column(shot, x) * sensor + column(read, x).square()).sqrt()
     error = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype) * spread
