@@ -20,7 +20,9 @@ FLOORS = {
     "adapters": 6,
     "train": 7,
     "restore": 7,
-    "cli": 8,
+    "bench": 8,
+    "compare": 8,
+    "cli": 9,
 }
 
 

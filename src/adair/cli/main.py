@@ -1,7 +1,8 @@
 """``adair``: find the command, run it, and turn errors into one line and an exit code.
 
 Only the module of the command that runs is imported, so ``adair --help`` answers at once. A command ``name`` is the
-function ``name`` in ``adair/cli/name.py``; to add one, write that file and add its line to ``COMMANDS``.
+function ``name`` in ``adair/cli/name.py``, or the group of commands of that name there; to add one, write that file and
+add its line to ``COMMANDS``.
 
 Exit codes: 0 done, 1 some files failed, 2 bad use or bad input, 130 interrupted.
 """
@@ -28,6 +29,7 @@ COMMANDS = {
     "pretrain": "Train a foundation on clean photos.",
     "adapt": "Train an adapter for your own kind of damage.",
     "bench": "Measure on the test sets of the field, beside other tools.",
+    "data": "List and fetch public test and training sets.",
 }
 
 
@@ -68,16 +70,19 @@ def _command_line(words: list[str]) -> Any:
     app.callback()(_globals)
     wanted = next((word for word in words if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():
-        if name == wanted:
-            app.command(name)(_load(name))
+        if name == wanted and isinstance(loaded := _load(name), typer.Typer):
+            app.add_typer(loaded, name=name)
+        elif name == wanted:
+            app.command(name)(loaded)
         else:
             app.command(name, help=summary)(_elsewhere)
     return typer.main.get_command(app)
 
 
-def _load(name: str) -> Callable[..., Any]:
-    function: Callable[..., Any] = getattr(importlib.import_module(f"adair.cli.{name}"), name)
-    return function
+def _load(name: str) -> typer.Typer | Callable[..., Any]:
+    """The command's function, or the group of its subcommands."""
+    command: typer.Typer | Callable[..., Any] = getattr(importlib.import_module(f"adair.cli.{name}"), name)
+    return command
 
 
 def _elsewhere() -> None:
