@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from adair.errors import AdairError
@@ -79,34 +77,6 @@ def test_folders_without_photos_are_refused(tmp_path: Path, content: str) -> Non
     with pytest.raises(AdairError, match=content):
         open_store(folder, tmp_path / "cache")
     assert not list(tmp_path.glob("cache/*"))
-
-
-@given(st.integers(1, 5), st.integers(16, 90), st.integers(0, 2**31))
-@settings(deadline=None, max_examples=20)
-def test_patches_have_the_asked_shape_and_range(count: int, size: int, seed: int) -> None:
-    store = store_of((64, 80), (70, 64))
-    patches = store.patches(count, size, torch.Generator().manual_seed(seed))
-    assert patches.shape == (count, 3, size, size)
-    assert patches.min() >= 0 and patches.max() <= 1
-    again = store.patches(count, size, torch.Generator().manual_seed(seed))
-    assert torch.equal(patches, again)
-
-
-def test_a_patch_is_a_turned_or_flipped_cut_of_a_photo() -> None:
-    store = store_of((20, 20))
-    photo = torch.from_numpy(store.photo(0).copy()).permute(2, 0, 1)
-    turned = [torch.rot90(photo, k, (1, 2)) for k in range(4)]
-    turned += [t.flip(2) for t in turned]
-    patches = store.patches(120, 20, torch.Generator().manual_seed(0)).mul(255).round().to(torch.uint8)
-    seen = {next(i for i, t in enumerate(turned) if torch.equal(t, patch)) for patch in patches}
-    assert seen == set(range(8))
-
-
-def test_photos_are_drawn_by_area() -> None:
-    small, large = np.zeros(64 * 64 * 3, np.uint8), np.full(64 * 640 * 3, 255, np.uint8)
-    store = PhotoStore(np.concatenate([small, large]), ("a", "b"), ((64, 64), (64, 640)), (0, small.size))
-    share = store.patches(400, 16, torch.Generator().manual_seed(0)).mean()
-    assert 0.85 < share < 0.96  # 10 of 11
 
 
 def test_split_holds_out_without_overlap(photos: PhotoStore) -> None:

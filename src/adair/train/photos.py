@@ -1,4 +1,4 @@
-"""The photo store: clean photos decoded once into one memory-mapped file, and random patches drawn from it."""
+"""The photo store: clean photos decoded once into one memory-mapped file."""
 
 from __future__ import annotations
 
@@ -83,36 +83,6 @@ class PhotoStore:
         rest = [i for i in range(len(self)) if i not in chosen]
         return self.subset(rest), self.subset(sorted(chosen))
 
-    def patches(self, count: int, size: int, generator: torch.Generator) -> Tensor:
-        """Draw random square patches with random flips and quarter turns.
-
-        Photos are drawn in proportion to the number of patches that they hold, so that every pixel counts alike.
-
-        Args:
-            count: number of patches.
-            size: side of a patch in pixels; a photo that is smaller is reflected at its borders.
-            generator: source of randomness (on the CPU).
-
-        Returns:
-            (count, 3, size, size), float in 0..1, channels last in memory.
-        """
-        weights = torch.tensor([float(h * w) for h, w in self.shapes])
-        chosen = torch.multinomial(weights, count, replacement=True, generator=generator).tolist()
-        places = torch.rand((count, 2), generator=generator).tolist()
-        turns = torch.randint(8, (count,), generator=generator).tolist()
-        out = np.empty((count, size, size, 3), dtype=np.uint8)
-        for i, (index, (v, h), turn) in enumerate(zip(chosen, places, turns, strict=True)):
-            photo = self.photo(index)
-            height, width = photo.shape[:2]
-            top, left = int(v * max(1, height - size + 1)), int(h * max(1, width - size + 1))
-            patch = photo[top : top + size, left : left + size]
-            if patch.shape[:2] != (size, size):
-                borders = ((0, size - patch.shape[0]), (0, size - patch.shape[1]), (0, 0))
-                patch = np.pad(patch, borders, mode="symmetric")
-            patch = np.rot90(patch, turn % 4)
-            out[i] = patch[:, ::-1] if turn >= 4 else patch
-        return torch.from_numpy(out).permute(0, 3, 1, 2).to(torch.float32).div_(255)
-
     def centres(self, size: int) -> Tensor:
         """Return the centre crop of every photo, (photos, 3, size, size), for validation."""
         crops = []
@@ -157,7 +127,7 @@ def open_store(
             raise AdairError(f"{cache}: the photo store cannot be written ({error}); choose another --cache") from error
     table = json.loads(index.read_text())
     return PhotoStore(
-        np.memmap(pixels, dtype=np.uint8, mode="r"),
+        np.memmap(pixels, dtype=np.uint8, mode="c"),  # never written; torch warns of memory that cannot be
         tuple(table["names"]),
         tuple((h, w) for h, w in table["shapes"]),
         tuple(table["offsets"]),
