@@ -11,8 +11,8 @@ from adair.train.photos import PhotoStore
 TRIES = 4  # patches of which a textured one is the best
 _GPU_SHARE = 0.5  # of a GPU's free memory, how much photos may take
 
-# The eight ways to turn and flip a square: the row and the column that pixel (i, j) of a turned patch comes from, as the
-# factors of i, of j, and of the last index. Four quarter turns, then the same flipped left to right.
+# The eight ways to turn and flip a square: the row and the column that pixel (i, j) of a turned patch comes from, as
+# the factors of i, of j, and of the last index. Four quarter turns, then the same flipped left to right.
 _QUARTERS = (((1, 0, 0), (0, 1, 0)), ((0, 1, 0), (-1, 0, 1)), ((-1, 0, 1), (0, -1, 1)), ((0, -1, 1), (1, 0, 0)))
 _TURNS = (*_QUARTERS, *(tuple((i, -j, last + j) for i, j, last in quarter) for quarter in _QUARTERS))
 
