@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from adair.degradations import parse_recipe
-from adair.train.loop import Plan
 from adair.train.photos import PhotoStore, open_store
+from adair.train.plan import Plan
 from adair.train.schedule import Schedule
 
 TINY = {"width": 4, "encoder": (1,), "middle": 1, "decoder": (1,)}

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from adair.backbones import build_backbone
 from adair.errors import AdairError
-from adair.train.checkpoint import load_checkpoint
+from adair.train.checkpoint import Saving, load_checkpoint
 from adair.train.exam import make_exam
-from adair.train.loop import Plan, Report, Trainer
+from adair.train.loop import Trainer
 from adair.train.photos import PhotoStore
+from adair.train.plan import Plan, Report
 
 MakePlan = Callable[..., Plan]
 MakeTrainer = Callable[..., Trainer]
@@ -38,7 +39,7 @@ def make_trainer(photos: PhotoStore, tiny_config: dict[str, Any], tmp_path: Path
 
 
 def weights(trainer: Trainer) -> dict[str, Tensor]:
-    return {name: parameter.detach().clone() for name, parameter in trainer.parameters.items()}
+    return {name: parameter.detach().clone() for name, parameter in trainer.state.parameters.items()}
 
 
 def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
@@ -81,7 +82,7 @@ def test_a_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(
     assert second.report.step == stop
     assert second.run().finished
     assert same(weights(whole), weights(second))
-    assert same(whole.average, second.average)
+    assert same(whole.state.average, second.state.average)
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_stops_at_a_checkpoint_when_the_minutes_are_over(make_plan: MakePlan, ma
     assert 0 < report.step < 30
     tensors, facts = load_checkpoint(trainer.checkpoint, CPU)
     assert facts["step"] == report.step
-    assert torch.equal(tensors["weights.intro.weight"], trainer.parameters["intro.weight"])
+    assert torch.equal(tensors["weights.intro.weight"], trainer.state.parameters["intro.weight"])
 
 
 @pytest.mark.usefixtures("clock")
@@ -110,7 +111,7 @@ def test_a_schedule_by_time_ends_annealed(make_plan: MakePlan, make_trainer: Mak
 
 
 def test_checkpoints_are_whole_and_leave_nothing_beside_them(make_plan: MakePlan, make_trainer: MakeTrainer) -> None:
-    trainer = make_trainer(make_plan(save_minutes=0.0))
+    trainer = make_trainer(make_plan(saving=Saving(minutes=0.0)))
     trainer.run()
     assert [p.name for p in trainer.checkpoint.parent.iterdir()] == ["checkpoint.safetensors"]
 

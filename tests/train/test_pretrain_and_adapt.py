@@ -10,8 +10,8 @@ import torch
 from adair.adapters import AdaptedModel, load_adapter
 from adair.errors import AdairError
 from adair.train.adapt import adapt
-from adair.train.loop import Plan
 from adair.train.photos import PhotoStore
+from adair.train.plan import Plan
 from adair.train.pretrain import pretrain
 from adair.weights import Foundation, fingerprint, load_foundation
 

@@ -10,6 +10,10 @@ import typer
 from adair.cli.options import (
     Batch,
     ByTime,
+    CheckpointKeep,
+    CheckpointMinutes,
+    CheckpointPartMb,
+    CheckpointPrecision,
     Device,
     Exclude,
     Hold,
@@ -18,8 +22,10 @@ from adair.cli.options import (
     Patch,
     Photos,
     PrecisionName,
+    Restart,
     Seed,
     Steps,
+    Tensorboard,
     ValidateSteps,
 )
 
@@ -48,21 +54,30 @@ def adapt(
     exclude: Exclude = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: beside the adapter.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the adapter.")] = False,
+    restart_schedule: Restart = False,
+    checkpoint_minutes: CheckpointMinutes = 5.0,
+    checkpoint_keep: CheckpointKeep = 1,
+    checkpoint_part_mb: CheckpointPartMb = None,
+    checkpoint_precision: CheckpointPrecision = "fp32",
+    tensorboard: Tensorboard = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the adapter if it exists.")] = False,
 ) -> None:
     """Train an adapter: clean photos in, your degradation undone."""
-    from adair.cli.training import build_plan, open_photos, progress_bar
+    from adair.cli.training import build_plan, open_photos, refuse_existing, show
     from adair.errors import AdairError
     from adair.train.adapt import adapt as run
+    from adair.train.adapt import checkpoint_of
+    from adair.train.processes import join_processes
     from adair.train.tasks import TASKS
     from adair.weights import load_foundation
 
     task = TASKS.get(name)
     if recipe is None and task is None:
         raise AdairError(f"{name}: not a bundled task ({', '.join(TASKS)}); say what to undo with --recipe")
+    processes = join_processes(device)
     target = output or Path(f"{name}.safetensors")
-    if target.exists() and not (overwrite or resume):
-        raise AdairError(f"{target}: exists already; choose another -o, --resume its training, or --overwrite it")
+    for path in (target, checkpoint_of(target)):
+        refuse_existing(path, overwrite, resume or restart_schedule)
     plan = build_plan(
         recipe or (task.recipe if task else ""),
         steps=steps,
@@ -76,11 +91,15 @@ def adapt(
         seed=seed,
         device=device,
         precision=precision,
+        checkpoint_minutes=checkpoint_minutes,
+        checkpoint_keep=checkpoint_keep,
+        checkpoint_part_mb=checkpoint_part_mb,
+        checkpoint_precision=checkpoint_precision,
     )
     frozen = load_foundation(foundation)
-    store = open_photos(photos, cache or target.parent / "cache", exclude or [])
+    store = open_photos(photos, cache or target.parent / "cache", exclude or [], processes)
     exam = task.exam if task and recipe is None else {"recipe": str(plan.recipe)}
-    with progress_bar(plan) as watch:
+    with show(plan, processes, tensorboard) as (watch, tell):
         report = run(
             name,
             frozen,
@@ -92,8 +111,13 @@ def adapt(
             start=start,
             device=device,
             resume=resume,
+            restart=restart_schedule,
             watch=watch,
+            tell=tell,
+            processes=processes,
         )
+    if not processes.first:
+        return
     print(f"{target}: {report.step} steps, {report.seconds / 60:.1f} minutes")
     for label, value in report.psnr.items():
         print(f"  {label}: input {report.input_psnr[label]:.2f} dB, restored {value:.2f} dB")

@@ -20,3 +20,13 @@ Seed = Annotated[int, typer.Option(help="All randomness follows from it.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")]
 PrecisionName = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; default: the fastest that is safe.")]
 Exclude = Annotated[list[str] | None, typer.Option(help="Stem of a photo to leave out; repeat for more.")]
+Restart = Annotated[
+    bool, typer.Option("--restart-schedule", help="Go on from the checkpoint with a new schedule, of --steps more.")
+]
+CheckpointMinutes = Annotated[float, typer.Option(help="Minutes between checkpoints.")]
+CheckpointKeep = Annotated[int, typer.Option(help="Checkpoints to keep, the newest included.")]
+CheckpointPartMb = Annotated[float | None, typer.Option(help="Split checkpoints into files of at most so many MB.")]
+CheckpointPrecision = Annotated[
+    str, typer.Option(help="fp32, or bf16: a third smaller, and resuming is no longer exact to the bit.")
+]
+Tensorboard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard curves.")]

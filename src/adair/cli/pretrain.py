@@ -10,6 +10,10 @@ import typer
 from adair.cli.options import (
     Batch,
     ByTime,
+    CheckpointKeep,
+    CheckpointMinutes,
+    CheckpointPartMb,
+    CheckpointPrecision,
     Device,
     Exclude,
     Hold,
@@ -18,8 +22,10 @@ from adair.cli.options import (
     Patch,
     Photos,
     PrecisionName,
+    Restart,
     Seed,
     Steps,
+    Tensorboard,
     ValidateSteps,
 )
 
@@ -28,7 +34,9 @@ def pretrain(
     photos: Photos,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the checkpoint and the foundation.")],
     recipe: Annotated[str | None, typer.Option(help="Degradations to undo; default: the bundled mix.")] = None,
-    backbone: Annotated[str, typer.Option(help="nafnet or restormer.")] = "nafnet",
+    start: Annotated[Path | None, typer.Option(help="Foundation file to begin from; its shape is the run's.")] = None,
+    start_adapter: Annotated[Path | None, typer.Option(help="Adapter to merge into --start first.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="nafnet (default) or restormer.")] = None,
     width: Annotated[int | None, typer.Option(help="Channels at full resolution.")] = None,
     blocks: Annotated[
         str | None,
@@ -48,12 +56,23 @@ def pretrain(
     exclude: Exclude = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: inside --output.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --output.")] = False,
+    restart_schedule: Restart = False,
+    checkpoint_minutes: CheckpointMinutes = 5.0,
+    checkpoint_keep: CheckpointKeep = 1,
+    checkpoint_part_mb: CheckpointPartMb = None,
+    checkpoint_precision: CheckpointPrecision = "fp32",
+    tensorboard: Tensorboard = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in --output.")] = False,
 ) -> None:
     """Pre-train a foundation on clean photos by undoing random degradations."""
-    from adair.cli.training import backbone_config, build_plan, open_photos, progress_bar
+    from adair.cli.training import backbone_config, build_plan, open_photos, refuse_existing, show
     from adair.train.pretrain import pretrain as run
+    from adair.train.processes import join_processes
     from adair.train.tasks import MIX, MIX_EXAM
 
+    processes = join_processes(device)
+    for name in ("foundation.safetensors", "checkpoint.safetensors"):
+        refuse_existing(output / name, overwrite, resume or restart_schedule)
     plan = build_plan(
         recipe or MIX,
         steps=steps,
@@ -67,14 +86,32 @@ def pretrain(
         seed=seed,
         device=device,
         precision=precision,
+        checkpoint_minutes=checkpoint_minutes,
+        checkpoint_keep=checkpoint_keep,
+        checkpoint_part_mb=checkpoint_part_mb,
+        checkpoint_precision=checkpoint_precision,
     )
-    config = backbone_config(backbone, width, blocks)
-    store = open_photos(photos, cache or output / "cache", exclude or [])
+    config = backbone_config(backbone or "nafnet", width, blocks)
+    store = open_photos(photos, cache or output / "cache", exclude or [], processes)
     exam = MIX_EXAM if recipe is None else {"recipe": recipe}
-    with progress_bar(plan) as watch:
+    with show(plan, processes, tensorboard) as (watch, tell):
         path, report = run(
-            store, plan, output, backbone=backbone, config=config, exam=exam, device=device, resume=resume, watch=watch
+            store,
+            plan,
+            output,
+            backbone=backbone,
+            config=config,
+            exam=exam,
+            start=start,
+            start_adapter=start_adapter,
+            device=device,
+            resume=resume,
+            restart=restart_schedule,
+            watch=watch,
+            tell=tell,
+            processes=processes,
         )
-    print(f"{path}: {report.step} steps, {report.seconds / 60:.1f} minutes")
-    if not report.finished:
-        print(f"stopped early; go on with --resume and the same options (checkpoint in {output})")
+    if processes.first:
+        print(f"{path}: {report.step} steps, {report.seconds / 60:.1f} minutes")
+        if not report.finished:
+            print(f"stopped early; go on with --resume and the same options (checkpoint in {output})")

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from adair.degradations import parse_recipe
 from adair.errors import AdairError
 from adair.hardware import choose_device, choose_precision
-from adair.train.loop import Plan, Report
+from adair.train.checkpoint import Saving
 from adair.train.photos import PhotoStore, open_store
+from adair.train.plan import Plan, Report
+from adair.train.processes import Processes
 from adair.train.schedule import Schedule
+from adair.train.tensorboard import tensorboard_log
+
+Watch = Callable[[Report], None]
+Tell = Callable[[str], None]
 
 
 def build_plan(
@@ -28,19 +35,32 @@ def build_plan(
     schedule: str,
     device: str | None,
     precision: str | None,
+    checkpoint_minutes: float,
+    checkpoint_keep: int,
+    checkpoint_part_mb: float | None,
+    checkpoint_precision: str,
     **rest: Any,
 ) -> Plan:
     """Check the options of a training command and turn them into a plan."""
     if schedule not in ("steps", "time"):
         raise AdairError(f"--schedule {schedule}: choose steps or time")
+    if checkpoint_precision not in ("fp32", "bf16"):
+        raise AdairError(f"--checkpoint-precision {checkpoint_precision}: choose fp32 or bf16")
     return Plan(
         recipe=parse_recipe(recipe),
         schedule=Schedule(learning_rate, hold=hold),
         patches=parse_patches(patch),
         by_time=schedule == "time",
-        precision=choose_precision(precision, choose_device(device)).dtype,
+        precision=_precision(precision, choose_device(device)),
+        saving=Saving(checkpoint_minutes, checkpoint_keep, checkpoint_part_mb, checkpoint_precision == "bf16"),
         **rest,
     )
+
+
+def _precision(name: str | None, device: torch.device) -> torch.dtype:
+    """The precision to train in: where restoring would choose fp16 by itself, fp32, which needs no loss scaling."""
+    chosen = choose_precision(name, device).dtype
+    return torch.float32 if name in (None, "auto") and chosen == torch.float16 else chosen
 
 
 def parse_patches(text: str) -> tuple[tuple[float, int], ...]:
@@ -74,45 +94,58 @@ def backbone_config(backbone: str, width: int | None, blocks: str | None) -> dic
     return config
 
 
-def open_photos(folder: Path, cache: Path, exclude: Sequence[str]) -> PhotoStore:
-    """Open the photo store, decoding with a progress bar; name what had to be skipped."""
+def refuse_existing(path: Path, overwrite: bool, resume: bool) -> None:
+    """Raise `AdairError` if a result or a checkpoint would be lost."""
+    if path.exists() and not (overwrite or resume):
+        raise AdairError(f"{path}: exists already; choose another -o, --resume its training, or --overwrite it")
+
+
+def open_photos(folder: Path, cache: Path, exclude: Sequence[str], processes: Processes) -> PhotoStore:
+    """Open the photo store, decoding (in the first process) with a progress bar; name what had to be skipped."""
     console = Console(stderr=True)
     with Progress(
         TextColumn("decoding photos"), BarColumn(), TextColumn("{task.completed}/{task.total}"), console=console
     ) as bar:
         task = bar.add_task("", total=None, visible=False)
-        store = open_store(
-            folder,
-            cache,
-            exclude,
-            progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
-        )
-    for reason in store.skipped:
+
+        def decode() -> None:
+            open_store(
+                folder, cache, exclude, progress=lambda i, n: bar.update(task, completed=i, total=n, visible=True)
+            )
+
+        processes.from_first(decode)
+    store = open_store(folder, cache, exclude)  # decoded now: opening takes no time
+    for reason in store.skipped if processes.first else ():
         console.print(f"skipped {reason}", markup=False, highlight=False)
     return store
 
 
 @contextmanager
-def progress_bar(plan: Plan) -> Iterator[Callable[[Report], None]]:
-    """Show a run: a bar in a terminal, else a line for each validation."""
+def show(plan: Plan, processes: Processes, tensorboard: Path | None) -> Iterator[tuple[Watch, Tell]]:
+    """Show a run, in the first process: a bar in a terminal, else a line for each validation; and what it tells."""
+    if not processes.first:
+        yield lambda report: None, lambda line: None
+        return
     console = Console(stderr=True)
     columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), TimeRemainingColumn())
-    printed = {"step": 0}
-
-    def results(report: Report) -> str:
-        return "  ".join(
-            f"{name} {value:.2f} (input {report.input_psnr[name]:.2f})" for name, value in report.psnr.items()
-        )
-
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    log = tensorboard_log(tensorboard) if tensorboard else nullcontext(lambda report: None)
+    with log as note, bar:
         task = bar.add_task("starting", total=1.0)
+        printed = 0
 
         def watch(report: Report) -> None:
+            nonlocal printed
+            note(report)
             pace = report.step / max(report.seconds, 1e-9)
             line = f"step {report.step}  {pace:.2f} it/s  loss {report.loss:.4f}  rate {report.rate:.1e}"
             bar.update(task, completed=report.progress, description=line)
-            if report.psnr and report.step % plan.validate_steps == 0 and report.step != printed["step"]:
-                printed["step"] = report.step
-                print(f"{line}  {report.seconds / 60:.1f} min  PSNR: {results(report)}", file=sys.stderr, flush=True)
+            if report.psnr and report.step % plan.validate_steps == 0 and report.step != printed:
+                printed = report.step
+                print(f"{line}  {report.seconds / 60:.1f} min  PSNR: {_results(report)}", file=sys.stderr, flush=True)
 
-        yield watch
+        yield watch, lambda line: print(line, file=sys.stderr, flush=True)
+
+
+def _results(report: Report) -> str:
+    return "  ".join(f"{name} {value:.2f} (input {report.input_psnr[name]:.2f})" for name, value in report.psnr.items())

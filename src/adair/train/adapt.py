@@ -13,9 +13,16 @@ from adair.errors import AdairError
 from adair.hardware import choose_device, tune_allocator
 from adair.train.card import training_card
 from adair.train.exam import EXAM_PHOTOS, make_exam
-from adair.train.loop import Plan, Report, Trainer, channels_last
+from adair.train.loop import Trainer, channels_last
 from adair.train.photos import PhotoStore
+from adair.train.plan import Plan, Report
+from adair.train.processes import Processes
 from adair.weights import Foundation
+
+
+def checkpoint_of(output: Path) -> Path:
+    """Return where the checkpoint of an adapter's training lies."""
+    return output.with_suffix(".checkpoint.safetensors")
 
 
 def adapt(
@@ -31,9 +38,12 @@ def adapt(
     start: Path | None = None,
     device: str | None = None,
     resume: bool = False,
+    restart: bool = False,
     watch: Callable[[Report], None] = lambda report: None,
+    tell: Callable[[str], None] = lambda line: None,
+    processes: Processes | None = None,
 ) -> Report:
-    """Train an adapter and write it to ``output``; the checkpoint lies beside it as ``<name>.checkpoint.safetensors``.
+    """Train an adapter and write it to ``output``; its checkpoint lies beside it as ``<name>.checkpoint.safetensors``.
 
     Args:
         task: what the file calls its task.
@@ -47,7 +57,10 @@ def adapt(
         start: an adapter file of the same kind and options to begin from, instead of the identity.
         device: "cpu", "cuda", ... or None for the best at hand.
         resume: go on from the checkpoint.
+        restart: begin a new schedule at the checkpoint.
         watch: called with the report after every step.
+        tell: called with one line when something happens that a person should know.
+        processes: those that train together, all with the same arguments.
 
     Returns:
         The last report.
@@ -77,15 +90,18 @@ def adapt(
         plan,
         train,
         make_exam(held_out, exam, target),
-        output.with_suffix(".checkpoint.safetensors"),
+        checkpoint_of(output),
         {"foundation": foundation.fingerprint, "kind": kind, "options": adapter.options},
         watch,
+        tell,
+        processes,
     )
-    if resume:
-        trainer.resume()
-    report = trainer.run()
-    with trainer.averaged():
+    if resume or restart:
+        trainer.resume(restart)
+
+    def write(report: Report) -> None:
         card = training_card(plan, report, train, target)
         card["training"] |= earlier
         save_adapter(output, adapter, foundation_fingerprint=foundation.fingerprint, task=task, card=card)
-    return report
+
+    return trainer.run(write)

@@ -8,8 +8,8 @@ import torch
 
 import adair
 from adair.hardware import cpu_name
-from adair.train.loop import Plan, Report
 from adair.train.photos import PhotoStore
+from adair.train.plan import Plan, Report
 
 
 def training_card(plan: Plan, report: Report, photos: PhotoStore, device: torch.device) -> dict[str, Any]:

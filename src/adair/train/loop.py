@@ -2,95 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from adair.degradations import Recipe
 from adair.errors import AdairError
-from adair.metrics import psnr
 from adair.train.batches import Batches
-from adair.train.checkpoint import load_checkpoint, save_checkpoint
+from adair.train.checkpoint import check_space, load_checkpoint, save_checkpoint
+from adair.train.exam import Exam, take_exam
+from adair.train.health import WINDOW, Health
 from adair.train.photos import PhotoStore
-from adair.train.schedule import Schedule
+from adair.train.plan import Plan, Report
+from adair.train.processes import Processes
+from adair.train.state import State
+from adair.train.stop import stop_signals
 
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run does. Checked once, here; the loop trusts it.
-
-    Attributes:
-        recipe: the degradation to learn to undo.
-        schedule: learning rate over the run.
-        steps: length of the run in optimiser steps.
-        batch: patches a step.
-        patches: progressive patch sizes: (progress from which it holds, side in pixels), first from 0.
-        weight_decay: AdamW's.
-        clip: largest norm of the gradient.
-        average: decay of the exponential moving average of the weights, a step.
-        precision: precision of the forward pass (weights and optimiser stay in float32).
-        seed: every patch and degradation of the run follows from it.
-        max_minutes: stop cleanly at a checkpoint after so many minutes of this call.
-        by_time: let the learning rate end with ``max_minutes`` instead of with ``steps``.
-        save_minutes: time between checkpoints.
-        validate_steps: steps between validations.
-    """
-
-    recipe: Recipe
-    schedule: Schedule
-    steps: int
-    batch: int = 16
-    patches: tuple[tuple[float, int], ...] = ((0.0, 64),)
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    average: float = 0.999
-    precision: torch.dtype = torch.float32
-    seed: int = 0
-    max_minutes: float | None = None
-    by_time: bool = False
-    save_minutes: float = 5.0
-    validate_steps: int = 500
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "validate_steps"):
-            if getattr(self, name) < 1:
-                raise AdairError(f"{name} {getattr(self, name)} must be at least 1")
-        if self.by_time and self.max_minutes is None:
-            raise AdairError("a schedule by time needs --max-minutes to end at")
-        if self.max_minutes is not None and self.max_minutes <= 0:
-            raise AdairError(f"max-minutes {self.max_minutes} must be more than 0")
-        if not self.patches or self.patches[0][0] != 0 or any(side < 16 for _, side in self.patches):
-            raise AdairError("patch sizes need a first one from the start, and at least 16 pixels a side")
-        if not 0 <= self.average < 1:
-            raise AdairError(f"average {self.average} is outside 0..1; 0 keeps the last weights")
-
-    def patch(self, progress: float) -> int:
-        """Return the side of a patch at ``progress`` (0..1)."""
-        return [side for start, side in self.patches if progress >= start][-1]
-
-
-@dataclass
-class Report:
-    """How a run stands: counted over all its calls, and reported after each validation."""
-
-    step: int = 0
-    seconds: float = 0.0
-    progress: float = 0.0
-    rate: float = 0.0
-    loss: float = math.nan
-    psnr: dict[str, float] = field(default_factory=dict)
-    input_psnr: dict[str, float] = field(default_factory=dict)
-    finished: bool = False
+SLOWEST = 1 / 16  # of the learning rate: what is left when a run has diverged too often
 
 
 class Trainer:
@@ -105,6 +38,8 @@ class Trainer:
         checkpoint: file to save to and resume from.
         facts: what a checkpoint must agree on to be resumed (backbone, adapter kind, foundation).
         watch: called with the report after every step; it may draw a progress bar.
+        tell: called with one line when something happens that a person should know.
+        processes: those that train together, all with the same arguments.
     """
 
     def __init__(
@@ -113,176 +48,189 @@ class Trainer:
         parameters: Mapping[str, nn.Parameter],
         plan: Plan,
         photos: PhotoStore,
-        exam: Mapping[str, tuple[Tensor, Tensor]],
+        exam: Exam,
         checkpoint: Path,
         facts: Mapping[str, Any],
         watch: Callable[[Report], None] = lambda report: None,
+        tell: Callable[[str], None] = lambda line: None,
+        processes: Processes | None = None,
     ) -> None:
-        self.forward, self.plan, self.exam = forward, plan, exam
-        self.parameters = dict(parameters)
-        self.checkpoint, self.watch = checkpoint, watch
+        self.forward, self.plan, self.exam, self.checkpoint = forward, plan, exam, checkpoint
+        self.watch, self.tell, self.processes = watch, tell, processes or Processes()
         self.facts = json.loads(json.dumps(facts))  # as a checkpoint gives them back: lists, not tuples
-        self.device = next(iter(self.parameters.values())).device
-        self.average = {name: value.detach().clone() for name, value in self.parameters.items()}
-        self.batches = Batches(photos, plan.recipe, plan.batch, plan.seed, self.device)
-        self.optimiser = torch.optim.AdamW(
-            self.parameters.values(),
-            lr=plan.schedule.peak,
-            betas=(0.9, 0.95),
-            weight_decay=plan.weight_decay,
-            fused=True,
-        )
+        self.state = State(parameters, plan.weight_decay, plan.average)
+        self.device = self.state.device
+        if plan.batch < self.processes.count:
+            raise AdairError(f"batch {plan.batch} leaves some of {self.processes.count} processes without a patch")
+        share = (self.processes.rank, self.processes.count)
+        self.batches = Batches(photos, plan.recipe, plan.batch, plan.seed, self.device, share)
+        self.health = Health(self.device)
         self.report = Report()
 
-    def resume(self) -> None:
+    def resume(self, restart: bool = False) -> None:
         """Go on from the checkpoint.
+
+        Args:
+            restart: begin a new schedule there, with a learning rate that rises again and falls to the new end.
 
         Raises:
             AdairError: if there is none, or it belongs to another model.
         """
+        self.report = self.processes.from_first(self._load)
+        self.processes.copy_from_first(list(self.state.tensors().values()))
+        self.state.set_step(self.report.step)  # of all processes
+        if restart:
+            self.report.origin, self.report.progress, self.report.slowdown = self.report.step, 0.0, 1.0
+        self.report.finished = self.report.finished and not restart
+
+    def _load(self) -> Report:
         tensors, facts = load_checkpoint(self.checkpoint, self.device)
         for key, value in self.facts.items():
             if facts.get(key) != value:
                 raise AdairError(f"{self.checkpoint}: was trained with {key} {facts.get(key)}, not {value}")
-        report = self.report
-        report.step, report.seconds, report.progress = facts["step"], facts["seconds"], facts["progress"]
-        report.loss, report.psnr, report.input_psnr = facts["loss"], facts["psnr"], facts["input_psnr"]
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(tensors[f"weights.{name}"])
-                self.average[name].copy_(tensors[f"average.{name}"])
-                self.optimiser.state[parameter] = {
-                    "step": torch.tensor(float(facts["step"]), device=self.device if parameter.is_cuda else None),
-                    # In the parameter's memory layout, which the fused optimiser takes for granted.
-                    "exp_avg": torch.empty_like(parameter).copy_(tensors[f"first_moment.{name}"]),
-                    "exp_avg_sq": torch.empty_like(parameter).copy_(tensors[f"second_moment.{name}"]),
-                }
+        self.state.load(tensors, facts["step"])
+        known = {field.name for field in dataclasses.fields(Report)}
+        return Report(**{key: value for key, value in facts.items() if key in known})
 
     def save(self) -> None:
         """Write the checkpoint."""
-        tensors: dict[str, Tensor] = {}
-        for name, parameter in self.parameters.items():
-            state = self.optimiser.state[parameter]
-            tensors[f"weights.{name}"] = parameter
-            tensors[f"average.{name}"] = self.average[name]
-            tensors[f"first_moment.{name}"] = state["exp_avg"]
-            tensors[f"second_moment.{name}"] = state["exp_avg_sq"]
-        report = vars(self.report)
-        save_checkpoint(self.checkpoint, tensors, {**self.facts, **report, "recipe": str(self.plan.recipe)})
+        facts = {**self.facts, **vars(self.report), "recipe": str(self.plan.recipe)}
+        save_checkpoint(self.checkpoint, self.state.tensors(self.plan.saving.compact), facts, self.plan.saving)
 
-    def run(self) -> Report:
+    def run(self, write: Callable[[Report], None] = lambda report: None) -> Report:
         """Train until the steps or the minutes are over, or a signal asks to stop; return the last report.
 
-        Raises:
-            AdairError: if the loss is no longer a number; the last checkpoint is then still there.
-        """
-        plan, report = self.plan, self.report
-        report.finished = report.step >= plan.steps
-        begun, before, start = time.monotonic(), report.seconds, report.progress
-        saved, losses = begun, torch.zeros((), device=self.device)
-        counted = 0
-        with _stop_signals() as stopped:
-            while not report.finished and not stopped:
-                elapsed = time.monotonic() - begun
-                if plan.by_time and plan.max_minutes:
-                    report.progress = min(1.0, start + (1 - start) * elapsed / (60 * plan.max_minutes))
-                else:
-                    report.progress = report.step / plan.steps
-                if plan.max_minutes and elapsed >= 60 * plan.max_minutes:
-                    report.finished = plan.by_time
-                    break
-                losses += self._step()
-                counted += 1
-                report.seconds = before + time.monotonic() - begun
-                report.finished = report.step >= plan.steps
-                if report.step % 50 == 0 or report.finished:
-                    report.loss = float(losses) / counted
-                    losses.zero_()
-                    counted = 0
-                    if not math.isfinite(report.loss):
-                        raise AdairError(
-                            f"the loss is {report.loss} at step {report.step}; lower the learning rate "
-                            f"{plan.schedule.peak} and go on with --resume from {self.checkpoint}"
-                        )
-                if report.step % plan.validate_steps == 0:
-                    self.validate()
-                if time.monotonic() - saved > 60 * plan.save_minutes:
-                    self.save()
-                    saved = time.monotonic()
-                self.watch(report)
-        if self.optimiser.state:
-            self.validate()
-            self.save()
-        return report
+        Args:
+            write: writes the result; called at the end, in the first process, with the averaged weights in the model.
 
-    def _step(self) -> Tensor:
-        """Take one optimiser step; return its loss without waiting for it."""
+        Raises:
+            AdairError: if there is no room for the checkpoint, if training diverges again and again, or if the last
+                checkpoint cannot be written; the one before is then still there, and so is the result.
+        """
+        self.report.finished = self._ended()
+        with stop_signals() as stopped:
+            if self.report.finished:
+                self.tell(f"{self.checkpoint}: its schedule has ended; begin another with --restart-schedule")
+            else:
+                self.processes.from_first(self._check_space)
+                self._train(stopped)
+            if self.processes.first:
+                try:
+                    with self.state.averaged():
+                        write(self.report)
+                finally:
+                    self.save()
+        return self.report
+
+    def _train(self, stopped: list[float]) -> None:
+        plan, report = self.plan, self.report
+        begun, before, start, saved = time.monotonic(), report.seconds, report.progress, 0.0
+        self._remember()
+        while not report.finished:
+            stop, elapsed = self.processes.agree(bool(stopped), time.monotonic() - begun, self.device)
+            report.progress = self._progress(start, elapsed)
+            out_of_time = plan.max_minutes is not None and elapsed >= 60 * plan.max_minutes
+            report.finished = out_of_time and plan.by_time
+            if stop or out_of_time:
+                break
+            self._step()
+            report.seconds = before + time.monotonic() - begun
+            report.finished = self._ended()
+            due = elapsed - saved > 60 * plan.saving.minutes
+            validation = report.step % plan.validate_steps == 0
+            if (due or validation or report.finished or report.step % WINDOW == 0) and not self._healthy():
+                continue
+            if validation:
+                self.validate()
+            if due:
+                saved = elapsed
+                self._save_or_tell()
+            self.watch(report)
+        self._healthy()
+        self.validate()
+
+    def _check_space(self) -> None:
+        saving, tensors = self.plan.saving, self.state.tensors(self.plan.saving.compact)
+        result = 2 * sum(parameter.numel() for parameter in self.state.parameters.values())
+        check_space(self.checkpoint, tensors, saving, result)
+
+    def _ended(self) -> bool:
+        """Whether the schedule has come to its end: by steps, or by a clock that has run out in an earlier call."""
+        by_clock = self.plan.by_time and self.report.finished
+        return by_clock or self.report.step - self.report.origin >= self.plan.steps
+
+    def _progress(self, start: float, elapsed: float) -> float:
+        if self.plan.by_time and self.plan.max_minutes:
+            return min(1.0, start + (1 - start) * elapsed / (60 * self.plan.max_minutes))
+        return (self.report.step - self.report.origin) / self.plan.steps
+
+    def _step(self) -> None:
+        """Take one optimiser step, without waiting for the device."""
         plan, report = self.plan, self.report
         clean, degraded = self.batches.make(report.step, plan.patch(report.progress))
-        report.rate = plan.schedule.rate(report.step, report.progress)
-        for group in self.optimiser.param_groups:
-            group["lr"] = report.rate
-        with torch.autocast(self.device.type, plan.precision, enabled=plan.precision != torch.float32):
-            restored = self.forward(degraded)
-        loss = (restored.float() - clean).abs().mean()
-        self.optimiser.zero_grad(set_to_none=True)
+        loss = (self._restore(degraded) - clean).abs().mean() * (len(clean) / plan.batch)
+        self.state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters.values(), plan.clip)
-        self.optimiser.step()
+        loss = loss.detach()
+        gradients = [parameter.grad for parameter in self.state.parameters.values() if parameter.grad is not None]
+        self.processes.add_up([*gradients, loss])
+        norm = nn.utils.clip_grad_norm_(self.state.parameters.values(), plan.clip)
+        self.health.add(loss, norm)
+        report.rate = report.slowdown * plan.schedule.rate(report.step - report.origin, report.progress)
         report.step += 1
-        # Early on the average follows closely, so that it does not drag the random start along.
-        decay = min(plan.average, (1 + report.step) / (10 + report.step))
-        torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1 - decay)
-        return loss.detach()
+        self.state.update(report.rate, report.step)
 
-    @torch.no_grad()
+    def _restore(self, degraded: Tensor) -> Tensor:
+        precision = self.plan.precision
+        with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
+            return self.forward(degraded).float()
+
     def validate(self) -> None:
-        """Measure PSNR of the averaged weights on the exam (8-bit output, RGB) and put it into the report."""
-        with self.averaged():
-            for name, (clean, degraded) in self.exam.items():
-                self.report.input_psnr[name] = float(psnr(degraded.clamp(0, 1), clean).mean())
-                pieces = []
-                for piece in degraded.split(4):
-                    with torch.autocast(
-                        self.device.type, self.plan.precision, enabled=self.plan.precision != torch.float32
-                    ):
-                        pieces.append(self.forward(piece).float())
-                restored = torch.cat(pieces).clamp(0, 1).mul(255).round().div(255)
-                self.report.psnr[name] = float(psnr(restored, clean).mean())
+        """Measure the averaged weights on the exam and put the result into the report."""
+        if self.processes.first:
+            with self.state.averaged():
+                self.report.psnr, self.report.input_psnr = take_exam(self.exam, self._restore)
 
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Put the averaged weights into the model for a while."""
-        kept = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(self.average[name])
+    def _healthy(self) -> bool:
+        """Look at the loss; if it is out of hand go back to the last good state with half the learning rate.
+
+        Raises:
+            AdairError: if that has been tried too often.
+        """
+        fault = self.health.look()
+        self.report.loss = self.health.loss
+        if fault is None:
+            if self.health.good:
+                self._remember()
+            return True
+        at, report = self.report.step, self.report
+        if report.slowdown <= SLOWEST:
+            raise AdairError(
+                f"{fault} at step {at}, with {report.slowdown:g} of the learning rate {self.plan.schedule.peak:g}; "
+                f"lower --learning-rate and go on with --resume from {self.checkpoint}"
+            )
+        tensors, good = self._good
+        report.step, report.loss, report.psnr = good.step, good.loss, good.psnr
+        report.slowdown, report.finished = report.slowdown / 2, False
+        self.state.load(tensors, good.step)
+        self.health.forget()
+        self.tell(f"step {at}: {fault}; back to step {report.step} with {report.slowdown:g} of the learning rate")
+        return False
+
+    def _remember(self) -> None:
+        """Keep a copy of the state to go back to."""
+        tensors = {name: tensor.clone() for name, tensor in self.state.tensors().items()}
+        self._good = (tensors, dataclasses.replace(self.report))
+
+    def _save_or_tell(self) -> None:
+        """Write the checkpoint; a failure is told and does not end the run, which may have better luck next time."""
+        if self.processes.first:
             try:
-                yield
-            finally:
-                for name, parameter in self.parameters.items():
-                    parameter.copy_(kept[name])
+                self.save()
+            except AdairError as error:
+                self.tell(str(error))
 
 
 def channels_last(model: nn.Module) -> nn.Module:
     """Return ``model`` with a pixel's channels side by side in memory, as the convolution libraries like it."""
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Turn Ctrl-C and SIGTERM into a note, so that the step under way ends and a checkpoint is written."""
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-
-    try:
-        kept = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: signals are its business
-        kept = {}
-    try:
-        yield received
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)

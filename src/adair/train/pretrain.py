@@ -8,13 +8,17 @@ from typing import Any
 
 import torch
 
+from adair.adapters import AdaptedModel, load_adapter
 from adair.backbones import build_backbone, complete_config
+from adair.errors import AdairError
 from adair.hardware import choose_device, tune_allocator
 from adair.train.card import training_card
 from adair.train.exam import EXAM_PHOTOS, make_exam
-from adair.train.loop import Plan, Report, Trainer, channels_last
+from adair.train.loop import Trainer, channels_last
 from adair.train.photos import PhotoStore
-from adair.weights import save_foundation
+from adair.train.plan import Plan, Report
+from adair.train.processes import Processes
+from adair.weights import Foundation, load_foundation, save_foundation
 
 
 def pretrain(
@@ -22,12 +26,17 @@ def pretrain(
     plan: Plan,
     folder: Path,
     *,
-    backbone: str = "nafnet",
+    backbone: str | None = None,
     config: Mapping[str, Any] | None = None,
     exam: Mapping[str, str],
+    start: Path | None = None,
+    start_adapter: Path | None = None,
     device: str | None = None,
     resume: bool = False,
+    restart: bool = False,
     watch: Callable[[Report], None] = lambda report: None,
+    tell: Callable[[str], None] = lambda line: None,
+    processes: Processes | None = None,
 ) -> tuple[Path, Report]:
     """Pre-train a foundation; write ``checkpoint.safetensors`` and ``foundation.safetensors`` into ``folder``.
 
@@ -35,12 +44,17 @@ def pretrain(
         photos: clean photos; some are held out for validation.
         plan: recipe, steps, schedule and so on.
         folder: where the run lives.
-        backbone: its name, "nafnet" or "restormer".
-        config: its settings, over the defaults.
+        backbone: its name, "nafnet" or "restormer"; None: that of ``start``, else "nafnet".
+        config: its settings, over those of ``start`` or the defaults.
         exam: recipes to measure on held-out photos, by name.
+        start: a foundation of the same shape to begin from, in place of random weights.
+        start_adapter: an adapter of it to merge into it first.
         device: "cpu", "cuda", ... or None for the best at hand.
         resume: go on from the checkpoint in ``folder``.
+        restart: begin a new schedule at that checkpoint.
         watch: called with the report after every step.
+        tell: called with one line when something happens that a person should know.
+        processes: those that train together, all with the same arguments.
 
     Returns:
         The foundation's path and the last report.
@@ -50,9 +64,17 @@ def pretrain(
     """
     tune_allocator()
     target = choose_device(device)
-    settings = complete_config(backbone, config)
+    begin = None if start is None else load_foundation(start)
+    if begin is None and start_adapter is not None:
+        raise AdairError(f"{start_adapter}: --start-adapter needs --start, the foundation that it is for")
+    backbone = backbone or (begin.backbone if begin else "nafnet")
+    settings = complete_config(backbone, {**(begin.config if begin else {}), **(config or {})})
     torch.manual_seed(plan.seed)
     model = channels_last(build_backbone(backbone, settings).to(target))
+    if begin is not None:
+        if (begin.backbone, begin.config) != (backbone, settings):
+            raise AdairError(f"{start}: is a {begin.backbone} {begin.config}; a run that starts from it has that shape")
+        model.load_state_dict(_merged(begin, start_adapter))
     train, held_out = photos.split(min(EXAM_PHOTOS, max(1, len(photos) // 10)))
     trainer = Trainer(
         model,
@@ -63,11 +85,31 @@ def pretrain(
         folder / "checkpoint.safetensors",
         {"backbone": backbone, "config": settings},
         watch,
+        tell,
+        processes,
     )
-    if resume:
-        trainer.resume()
-    report = trainer.run()
+    if resume or restart:
+        trainer.resume(restart)
     path = folder / "foundation.safetensors"
-    card = training_card(plan, report, train, target)
-    save_foundation(path, backbone, settings, {k: v.float().cpu() for k, v in trainer.average.items()}, card)
-    return path, report
+
+    def write(report: Report) -> None:
+        card = training_card(plan, report, train, target)
+        if begin is not None:
+            card["training"]["continued_from"] = begin.card.get("training")
+        save_foundation(path, backbone, settings, {k: v.float().cpu() for k, v in model.state_dict().items()}, card)
+
+    return path, trainer.run(write)
+
+
+def _merged(foundation: Foundation, adapter: Path | None) -> dict[str, torch.Tensor]:
+    """Return the weights of a foundation, with an adapter folded into them."""
+    if adapter is not None:
+        loaded = load_adapter(adapter, foundation).adapter
+        if loaded.branches():
+            raise AdairError(
+                f"{adapter}: a {loaded.kind} adapter cannot be merged; give one of kind merge"
+            )
+        adapted = AdaptedModel(foundation.model)
+        adapted.attach(loaded)
+        adapted.merge()
+    return foundation.model.state_dict()

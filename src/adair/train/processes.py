@@ -1,0 +1,103 @@
+"""Several processes that train one network, each on its part of every batch: ``accelerate launch``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from adair.errors import AdairError
+
+T = TypeVar("T")
+GPU_AGREES = 10  # steps between agreements on a GPU, which has to be waited for
+
+
+class Processes:
+    """This process among those that train together; alone, nothing of this costs anything.
+
+    Args:
+        rank: number of this process; 0 is the first, which validates, writes and prints.
+        count: how many there are.
+    """
+
+    def __init__(self, rank: int = 0, count: int = 1) -> None:
+        self.rank, self.count = rank, count
+        self._calls, self._agreed = 0, (False, 0.0)
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that validates, writes and prints."""
+        return self.rank == 0
+
+    def agree(self, stop: bool, seconds: float, device: torch.device) -> tuple[bool, float]:
+        """Return whether any process wants to stop, and the first one's clock; all get the same answer."""
+        if self.count == 1:
+            return stop, seconds
+        if device.type == "cpu" or self._calls % GPU_AGREES == 0:
+            shared = torch.tensor([float(stop), seconds if self.first else 0.0], dtype=torch.float64, device=device)
+            dist.all_reduce(shared)
+            stops, clock = shared.tolist()
+            self._agreed = (stops > 0, clock)
+        self._calls += 1
+        return self._agreed
+
+    def add_up(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors by their sums over the processes, all in one message."""
+        if self.count == 1:
+            return
+        flat = [tensor.as_strided((tensor.numel(),), (1,)) for tensor in tensors]  # memory order: all have it alike
+        message = torch.cat(flat)
+        dist.all_reduce(message)
+        torch._foreach_copy_(flat, list(message.split([tensor.numel() for tensor in flat])))
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """Let the first process make something small; return it, or raise its error, on all of them."""
+        if self.count == 1:
+            return make()
+        message: list[Any] = [None, None]
+        if self.first:
+            try:
+                message[0] = make()
+            except AdairError as error:
+                message[1] = str(error)
+        dist.broadcast_object_list(message)
+        if message[1] is not None:
+            raise AdairError(message[1])
+        made: T = message[0]
+        return made
+
+    def copy_from_first(self, tensors: Sequence[Tensor]) -> None:
+        """Overwrite tensors with those of the first process."""
+        if self.count > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor.as_strided((tensor.numel(),), (1,)), 0)
+
+
+def join_processes(device: str | None = None) -> Processes:
+    """Join the other processes that a launcher has started; without one, be alone (and import nothing).
+
+    Args:
+        device: as asked for by the user; "cpu" lets processes talk over gloo, GPUs talk over NCCL.
+
+    Raises:
+        AdairError: accelerate is missing, or it was told to start processes in a way that starts one only.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
+        if os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ:
+            raise AdairError(
+                "accelerate launch --cpu starts one process only, whatever --num_processes says; start several with "
+                "accelerate launch --multi_gpu --num_processes N -m adair ... --device cpu"
+            )
+        return Processes()
+    try:
+        from accelerate import PartialState
+    except ImportError:
+        raise AdairError(
+            "several processes need the package accelerate; install it with: pip install 'adair[train]'"
+        ) from None
+    state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
+    return Processes(state.process_index, state.num_processes)

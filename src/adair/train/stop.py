@@ -1,0 +1,37 @@
+"""Stopping: the first Ctrl-C or SIGTERM ends a run at a checkpoint, a second Ctrl-C at once."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SAME_WISH = 1.0  # seconds in which a launcher may pass on the Ctrl-C that the terminal has sent already
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[float]]:
+    """Turn Ctrl-C and SIGTERM into a note (the list is no longer empty), so that the step under way ends first.
+
+    Raises:
+        KeyboardInterrupt: on another Ctrl-C later than a second after the first signal.
+    """
+    received: list[float] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if number == signal.SIGINT and received and now - received[0] > SAME_WISH:
+            raise KeyboardInterrupt
+        received.append(now)
+
+    try:
+        kept = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: signals are its business
+        kept = {}
+    try:
+        yield received
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
