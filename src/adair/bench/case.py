@@ -17,7 +17,7 @@ class Case:
 
     ``given`` is (1, 3, h, w), float; unclipped noise lies partly outside 0..1. ``size`` is the (H, W) of the result,
     larger than that of ``given`` only for super-resolution, where ``scale`` is 2, 3 or 4. ``facts`` is what a method
-    that is not blind may be told: ``sigma`` (noise, in units of 8 bits), ``blur_sigma`` (in pixels), ``quality`` (JPEG).
+    that is not blind may be told: ``sigma`` (noise, in units of 8 bits), ``blur_sigma`` (pixels), ``quality`` (JPEG).
     """
 
     task: str

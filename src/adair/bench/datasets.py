@@ -39,11 +39,6 @@ class Found:
     problems: list[str] = field(default_factory=list)
 
 
-def is_present(data: Path, dataset: str) -> bool:
-    """Whether ``data`` has a folder of that name."""
-    return (data / dataset).is_dir()
-
-
 def clean_images(data: Path, dataset: str) -> Found:
     """Every image of a test set (of its ``target`` folder if it comes in pairs)."""
     folder = data / dataset

@@ -61,7 +61,7 @@ class Noise(Source):
 
     def text(self, found: Found) -> str:
         clipping = "clipped and rounded to 8 bits" if self.clipped else "not clipped"
-        return f"Gaussian noise of sigma {self.sigma}, {clipping}, numpy seed 0 for each image"
+        return f"Gaussian noise, {clipping}, numpy seed 0 for each image"
 
     def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
         _, channels, height, width = clean.shape
@@ -138,7 +138,7 @@ class Small(Source):
 
 @dataclass(frozen=True)
 class SmallExact(Source):
-    """Bicubic low resolution that is never rounded, of a gray image: how the first papers measured (SRCNN, VDSR)."""
+    """Bicubic low resolution that is never rounded: how the first papers measured, on gray images (SRCNN, VDSR)."""
 
     times: int
 

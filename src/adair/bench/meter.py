@@ -11,6 +11,9 @@ from pathlib import Path
 
 import torch
 
+from adair import __version__
+from adair.hardware import cpu_name
+
 _PROCESS = Path("/proc/self")
 _RESET_PEAK = "5"  # man 5 proc: writing it to clear_refs sets the peak resident size to the present one
 
@@ -67,6 +70,13 @@ class Meter:
         except OSError:
             return False
         return True
+
+
+def machine(device: torch.device, precision: str) -> str:
+    """What measures, in one line."""
+    cpu = f"{cpu_name()}, {torch.get_num_threads()} threads"
+    where = f"{torch.cuda.get_device_name(device)} (peers: {cpu})" if device.type == "cuda" else cpu
+    return f"{where}, {precision}, torch {torch.__version__}, adair {__version__}"
 
 
 def _status(name: str) -> int | None:

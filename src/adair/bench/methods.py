@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -67,21 +67,6 @@ def own_methods(setting: Setting, restorer: Restorer, adapters: Mapping[str, str
 def as_given(case: Case) -> Tensor:
     """The input itself; a small one enlarged as MATLAB's bicubic does it."""
     return resize(case.given, case.size) if case.scale else case.given
-
-
-def choose(methods: Iterable[Method], wanted: Iterable[str]) -> list[Method]:
-    """The methods that are wanted, by name or by kind, capitals apart; all if nothing is named."""
-    words = {word.lower() for word in wanted}
-    kinds: dict[str, Callable[[Method], bool]] = {
-        "input": lambda method: method.kind == "input",
-        "ours": lambda method: method.kind == "ours",
-        "peers": lambda method: method.kind == "peer",
-    }
-    return [
-        method
-        for method in methods
-        if not words or method.name.lower() in words or any(word in kinds and kinds[word](method) for word in words)
-    ]
 
 
 def _adapted(restorer: Restorer, task: str, case: Case) -> Tensor:

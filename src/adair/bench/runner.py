@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from torch import Tensor
 from adair.bench import datasets
 from adair.bench.case import Case, Method
 from adair.bench.datasets import Found, Sample
-from adair.bench.meter import Meter
+from adair.bench.meter import Meter, machine
 from adair.bench.protocols import Score
 from adair.bench.rows import Journal, Row
 from adair.bench.suites import Setting
 from adair.errors import AdairError
 from adair.metrics import quantise
+from adair.restore import Restorer
 
 _CORNER = 64  # side of the piece on which a method warms up
 
@@ -31,39 +32,46 @@ class Bench:
     Attributes:
         data: folder of test sets.
         journal: where finished rows go; what it has already is not measured again.
-        device: where our methods work; peers work on the CPU.
-        machine: a line that says what measures.
-        say: told what is skipped and why, in one line.
-        progress: told (setting, method's name, images done, images in all).
+        restorer: ours; peers work on the CPU wherever this one works.
+        say: told at once, in one line, what is left out and why.
+        progress: told which row is being measured, and how many are done.
         limit: only the first usable images of each set; None for all.
+        problems: everything that `say` was told, once each.
     """
 
     data: Path
     journal: Journal
-    device: torch.device
-    machine: str
+    restorer: Restorer
     say: Callable[[str], None]
-    progress: Callable[[Setting, str, int, int], None]
+    progress: Callable[[str, float], None]
     limit: int | None = None
+    problems: list[str] = field(default_factory=list)
+    _done: int = 0
 
     def run(self, setting: Setting, methods: Sequence[Method]) -> list[Row]:
         """Rows of a setting, in the order of ``methods``, from the journal or measured now."""
         found = setting.source.find(self.data, setting.dataset)
         for problem in found.problems:
-            self.say(problem)
+            self._problem(problem)
         rows: list[Row] = []
         for method in methods:
-            blanks = [self._blank(setting, score, method, found) for score in setting.scores]
-            known = [row for row in map(self.journal.find, blanks) if row is not None]
-            if len(known) < len(blanks):
-                try:
-                    known = self._measure(setting, method, found.samples, blanks)
-                except AdairError as error:
-                    self.say(f"{setting.dataset}, {setting.name}: no row for {method.name}: {error}")
-                    continue
-                self.journal.add(known)
-            rows += known
+            rows += self._rows(setting, method, found)
+            self._done += 1
         return rows
+
+    def _rows(self, setting: Setting, method: Method, found: Found) -> list[Row]:
+        """A row for each score; none if the method fails."""
+        blanks = [self._blank(setting, score, method, found) for score in setting.scores]
+        known = [row for row in map(self.journal.find, blanks) if row is not None]
+        if len(known) == len(blanks):
+            return known
+        try:
+            measured = self._measure(setting, method, found.samples, blanks)
+        except AdairError as error:
+            self._problem(f"{setting.dataset}, {setting.name}: no row for {method.name}: {error}")
+            return []
+        self.journal.add(measured)
+        return measured
 
     def _blank(self, setting: Setting, score: Score, method: Method, found: Found) -> Row:
         """A row with all but its figures."""
@@ -74,7 +82,7 @@ class Bench:
             limit=self.limit,
             version=method.version,
             note=method.note,
-            machine=self.machine,
+            machine=machine(self.restorer.device, self.restorer.precision.name),
         )
 
     def _measure(self, setting: Setting, method: Method, samples: list[Sample], blanks: list[Row]) -> list[Row]:
@@ -84,10 +92,10 @@ class Bench:
         figures: list[list[tuple[float, float | None]]] = []
         total = min(len(samples), self.limit or len(samples))
         for clean, case in islice(self._cases(setting, samples), self.limit):
-            self.progress(setting, method.name, len(figures), total)
+            self.progress(f"{setting.dataset} {setting.name}: {method.name}", self._done + len(figures) / total)
             if meter is None:
                 _attempt(method, _corner(case))  # loads weights and compiles, which is not restoring
-                meter = Meter(self.device if method.kind == "ours" else torch.device("cpu"))
+                meter = Meter(self.restorer.device if method.kind == "ours" else torch.device("cpu"))
             with meter.watch():
                 restored = _attempt(method, case)
             # The input is scored as it is: published figures of unclipped noise are those of the real values.
@@ -115,11 +123,16 @@ class Bench:
                 clean, case = load_case(setting, sample)
             except AdairError as error:
                 text = str(error)
-                self.say(text if text.startswith(str(sample.clean.parent.parent)) else f"{sample.clean}: {text}")
+                self._problem(text if text.startswith(str(sample.clean.parent.parent)) else f"{sample.clean}: {text}")
                 continue
             if not all(score.has_ssim(clean) for score in setting.scores):
-                self.say(f"{sample.clean}: smaller than the window of SSIM, so the row has none")
+                self._problem(f"{sample.clean}: smaller than the window of SSIM, which its rows therefore lack")
             yield clean, case
+
+    def _problem(self, text: str) -> None:
+        if text not in self.problems:
+            self.problems.append(text)
+            self.say(text)
 
 
 def load_case(setting: Setting, sample: Sample) -> tuple[Tensor, Case]:

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adair.errors import AdairError
 
+if TYPE_CHECKING:
+    from adair.bench.plan import Plan
+    from adair.bench.rows import Row
+    from adair.bench.suites import Setting
+
 
 def bench(
     suites: Annotated[
         list[str] | None,
-        typer.Argument(help="denoise, sr, deblur, derain, dejpeg, unseen; all if none is named.", metavar="[SUITE]..."),
+        typer.Argument(help="denoise, sr, deblur, derain, dejpeg, unseen. Default: all.", metavar="[SUITE]..."),
     ] = None,
     data: Annotated[Path, typer.Option(help="Folder of test sets, one folder each.")] = Path("data"),
+    listed: Annotated[bool, typer.Option("--list", help="Show suites, test sets and other tools at hand.")] = False,
     dataset: Annotated[list[str] | None, typer.Option(help="Only this test set; repeat for more.")] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="Only this method, or input, ours, peers; repeat for more.")
+        list[str] | None, typer.Option(help="Only this one, or: input, ours, peers, published; repeat for more.")
     ] = None,
+    peer: Annotated[list[Path] | None, typer.Option(help="Checkpoint of another network; repeat for more.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N images of each test set.", min=1)] = None,
     json: Annotated[
-        Path | None, typer.Option(help="Keep rows in this file; a rerun measures only what is not in it.")
+        Path | None, typer.Option(help="File for the rows; what it holds already is not measured again.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the rows that the file holds.")] = False,
+    markdown: Annotated[Path | None, typer.Option(help="Write all as a page of Markdown.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for plots of PSNR against time (needs matplotlib).")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page and plots that exist.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. Default: the best there is.")] = None,
     precision: Annotated[
         str | None, typer.Option(help="fp32, bf16 or fp16. Default: the fastest that is safe.")
@@ -33,28 +48,112 @@ def bench(
     foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
     adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
 ) -> None:
-    """Measure the input, the foundation, its adapters and other tools on the test sets of the field."""
-    from adair.bench.methods import load_ours, own_methods
+    """Measure the foundation, its adapters and other tools on the test sets of the field.
+
+    Every row carries its protocol. With --json a run that was stopped goes on where it was. Exit code 1: images or
+    methods had to be left out (each is named).
+    """
+    from adair.bench.methods import load_ours
+    from adair.bench.peers import unavailable
+    from adair.bench.plan import PUBLISHED, choose_methods, choose_settings
+    from adair.bench.published import published
+    from adair.bench.report import print_rows
     from adair.bench.rows import Journal
     from adair.bench.runner import Bench
-    from adair.bench.suites import SUITES
 
+    if listed:
+        _list(data)
+        return
+    settings, missing = choose_settings(data, suites or [], dataset or [])
+    for path in (markdown, plots):
+        if path is not None and path.exists() and not overwrite:
+            raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
+    journal = Journal(json, fresh)
     restorer, adapters = load_ours(foundation, adapter or [], device, precision)
-    bench = Bench(data, Journal(json, fresh), restorer.device, "", print, lambda *a: None, limit)
-    for name in suites or SUITES:
-        for setting in SUITES[name]:
-            if dataset and setting.dataset not in dataset:
-                continue
-            if not (data / setting.dataset).is_dir():
-                continue
-            for row in bench.run(setting, own_methods(setting, restorer, adapters)):
-                print(
-                    row.dataset,
-                    row.setting,
-                    row.method,
-                    row.psnr,
-                    row.ssim,
-                    row.images,
-                    row.seconds_per_megapixel,
-                    row.peak_mb,
-                )
+    plan = choose_methods(settings, restorer, adapters, peer or [], method or [])
+    with _progress(plan) as progress:
+        run = Bench(data, journal, restorer, _say, progress, limit)
+        rows: list[Row] = []
+        for setting, methods in plan:
+            rows += run.run(setting, methods)
+            rows += published(setting) if not method or PUBLISHED in method else []
+    journal.add(rows)
+    print_rows(rows)
+    for line in missing:
+        _say(f"not measured: {line}")
+    absent = [*missing, *(f"{name}: {how}" for name, how in unavailable().items())]
+    _write(settings, rows, absent, markdown, plots)
+    if run.problems:
+        raise typer.Exit(1)
+
+
+def _write(
+    settings: Sequence[Setting], rows: Sequence[Row], missing: Sequence[str], markdown: Path | None, plots: Path | None
+) -> None:
+    """Write the page and the plots that were asked for."""
+    from adair.bench.plots import plot
+    from adair.bench.report import as_markdown, tables
+    from adair.restore.files import write_whole
+
+    pictures = {}
+    if plots is not None:
+        for title, part in tables(settings, rows).items():
+            picture = plot(title, part)
+            if picture is not None:
+                path = plots / f"{'-'.join(title.replace(',', '').split())}.png"
+                write_whole(path, picture)
+                pictures[title] = Path(os.path.relpath(path, markdown.parent if markdown else plots)).as_posix()
+    if markdown is not None:
+        write_whole(markdown, as_markdown(settings, rows, missing, pictures).encode())
+
+
+def _list(data: Path) -> None:
+    """Show which test sets are there, and which other tools."""
+    from adair.bench.peers import peers, unavailable
+    from adair.bench.suites import SUITES
+    from adair.cli.show import print_table
+    from adair.data import dataset
+
+    names = dict.fromkeys(setting.dataset for settings in SUITES.values() for setting in settings)
+    rows = []
+    for name in names:
+        known = dataset(name)
+        count = known.count(data)
+        used = [suite for suite, settings in SUITES.items() if any(setting.dataset == name for setting in settings)]
+        state = known.advice.replace("DIR", str(data)) if count is None else f"{count} of {known.images} images"
+        rows.append((name, ", ".join(used), state))
+    print_table(("test set", "suites", f"in {data}"), rows)
+    print()
+    tools = {method.name: (method.note, []) for suite in SUITES for method in peers(suite)}
+    for suite in SUITES:
+        for method in peers(suite):
+            tools[method.name][1].append(suite)
+    print_table(
+        ("other tool", "suites", "remark"),
+        [(name, ", ".join(used), note) for name, (note, used) in tools.items()]
+        + [(name, "not installed", how) for name, how in unavailable().items()],
+    )
+
+
+def _say(text: str) -> None:
+    print(f"adair: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _progress(plan: Plan) -> Iterator[Callable[[str, float], None]]:
+    """Show what is measured: a bar in a terminal, else a line for each row."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+    total = sum(len(methods) for _, methods in plan)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+
+        def report(text: str, done: float) -> None:
+            bar.update(task, completed=done, description=text)
+            if not console.is_terminal and done == int(done):
+                print(f"{int(done) + 1}/{total} {text}", file=sys.stderr, flush=True)
+
+        yield report

@@ -1,0 +1,87 @@
+"""What a run measures: settings whose test set is there, and the methods for each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from adair.bench.case import Method
+from adair.bench.methods import own_methods
+from adair.bench.peers import load_peer, peers
+from adair.bench.suites import SUITES, Setting
+from adair.data import dataset
+from adair.errors import AdairError
+from adair.restore import Restorer
+
+KINDS = {"input": "input", "ours": "ours", "peers": "peer"}  # words that stand for all methods of a kind
+PUBLISHED = "published"
+
+Plan = list[tuple[Setting, list[Method]]]
+
+
+def choose_settings(
+    data: Path, suites: Sequence[str] = (), datasets: Sequence[str] = ()
+) -> tuple[list[Setting], list[str]]:
+    """Settings of ``suites`` on ``datasets`` (all if none is named) that ``data`` has the images for.
+
+    Returns:
+        The settings, and a line for each test set that is missing: how to get it.
+
+    Raises:
+        AdairError: an unknown name, or nothing there at all.
+    """
+    _check("suite", suites, SUITES)
+    wanted = [setting for suite in suites or SUITES for setting in SUITES[suite]]
+    _check("test set", datasets, {setting.dataset for setting in wanted})
+    wanted = [setting for setting in wanted if not datasets or setting.dataset in datasets]
+    there = {name: (data / dataset(name).folder).is_dir() for name in {setting.dataset: None for setting in wanted}}
+    missing = [f"{name}: {_advice(name, data)}" for name, present in there.items() if not present]
+    if not any(there.values()):
+        raise AdairError(f"{data}: holds none of the test sets; {missing[0]}")
+    return [setting for setting in wanted if there[setting.dataset]], missing
+
+
+def choose_methods(
+    settings: Iterable[Setting],
+    restorer: Restorer,
+    adapters: Mapping[str, str],
+    checkpoints: Iterable[Path] = (),
+    wanted: Sequence[str] = (),
+) -> Plan:
+    """Settings with the methods that are to be measured on them; settings without any are left out.
+
+    Args:
+        settings: from `choose_settings`.
+        restorer, adapters: from `load_ours`.
+        checkpoints: files of further networks.
+        wanted: names of methods, or "input", "ours", "peers", "published"; none for all.
+
+    Raises:
+        AdairError: a checkpoint that cannot be used, or a name that fits no method.
+    """
+    loaded = [load_peer(path) for path in checkpoints]
+    plan = []
+    for setting in settings:
+        methods = own_methods(setting, restorer, adapters) + peers(setting.suite)
+        methods += [method for method in loaded if setting.suite in method.tasks]
+        plan.append((setting, [method for method in methods if method.kind in setting.kinds]))
+    _check("method", wanted, {*KINDS, PUBLISHED, *(method.name for _, methods in plan for method in methods)})
+    kinds = {KINDS[word] for word in wanted if word in KINDS}
+    chosen = [
+        (setting, [method for method in methods if not wanted or method.name in wanted or method.kind in kinds])
+        for setting, methods in plan
+    ]
+    return [(setting, methods) for setting, methods in chosen if methods or PUBLISHED in wanted]
+
+
+def _advice(name: str, data: Path) -> str:
+    return dataset(name).advice.replace("DIR", str(data))
+
+
+def _check(what: str, names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise AdairError(f"unknown {what} '{name}'; {hint}known: {', '.join(sorted(known))}")

@@ -1,0 +1,168 @@
+"""Rows as a page of Markdown, and as a table in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from adair.bench.rows import Row
+from adair.bench.suites import REMARKS, Setting
+
+_MOST_COLUMNS = 6  # settings side by side; more of them go below each other
+
+_PAGE = """# Benchmarks
+
+Measured with `adair bench`. Rows in *italics* are copied from papers and were not measured here. The best measured
+PSNR of each setting is **bold**.
+
+- A cell holds PSNR in dB and SSIM (Gaussian window 11x11, sigma 1.5, where it fits), both means over the images.
+- s/MP: seconds for a megapixel of the result, without reading, writing and scoring.
+- MB: most memory that restoring took, beyond Python, libraries and weights that were already loaded.
+
+Make the page again with
+
+```
+adair bench --data DATA --json rows.json --markdown docs/benchmarks.md --overwrite
+```
+
+DATA is the folder of test sets, and rows.json keeps what is finished, so that a run can be stopped and go on.
+"""
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """Print every row with the number of its protocol, and the protocols below."""
+    console = Console()
+    console = console if console.is_terminal else Console(width=200)  # nothing has to fit into a file
+    protocols = {text: number for number, text in enumerate(dict.fromkeys(row.protocol for row in rows), 1)}
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name in ("set", "setting", "method"):
+        table.add_column(name)
+    for name in ("PSNR", "SSIM", "s/MP", "MB", "images", "protocol"):
+        table.add_column(name, justify="right")
+    before: tuple[str, str] | None = None
+    for row in rows:
+        place = (row.dataset, row.setting)
+        if before and before != place:
+            table.add_section()
+        table.add_row(
+            *(map(Text, ("", "")) if before == place else map(Text, place)),
+            Text(f"{row.method}, published" if row.published else row.method),
+            _number(row.psnr, 2),
+            _number(row.ssim, 4),
+            _number(row.seconds_per_megapixel, 2),
+            _number(row.peak_mb, 0),
+            "" if row.images is None else str(row.images),
+            f"[{protocols[row.protocol]}]",
+            style={"published": "dim italic", "ours": "bold", "input": "dim"}.get(row.kind, ""),
+        )
+        before = place
+    console.print(table)
+    for text, number in protocols.items():
+        console.print(f"[{number}] {text}", markup=False, highlight=False)
+
+
+def as_markdown(
+    settings: Sequence[Setting], rows: Sequence[Row], missing: Iterable[str], pictures: Mapping[str, str]
+) -> str:
+    """The page: a section for each suite, a table for each family of settings of a dataset.
+
+    Args:
+        settings: in the order in which they should stand.
+        rows: of these settings.
+        missing: a line for everything that could not be measured.
+        pictures: addresses of plots by the title of their table.
+    """
+    parts = [_PAGE]
+    limits = {row.limit for row in rows if not row.published} - {None}
+    facts = [f"Measured on {text}" for text in dict.fromkeys(row.machine for row in rows if row.machine)]
+    facts += [f"Only the first {limit} images of each set" for limit in limits]
+    parts.append("".join(f"- {fact}.\n" for fact in [*facts, *(f"Not measured: {line}" for line in missing)]))
+    for suite in dict.fromkeys(row.suite for row in rows):
+        parts.append(f"## {suite}\n\n{REMARKS[suite]}\n")
+        for title, part in tables(settings, [row for row in rows if row.suite == suite]).items():
+            picture = (
+                f"\n![PSNR against seconds a megapixel: {title}]({pictures[title]})\n" if title in pictures else ""
+            )
+            parts.append(f"### {title.removeprefix(f'{suite}, ')}\n\n{_table(part)}\n{_below(part)}{picture}")
+    return "\n".join(parts)
+
+
+def tables(settings: Iterable[Setting], rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows that belong together, by title: suite, dataset, family, and the colour space where there are several."""
+    titles: dict[tuple[str, str, str], str] = {}
+    for setting in settings:
+        for score in setting.scores:
+            colour = score.colour if len(setting.scores) > 1 else ""
+            title = ", ".join(filter(None, (setting.suite, setting.dataset, setting.family, colour)))
+            titles[setting.suite, setting.dataset, setting.label(score)] = title
+    found: dict[str, list[Row]] = {title: [] for title in titles.values()}
+    for row in rows:
+        found[titles[row.suite, row.dataset, row.setting]].append(row)
+    return {title: part for title, part in found.items() if part}
+
+
+def _table(rows: Sequence[Row]) -> str:
+    labels, methods = (
+        list(dict.fromkeys(names)) for names in zip(*((row.setting, _name(row)) for row in rows), strict=True)
+    )
+    cells = {(_name(row), row.setting): _cell(row, rows) for row in rows}
+    if len(labels) > _MOST_COLUMNS:
+        lines = [["setting", *methods], *([label, *(cells.get((m, label), "") for m in methods)] for label in labels)]
+    else:
+        lines = [["method", *labels, "s/MP", "MB", "images"]]
+        for method in methods:
+            own = [row for row in rows if _name(row) == method]
+            lines.append([method, *(cells.get((method, label), "") for label in labels), *_costs(own)])
+    rule = ["---", *["---:"] * (len(lines[0]) - 1)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (lines[0], rule, *lines[1:]))
+
+
+def _below(rows: Sequence[Row]) -> str:
+    """Protocols of a table, and what its methods have to say."""
+    by_protocol: dict[str, list[str]] = {}
+    for row in rows:
+        if not row.published and row.setting not in by_protocol.setdefault(row.protocol, []):
+            by_protocol[row.protocol].append(row.setting)
+    lines = [
+        f"- Protocol{'' if len(by_protocol) == 1 else f' of {_listed(labels)}'}: {protocol}."
+        for protocol, labels in by_protocol.items()
+    ]
+    lines += dict.fromkeys(f"- {row.method}: {row.note}." for row in rows if row.note)
+    lines += dict.fromkeys(f"- *{row.method}* {row.protocol}." for row in rows if row.published)
+    return "\n".join(lines) + "\n"
+
+
+def _name(row: Row) -> str:
+    return f"*{row.method}*" if row.published else row.method
+
+
+def _cell(row: Row, rows: Iterable[Row]) -> str:
+    measured = [other.psnr for other in rows if other.setting == row.setting and not other.published]
+    text = _number(row.psnr, 2)
+    if row.psnr is not None and not row.published and row.psnr == max(value for value in measured if value is not None):
+        text = f"**{text}**"
+    text += f" / {row.ssim:.4f}" if row.ssim is not None else ""
+    return f"*{text}*" if row.published else text
+
+
+def _costs(rows: Sequence[Row]) -> tuple[str, str, str]:
+    """Mean time, most memory, and images of a method's rows."""
+    times = [row.seconds_per_megapixel for row in rows if row.seconds_per_megapixel is not None]
+    memory = [row.peak_mb for row in rows if row.peak_mb is not None]
+    images = sorted({row.images for row in rows if row.images is not None})
+    return (
+        _number(sum(times) / len(times), 2) if times else "",
+        _number(max(memory), 0) if memory else "",
+        _listed(map(str, images)),
+    )
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)
+
+
+def _number(value: float | None, places: int) -> str:
+    return "" if value is None else f"{value:.{places}f}"
