@@ -24,12 +24,14 @@ COMMANDS = {
     "restore": "Restore photos: noise, blur, rain, JPEG, small size.",
     "degrade": "Degrade photos with a recipe.",
     "tasks": "List the tasks and their measured numbers.",
+    "inspect": "Say what is wrong with an image.",
     "info": "Say what is in a file: adapter, foundation or image.",
     "doctor": "Say what this machine has and how adair will use it.",
     "pretrain": "Train a foundation on clean photos.",
     "adapt": "Train an adapter for your own kind of damage.",
     "bench": "Measure on the test sets of the field, beside other tools.",
     "data": "List and fetch public test and training sets.",
+    "compare": "Measure how an image differs from a reference, and show it.",
 }
 
 
