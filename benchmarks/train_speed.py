@@ -103,7 +103,6 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
     from adair.degradations import parse_recipe
     from adair.hardware import choose_precision, tune_allocator
     from adair.train.batches import Batches
-    from adair.train.compute import compiled
     from adair.train.loop import Trainer, channels_last
     from adair.train.photos import open_store
     from adair.train.plan import Plan
@@ -131,7 +130,6 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
         adapter = create_adapter("conv" if variant == "adapter_conv" else "merge", model).to(device)
         parameters, forward = dict(adapter.named_parameters()), AdaptedModel(model)
         forward.attach(adapter)
-    forward = compiled(forward, options.compile or variant == "compile")
 
     def time_parts(watch: Stopwatch) -> None:
         trainer.batches.make = watch.timed("data", trainer.batches.make)
@@ -149,6 +147,7 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
             patches=((0.0, options.patch),),
             precision=precision.dtype,
             validate_steps=10**9,
+            compile=options.compile or variant == "compile",
         )
         watch = Stopwatch(options, device, time_parts)
         trainer = Trainer(forward, parameters, plan, store, {}, Path(folder) / "run.safetensors", {}, watch.step)

@@ -14,6 +14,7 @@ from adair.cli.options import (
     CheckpointMinutes,
     CheckpointPartMb,
     CheckpointPrecision,
+    Compile,
     Device,
     Exclude,
     Hold,
@@ -26,6 +27,7 @@ from adair.cli.options import (
     Seed,
     Steps,
     Tensorboard,
+    Texture,
     ValidateSteps,
 )
 
@@ -51,6 +53,8 @@ def adapt(
     seed: Seed = 0,
     device: Device = None,
     precision: PrecisionName = None,
+    texture: Texture = 0.0,
+    compile: Compile = False,
     exclude: Exclude = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: beside the adapter.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the adapter.")] = False,
@@ -89,6 +93,8 @@ def adapt(
         max_minutes=max_minutes,
         validate_steps=validate_steps,
         seed=seed,
+        texture=texture,
+        compile=compile,
         device=device,
         precision=precision,
         checkpoint_minutes=checkpoint_minutes,

@@ -19,6 +19,8 @@ ValidateSteps = Annotated[int, typer.Option(help="Steps between validations.")]
 Seed = Annotated[int, typer.Option(help="All randomness follows from it.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")]
 PrecisionName = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; default: the fastest that is safe.")]
+Texture = Annotated[float, typer.Option(help="Share of the patches that are the most textured of a few, 0 to 1.")]
+Compile = Annotated[bool, typer.Option("--compile", help="Compile the network first (torch.compile); takes minutes.")]
 Exclude = Annotated[list[str] | None, typer.Option(help="Stem of a photo to leave out; repeat for more.")]
 Restart = Annotated[
     bool, typer.Option("--restart-schedule", help="Go on from the checkpoint with a new schedule, of --steps more.")

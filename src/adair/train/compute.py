@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor
 
 
-def compiled(model: nn.Module, wanted: bool) -> nn.Module:
-    """Return what to call for ``model``: itself, or itself compiled (`torch.compile`), which shares its parameters.
+def compiled(forward: Callable[[Tensor], Tensor], wanted: bool) -> Callable[[Tensor], Tensor]:
+    """Return what to call for ``forward``: itself, or itself compiled (`torch.compile`), with the same parameters.
 
     Compiling joins what stands between the convolutions into few kernels. It takes a minute or so, again for every size
     of patch: sizes are held fixed, as code for any size is slower. It needs a C++ compiler, or Triton on a GPU.
     """
-    return cast(nn.Module, torch.compile(model, dynamic=False)) if wanted else model
+    return torch.compile(forward, dynamic=False) if wanted else forward

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from adair.errors import AdairError
 from adair.train.batches import Batches
 from adair.train.checkpoint import check_space, load_checkpoint, save_checkpoint
+from adair.train.compute import compiled
 from adair.train.exam import Exam, take_exam
 from adair.train.health import WINDOW, Health
 from adair.train.photos import PhotoStore
@@ -55,7 +56,7 @@ class Trainer:
         tell: Callable[[str], None] = lambda line: None,
         processes: Processes | None = None,
     ) -> None:
-        self.forward, self.plan, self.exam, self.checkpoint = forward, plan, exam, checkpoint
+        self.forward, self.plan, self.exam, self.checkpoint = compiled(forward, plan.compile), plan, exam, checkpoint
         self.watch, self.tell, self.processes = watch, tell, processes or Processes()
         self.facts = json.loads(json.dumps(facts))  # as a checkpoint gives them back: lists, not tuples
         self.state = State(parameters, plan.weight_decay, plan.average)
@@ -63,7 +64,7 @@ class Trainer:
         if plan.batch < self.processes.count:
             raise AdairError(f"batch {plan.batch} leaves some of {self.processes.count} processes without a patch")
         share = (self.processes.rank, self.processes.count)
-        self.batches = Batches(photos, plan.recipe, plan.batch, plan.seed, self.device, share)
+        self.batches = Batches(photos, plan.recipe, plan.batch, plan.seed, self.device, share, plan.texture)
         self.health = Health(self.device)
         self.report = Report()
 

@@ -32,6 +32,8 @@ class Plan:
         by_time: let the learning rate end with ``max_minutes`` instead of with ``steps``.
         saving: how often and in which form checkpoints are written.
         validate_steps: steps between validations.
+        texture: share of the patches that are the most textured of a few.
+        compile: compile the network (`torch.compile`).
     """
 
     recipe: Recipe
@@ -48,6 +50,8 @@ class Plan:
     by_time: bool = False
     saving: Saving = field(default_factory=Saving)
     validate_steps: int = 500
+    texture: float = 0.0
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "validate_steps"):
@@ -59,6 +63,8 @@ class Plan:
             raise AdairError(f"max-minutes {self.max_minutes} must be more than 0")
         if not self.patches or self.patches[0][0] != 0 or any(side < 16 for _, side in self.patches):
             raise AdairError("patch sizes need a first one from the start, and at least 16 pixels a side")
+        if not 0 <= self.texture <= 1:
+            raise AdairError(f"texture {self.texture} is outside 0..1; it is a share of the patches")
         if not 0 <= self.average < 1:
             raise AdairError(f"average {self.average} is outside 0..1; 0 keeps the last weights")
         if self.precision == torch.float16:
