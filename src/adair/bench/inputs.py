@@ -127,7 +127,7 @@ class Small(Source):
 
     def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
         if sample.given is None:
-            clean = _divisible(clean, self.scale)
+            clean = _divisible(clean, self.scale, sample)
             return clean, shrink(clean, self.scale)
         given = _partner(sample, clean)
         height, width = (side * self.scale for side in given.shape[-2:])
@@ -150,7 +150,7 @@ class SmallExact(Source):
         return "bicubic low resolution as MATLAB makes it, not rounded"
 
     def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
-        clean = _divisible(clean, self.scale)
+        clean = _divisible(clean, self.scale, sample)
         return clean, resize(clean, (clean.shape[-2] // self.scale, clean.shape[-1] // self.scale))
 
 
@@ -169,7 +169,7 @@ class SmallPillow(Source):
         return f"low resolution with Pillow's {self.kernel} filter, 8 bits"
 
     def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
-        clean = _divisible(clean, self.scale)
+        clean = _divisible(clean, self.scale, sample)
         image = Image.fromarray(clean[0].mul(255).round().byte().permute(1, 2, 0).numpy())
         size = (image.width // self.scale, image.height // self.scale)
         small = np.asarray(image.resize(size, Image.Resampling[self.kernel.upper()]), np.float32)
@@ -182,10 +182,10 @@ def _partner(sample: Sample, clean: Tensor) -> Tensor:
     return datasets.load(sample.given, gray=clean.shape[1] == 1)
 
 
-def _divisible(clean: Tensor, scale: int) -> Tensor:
+def _divisible(clean: Tensor, scale: int, sample: Sample) -> Tensor:
     height, width = (side // scale * scale for side in clean.shape[-2:])
     if not height or not width:
-        raise AdairError(f"{_size(clean)} pixels cannot be made {scale} times smaller")
+        raise AdairError(f"{sample.clean}: {_size(clean)} pixels cannot be made {scale} times smaller")
     return clean[..., :height, :width]
 
 

@@ -74,7 +74,8 @@ class Meter:
 
 def machine(device: torch.device, precision: str) -> str:
     """What measures, in one line."""
-    cpu = f"{cpu_name()}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    cpu = f"{cpu_name()}, {threads} thread{'s' if threads > 1 else ''}"
     where = f"{torch.cuda.get_device_name(device)} (peers: {cpu})" if device.type == "cuda" else cpu
     return f"{where}, {precision}, torch {torch.__version__}, adair {__version__}"
 

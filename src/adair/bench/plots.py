@@ -16,7 +16,8 @@ _OURS = {"foundation": "#9ecae1", "foundation + adapter": "#08519c"}
 _OTHERS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f3c8d", "#444444")
 _MARKERS = ("s", "^", "D", "v", "P", "X", "h", "p", "<", ">")
 _GRAY = "#8a8a8a"
-_PANEL = (3.6, 3.9)  # inches
+_PANEL = (4.3, 4.2)  # inches
+_LINE = 0.05  # height of a label, in heights of a panel
 _MOST_PANELS = 4
 
 
@@ -43,10 +44,10 @@ def plot(title: str, rows: Sequence[Row]) -> bytes | None:
     panels: list[Axes] = list(figure.subplots(1, len(settings), sharex=True, squeeze=False)[0])
     for axes, setting in zip(panels, settings, strict=True):
         _panel(axes, [row for row in rows if row.setting == setting], looks)
-        axes.set_title(setting, fontsize=10)
-    panels[0].set_ylabel("PSNR in dB")
-    figure.supxlabel("seconds a megapixel (less is better, to the left)", fontsize=9.5)
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+        axes.set_title(setting, fontsize=10.5, loc="left")
+        axes.set_xlabel("seconds a megapixel", fontsize=9)
+    panels[0].set_ylabel("PSNR in dB", fontsize=9)
+    figure.suptitle(title, fontsize=12.5, fontweight="bold", x=0.005, ha="left")
     handles: dict[str, Any] = {}
     for axes in panels:
         handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
@@ -55,9 +56,10 @@ def plot(title: str, rows: Sequence[Row]) -> bytes | None:
         [handles[name] for name in order],
         order,
         loc="outside lower center",
-        ncols=min(len(order), max(2, 2 * len(settings))),
+        ncols=min(len(order), 2 * len(settings)),
         frameon=False,
         fontsize=9,
+        handletextpad=0.2,
     )
     data = io.BytesIO()
     figure.savefig(data, format="png")
@@ -76,7 +78,12 @@ def _looks(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
 
 
 def _panel(axes: Axes, rows: Sequence[Row], looks: dict[str, dict[str, Any]]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, which="major", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -97,34 +104,37 @@ def _panel(axes: Axes, rows: Sequence[Row], looks: dict[str, dict[str, Any]]) ->
             axes.axhline(row.psnr, color=_GRAY, linewidth=1, linestyle=(0, (4, 3)))
             place = axes.get_yaxis_transform()
             axes.text(0.01, row.psnr, row.method, transform=place, color=_GRAY, fontsize=8, va="bottom")
-    axes.margins(x=0.25, y=0.1)
-    _published(axes, [row for row in rows if row.published and row.psnr is not None])
+    axes.margins(x=0.15, y=0.08)
+    _published(axes, [row for row in rows if row.published])
 
 
 def _published(axes: Axes, rows: Sequence[Row]) -> None:
-    """Ticks at the right edge with labels beside them, pushed apart where they would cover each other."""
-    if not rows:
-        return
+    """Ticks at the right edge, each with a label beside it."""
     values = [row.psnr or 0.0 for row in rows]
     low, high = axes.get_ylim()
-    axes.set_ylim(min(low, *values), max(high, *values) + 0.03 * (high - low))
+    low, high = min([low, *values]), max([high, *values])
+    axes.set_ylim(low, high + 0.06 * (high - low))
     low, high = axes.get_ylim()
-    places = _apart([(value - low) / (high - low) for value in values], 0.052)
-    for row, value, place in zip(rows, values, places, strict=True):
-        at = (value - low) / (high - low)
-        axes.plot(
-            [1.0, 1.02, 1.05], [at, at, place], transform=axes.transAxes, color=_GRAY, linewidth=0.7, clip_on=False
+    heights = [(value - low) / (high - low) for value in values]
+    for row, at, place in zip(rows, heights, apart(heights, _LINE), strict=True):
+        axes.plot([1, 1.02, 1.06], [at, at, place], transform=axes.transAxes, color=_GRAY, linewidth=0.6, clip_on=False)
+        text = f"{row.method} {row.psnr:.2f}"
+        axes.text(
+            1.07, place, text, transform=axes.transAxes, fontsize=7.5, color="#555555", style="italic", va="center"
         )
-        text = f"{row.method} {value:.2f}"
-        axes.text(1.06, place, text, transform=axes.transAxes, fontsize=7, color="#555555", style="italic", va="center")
 
 
-def _apart(places: Sequence[float], gap: float) -> list[float]:
-    """Heights at least ``gap`` apart, in the given order (rising), the highest at most 1."""
-    result = list(places)
-    for index in range(1, len(result)):
-        result[index] = max(result[index], result[index - 1] + gap)
-    result[-1] = min(result[-1], 1.0)
-    for index in range(len(result) - 2, -1, -1):
-        result[index] = min(result[index], result[index + 1] - gap)
-    return result
+def apart(places: Sequence[float], gap: float) -> list[float]:
+    """Rising places moved as little as possible (in squares) so that neighbours are ``gap`` apart, within 0..1.
+
+    Without the gaps this is isotonic regression: neighbours that are out of order share their mean.
+    """
+    groups: list[tuple[float, int]] = []
+    for index, place in enumerate(places):
+        groups.append((place - index * gap, 1))
+        while len(groups) > 1 and groups[-2][0] > groups[-1][0]:
+            (mean, count), (before, others) = groups.pop(), groups.pop()
+            groups.append(((mean * count + before * others) / (count + others), count + others))
+    top = 1 - (len(places) - 1) * gap
+    level = [min(max(mean, 0.0), top) for mean, count in groups for _ in range(count)]
+    return [value + index * gap for index, value in enumerate(level)]

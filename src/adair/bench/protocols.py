@@ -7,7 +7,6 @@ from typing import Literal
 
 from torch import Tensor
 
-from adair.errors import AdairError
 from adair.metrics import luma, psnr, ssim
 
 _WINDOW = 11  # side of the window of SSIM
@@ -29,14 +28,12 @@ class Score:
         pixels = {"RGB": "RGB", "Y": "MATLAB's Y", "gray": "gray"}[self.colour]
         return f"PSNR and SSIM on {pixels}" + (f", border of {self.border} left out" if self.border else "")
 
-    def check(self, clean: Tensor) -> None:
-        """Raise `AdairError` where the border leaves nothing of an image (1, C, H, W)."""
-        if self._inner(clean) < 1:
-            height, width = clean.shape[-2:]
-            raise AdairError(f"{width}x{height} pixels are not more than the border of {self.border} that is left out")
+    def fits(self, clean: Tensor) -> bool:
+        """Whether the border leaves anything of an image (1, C, H, W)."""
+        return self._inner(clean) > 0
 
-    def has_ssim(self, clean: Tensor) -> bool:
-        """Whether the window of SSIM fits into an image (1, C, H, W)."""
+    def fits_ssim(self, clean: Tensor) -> bool:
+        """Whether the window of SSIM has room in an image (1, C, H, W)."""
         return self._inner(clean) >= _WINDOW
 
     def measure(self, image: Tensor, clean: Tensor) -> tuple[float, float | None]:
@@ -50,7 +47,7 @@ class Score:
             image, clean = luma(image), luma(clean)
         elif self.colour == "gray":
             image = image.mean(dim=1, keepdim=True)
-        similarity = float(ssim(image, clean, self.border)) if self.has_ssim(clean) else None
+        similarity = float(ssim(image, clean, self.border)) if self.fits_ssim(clean) else None
         return float(psnr(image, clean, self.border)), similarity
 
     def _inner(self, clean: Tensor) -> int:

@@ -106,7 +106,7 @@ def published(setting: Setting) -> list[Row]:
     for score in setting.scores:
         label = setting.label(score)
         for method, (figure, remark) in sorted(_figures(setting, label).items(), key=lambda item: item[1][0]):
-            source = f"as printed: {PAPERS[method.partition(' (')[0]]}" + (f"; {remark}" if remark else "")
+            source = f"as printed, {PAPERS[method.partition(' (')[0]]}" + (f"; {remark}" if remark else "")
             rows.append(
                 Row(
                     *(setting.suite, setting.dataset, label, method),

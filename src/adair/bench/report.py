@@ -81,12 +81,16 @@ def as_markdown(
     facts += [f"Only the first {limit} images of each set" for limit in limits]
     parts.append("".join(f"- {fact}.\n" for fact in [*facts, *(f"Not measured: {line}" for line in missing)]))
     for suite in dict.fromkeys(row.suite for row in rows):
+        chosen = [row for row in rows if row.suite == suite]
         parts.append(f"## {suite}\n\n{REMARKS[suite]}\n")
-        for title, part in tables(settings, [row for row in rows if row.suite == suite]).items():
-            picture = (
-                f"\n![PSNR against seconds a megapixel: {title}]({pictures[title]})\n" if title in pictures else ""
-            )
-            parts.append(f"### {title.removeprefix(f'{suite}, ')}\n\n{_table(part)}\n{_below(part)}{picture}")
+        for title, part in tables(settings, chosen).items():
+            parts.append(f"### {title.removeprefix(f'{suite}, ')}\n\n{_table(part)}\n{_protocols(part)}")
+            if title in pictures:
+                parts.append(f"![PSNR against seconds a megapixel: {title}]({pictures[title]})\n")
+        if notes := dict.fromkeys(f"- {row.method}: {row.note}.\n" for row in chosen if row.note):
+            parts.append(f"Other tools:\n\n{''.join(notes)}")
+    if sources := dict.fromkeys(f"- {row.method}: {row.protocol}.\n" for row in rows if row.published):
+        parts.append(f"## Published figures\n\n{''.join(sources)}")
     return "\n".join(parts)
 
 
@@ -120,19 +124,15 @@ def _table(rows: Sequence[Row]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in (lines[0], rule, *lines[1:]))
 
 
-def _below(rows: Sequence[Row]) -> str:
-    """Protocols of a table, and what its methods have to say."""
-    by_protocol: dict[str, list[str]] = {}
+def _protocols(rows: Sequence[Row]) -> str:
+    """Protocols of what was measured in a table, each with its settings if there are several."""
+    settings: dict[str, dict[str, None]] = {}
     for row in rows:
-        if not row.published and row.setting not in by_protocol.setdefault(row.protocol, []):
-            by_protocol[row.protocol].append(row.setting)
-    lines = [
-        f"- Protocol{'' if len(by_protocol) == 1 else f' of {_listed(labels)}'}: {protocol}."
-        for protocol, labels in by_protocol.items()
-    ]
-    lines += dict.fromkeys(f"- {row.method}: {row.note}." for row in rows if row.note)
-    lines += dict.fromkeys(f"- *{row.method}* {row.protocol}." for row in rows if row.published)
-    return "\n".join(lines) + "\n"
+        if not row.published:
+            settings.setdefault(row.protocol, {})[row.setting] = None
+    if len(settings) == 1:
+        return "".join(f"Protocol: {protocol}.\n" for protocol in settings)
+    return "Protocols:\n\n" + "".join(f"- {', '.join(labels)}: {text}.\n" for text, labels in settings.items())
 
 
 def _name(row: Row) -> str:
@@ -156,12 +156,8 @@ def _costs(rows: Sequence[Row]) -> tuple[str, str, str]:
     return (
         _number(sum(times) / len(times), 2) if times else "",
         _number(max(memory), 0) if memory else "",
-        _listed(map(str, images)),
+        ", ".join(map(str, images)),
     )
-
-
-def _listed(words: Iterable[str]) -> str:
-    return ", ".join(words)
 
 
 def _number(value: float | None, places: int) -> str:

@@ -104,17 +104,15 @@ class Bench:
             pixels += math.prod(case.size)
         if meter is None:
             raise AdairError("no image can be used")
-        works = method.kind != "input"
-        costs = {
-            "images": len(figures),
-            "seconds_per_megapixel": round(meter.seconds / pixels * 1e6, 4) if works else None,
-            "peak_mb": round(meter.peak_mb, 1) if works and meter.peak_mb is not None else None,
-        }
-        columns = zip(blanks, zip(*figures, strict=True), strict=True)
-        return [
-            replace(row, psnr=_mean(p for p, _ in column), ssim=_mean(s for _, s in column), **costs)
-            for row, column in columns
-        ]
+        works = method.kind != "input"  # which restores nothing
+        seconds = round(meter.seconds / pixels * 1e6, 4) if works else None
+        peak = round(meter.peak_mb, 1) if works and meter.peak_mb is not None else None
+        rows = []
+        for blank, scores in zip(blanks, zip(*figures, strict=True), strict=True):
+            psnr, ssim = (_mean(values) for values in zip(*scores, strict=True))
+            row = replace(blank, psnr=psnr, ssim=ssim, images=len(figures))
+            rows.append(replace(row, seconds_per_megapixel=seconds, peak_mb=peak))
+        return rows
 
     def _cases(self, setting: Setting, samples: Iterable[Sample]) -> Iterator[tuple[Tensor, Case]]:
         """Clean images with their cases; files that cannot be used are named."""
@@ -122,10 +120,9 @@ class Bench:
             try:
                 clean, case = load_case(setting, sample)
             except AdairError as error:
-                text = str(error)
-                self._problem(text if text.startswith(str(sample.clean.parent.parent)) else f"{sample.clean}: {text}")
+                self._problem(str(error))
                 continue
-            if not all(score.has_ssim(clean) for score in setting.scores):
+            if not all(score.fits_ssim(clean) for score in setting.scores):
                 self._problem(f"{sample.clean}: smaller than the window of SSIM, which its rows therefore lack")
             yield clean, case
 
@@ -144,7 +141,8 @@ def load_case(setting: Setting, sample: Sample) -> tuple[Tensor, Case]:
     source = setting.source
     clean, given = source.make(datasets.load(sample.clean, setting.gray), sample)
     for score in setting.scores:
-        score.check(clean)
+        if not score.fits(clean):
+            raise AdairError(f"{sample.clean}: is not larger than the border of {score.border} pixels that is left out")
     given = given.expand(-1, 3, -1, -1).contiguous()
     return clean, Case(setting.suite, given, (clean.shape[-2], clean.shape[-1]), source.scale, dict(source.facts))
 

@@ -143,9 +143,9 @@ SUITES: dict[str, list[Setting]] = {
 
 REMARKS: dict[str, str] = {
     "denoise": "Papers measure noise that is not clipped; files hold noise that is. Methods do not know which it is.",
-    "sr": "Methods are given the small image. Bicubic figures that papers quote (Set5: 33.66, 30.39, 28.42) come from the "
-    "scripts of SRCNN and VDSR, which shrink Y alone and never round it: these are the rows of Y alone. From MATLAB's "
-    "8-bit colour files, which later methods are given, bicubic is up to 0.02 dB better.",
+    "sr": "Methods are given the small image. The bicubic figures that papers quote (Set5: 33.66, 30.39, 28.42) come "
+    "from the scripts of SRCNN and VDSR, which shrink Y alone and never round it: the rows of Y alone. From MATLAB's "
+    "8-bit colour files, which later methods are given, bicubic is up to 0.02 dB better on Set5.",
     "deblur": "The field has no common protocol; this is ours.",
     "derain": "Papers measure Y or RGB; one restoration gives both.",
     "dejpeg": "19 images of LIVE1 are also in Kodak24. classic5 is gray, and so is its JPEG.",

@@ -119,20 +119,20 @@ def _list(data: Path) -> None:
     for name in names:
         known = dataset(name)
         count = known.count(data)
-        used = [suite for suite, settings in SUITES.items() if any(setting.dataset == name for setting in settings)]
+        suites = [suite for suite, settings in SUITES.items() if any(setting.dataset == name for setting in settings)]
         state = known.advice.replace("DIR", str(data)) if count is None else f"{count} of {known.images} images"
-        rows.append((name, ", ".join(used), state))
+        rows.append((name, ", ".join(suites), state))
     print_table(("test set", "suites", f"in {data}"), rows)
     print()
-    tools = {method.name: (method.note, []) for suite in SUITES for method in peers(suite)}
+    used: dict[str, list[str]] = {}
+    notes: dict[str, str] = {}
     for suite in SUITES:
         for method in peers(suite):
-            tools[method.name][1].append(suite)
-    print_table(
-        ("other tool", "suites", "remark"),
-        [(name, ", ".join(used), note) for name, (note, used) in tools.items()]
-        + [(name, "not installed", how) for name, how in unavailable().items()],
-    )
+            used.setdefault(method.name, []).append(suite)
+            notes[method.name] = method.note
+    here = [(name, ", ".join(suites), notes[name]) for name, suites in used.items()]
+    absent = [(name, "not installed", how) for name, how in unavailable().items()]
+    print_table(("other tool", "suites", "remark"), [*here, *absent])
 
 
 def _say(text: str) -> None:
