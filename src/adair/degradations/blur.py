@@ -25,7 +25,7 @@ def blur(
     in BSRGAN (Zhang et al. 2021, arXiv 2103.14006, section 3.1). The tails of a kernel are cut where the rounding
     swallows them.
     """
-    radius = torch.minimum((kernel / 2).floor(), (_REACH * sigma).ceil())
+    radius = _radius(sigma, kernel)
     reach = int(radius.max())
     if reach == 0:
         return quantise(x)
@@ -34,6 +34,16 @@ def blur(
         return quantise(convolve(x, beside(weights, x)))
     taps = beside(_round(sigma, radius, reach), x)
     return quantise(_blur_side(_blur_side(x, taps, 3), taps, 2))
+
+
+def gaussian_taps(sigma: float, kernel: int = 25) -> Tensor:
+    """The weights (taps,) along one side with which ``blur`` blurs at ``ratio=1``: its kernel is their outer product."""
+    one, radius = torch.tensor([sigma]), _radius(torch.tensor([sigma]), torch.tensor([float(kernel)]))
+    return _round(one, radius, int(radius))[0]
+
+
+def _radius(sigma: Tensor, kernel: Tensor) -> Tensor:
+    return torch.minimum((kernel / 2).floor(), (_REACH * sigma).ceil())
 
 
 def _round(sigma: Tensor, radius: Tensor, reach: int) -> Tensor:
