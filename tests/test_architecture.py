@@ -18,6 +18,7 @@ FLOORS = {
     "backbones": 4,
     "weights": 5,
     "adapters": 6,
+    "inspect": 6,
     "train": 7,
     "restore": 7,
     "bench": 8,

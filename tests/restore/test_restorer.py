@@ -244,7 +244,7 @@ def test_tasks_are_listed_and_unknown_ones_get_a_suggestion(restorer: Restorer, 
     assert restorer.tasks == ("dejpeg", "denoise", "sr")
     with pytest.raises(AdairError, match="unknown task 'denois'; did you mean 'denoise'"):
         restorer.restore(photo, "denois")
-    with pytest.raises(AdairError, match="unknown task 'xyzzy'; known: dejpeg, denoise, sr, foundation"):
+    with pytest.raises(AdairError, match="unknown task 'xyzzy'; known: dejpeg, denoise, sr, auto, foundation"):
         restorer.restore(photo, "xyzzy")
 
 

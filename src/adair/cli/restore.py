@@ -23,9 +23,12 @@ TileProgress = Callable[[int, int], None]
 def restore(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", metavar="IMAGE...")],
     task: Annotated[
-        str, typer.Option("--task", "-t", help="What to undo (see 'adair tasks'), or a blend: denoise=0.7,dejpeg=0.3.")
+        str,
+        typer.Option(
+            "--task", "-t", help="What to undo (see 'adair tasks'), a blend: denoise=0.7,dejpeg=0.3, or auto: find out."
+        ),
     ],
-    scale: Annotated[int | None, typer.Option(help="2, 3 or 4; only for task sr (2 unless given).")] = None,
+    scale: Annotated[int | None, typer.Option(help="2, 3 or 4; only for task sr (2 unless given; 1: keep size).")] = None,
     strength: Annotated[float, typer.Option(help="How much of the correction to apply, 0 to 1.")] = 1.0,
     output: Annotated[
         Path | None,
@@ -52,6 +55,7 @@ def restore(
     from adair.restore.image_file import check_quality
     from adair.restore.images import read_image, write_image
     from adair.restore.restorer import Restorer
+    from adair.restore.tasks import AUTO
 
     check_quality(quality)
     restorer = Restorer.load(foundation, device, precision)
@@ -64,6 +68,8 @@ def restore(
         if not overwrite and job.output.exists():
             raise AdairError(f"{job.output}: exists; choose another name with -o, or replace it with --overwrite")
         image = read_image(job.source, int(max_megapixels * 1e6))
+        if label == AUTO:
+            _say(f"{job.source}: {restorer.inspect(image)[0]}")
         result = restorer.restore(image, task, scale, strength, tile, progress)
         for note in (*image.notes, *write_image(job.output, result.pixels, result, quality)):
             _say(f"{job.source}: {note}")

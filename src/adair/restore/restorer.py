@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,10 +16,11 @@ from torch import Tensor, nn
 from adair.adapters import Adapter, load_adapter
 from adair.errors import AdairError
 from adair.hardware import choose_device, choose_layout, choose_precision, memory_available, tune_allocator
+from adair.inspect import Advice, Inspector, Plan, advise, load_estimator
 from adair.restore.deploy import Deployment, bytes_per_pixel
 from adair.restore.picture import WHITE, Planes, open_picture
 from adair.restore.region import enlarge, region
-from adair.restore.tasks import FOUNDATION, check_scale, parse_task
+from adair.restore.tasks import AUTO, FOUNDATION, check_scale, parse_task
 from adair.restore.tiling import Tiler, choose_tile
 from adair.weights import Foundation, bundled_adapters, load_foundation
 
@@ -39,6 +41,7 @@ class Restorer:
         foundation: the network; the restorer takes it over.
         adapters: task name to adapter file; a file is opened when its task is first asked for.
         device, precision: as for `choose_device` and `choose_precision`.
+        inspector: what task "auto" asks; None for the bundled one, loaded when first needed.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Restorer:
         adapters: Mapping[str, Path] | None = None,
         device: str | None = None,
         precision: str | None = None,
+        inspector: Inspector | None = None,
     ) -> None:
         tune_allocator()
         self.foundation = foundation
@@ -57,10 +61,15 @@ class Restorer:
         self._adapters: dict[str, Adapter] = {}
         self._deployment = Deployment(foundation.model.to(self.device), self.precision, self._layout)
         self._current: tuple[dict[str, float], nn.Module] | None = None
+        self._inspector = inspector
 
     @classmethod
     def load(
-        cls, foundation: str | os.PathLike[str] | None = None, device: str | None = None, precision: str | None = None
+        cls,
+        foundation: str | os.PathLike[str] | None = None,
+        device: str | None = None,
+        precision: str | None = None,
+        estimator: str | os.PathLike[str] | None = None,
     ) -> Restorer:
         """Load a foundation file (None: the bundled one, with its adapters).
 
@@ -68,13 +77,15 @@ class Restorer:
             foundation: a safetensors file.
             device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for the best there is.
             precision: "fp32", "bf16", "fp16"; None or "auto" for the fastest that keeps the picture.
+            estimator: the file that task "auto" judges with; None for the bundled one, read when first needed.
 
         Raises:
             AdairError: a file, device or precision that cannot be used.
         """
         # Adapters open only on the foundation that they were trained on, so bundled ones belong to the bundled one.
         adapters = bundled_adapters() if foundation is None else {}
-        return cls(load_foundation(foundation), adapters, device, precision)
+        inspector = None if estimator is None else Inspector(load_estimator(estimator))
+        return cls(load_foundation(foundation), adapters, device, precision, inspector)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -89,8 +100,9 @@ class Restorer:
         """
         loaded = load_adapter(path, self.foundation)
         name = loaded.task
-        if name == FOUNDATION:
-            raise AdairError(f"{path}: task name '{name}' is taken by the network without adapters; choose another")
+        if name in (FOUNDATION, AUTO):
+            what = "the network without adapters" if name == FOUNDATION else "the choice by what an image needs"
+            raise AdairError(f"{path}: task name '{name}' is taken by {what}; choose another")
         self._adapters[name] = loaded.adapter
         if self._current and name in self._current[0]:
             self._current = None
@@ -114,8 +126,10 @@ class Restorer:
                 an `ImageFile`; RGB or gray, with or without alpha; floats in 0..1. Floats outside (unclipped noise)
                 are taken as they are; the result is clamped.
             task: one of `tasks`; a blend such as {"denoise": 0.7, "dejpeg": 0.3} (strengths of the adapters; also
-                written "denoise=0.7,dejpeg=0.3"); or "foundation" for the frozen network alone.
-            scale: 2, 3 or 4, only for "sr", which enlarges twice unless told otherwise.
+                written "denoise=0.7,dejpeg=0.3"); "foundation" for the frozen network alone; or "auto" for what
+                `inspect` advises, which never changes the size and may be nothing: then ``image`` itself is returned.
+            scale: 2, 3 or 4, only for "sr", which enlarges twice unless told otherwise; 1 if the image was enlarged
+                before and is to keep its size.
             strength: how much of the correction is applied: 0 gives the image itself (for "sr" the bicubic
                 enlargement), 1 the network's result, values between a mix of the two.
             tile: side in pixels of the square tiles in which large images are restored; None chooses by the memory at
@@ -127,9 +141,27 @@ class Restorer:
         """
         blend, times = self._checked(task, scale, strength, tile)
         planes, close = open_picture(image)
-        network = self._correct(self._network(blend), strength)
-        restored: Picture = close([self._restore_planes(one, network, times, tile, progress) for one in planes])
+        plans = [self._advise(one).plan for one in planes] if task == AUTO else [(blend,)] * len(planes)
+        if not any(plans):
+            return image
+        restored: Picture = close(
+            [self._follow(plan, one, strength, times, tile, progress) for plan, one in zip(plans, planes, strict=True)]
+        )
         return restored
+
+    def inspect(self, image: Any) -> list[Advice]:
+        """Find out what is wrong with an image and what task "auto" would do about it with the adapters at hand.
+
+        Args:
+            image: as for `restore`.
+
+        Returns:
+            One `Advice` for each image in ``image`` (a tensor may hold several).
+
+        Raises:
+            AdairError: an image that `restore` would not take either, or no adapter for any damage that can be found.
+        """
+        return [self._advise(one) for one in open_picture(image)[0]]
 
     def check(
         self, task: str | Mapping[str, float], scale: int | None = None, strength: float = 1.0, tile: int | None = None
@@ -140,17 +172,34 @@ class Restorer:
             AdairError: as `restore`.
         """
         blend, times = self._checked(task, scale, strength, tile)
+        if task == AUTO:
+            return AUTO
         return "+".join(blend or [FOUNDATION]) + (f"-x{times}" if times > 1 else "")
 
     def _checked(
         self, task: str | Mapping[str, float], scale: int | None, strength: float, tile: int | None
     ) -> tuple[dict[str, float], int]:
-        blend = parse_task(task, self.tasks)
+        blend = {} if task == AUTO else parse_task(task, self.tasks)
         if not 0 <= strength <= 1:
             raise AdairError(f"strength {strength} is outside 0..1; 1 applies the whole correction")
         if tile is not None and tile < 0:
             raise AdairError(f"tile {tile} is negative; give a side in pixels, or 0 for no tiles")
         return blend, check_scale(scale, blend)
+
+    def _advise(self, planes: Planes) -> Advice:
+        if self._inspector is None:
+            self._inspector = Inspector()
+        return advise(self._inspector.inspect(planes.pixels), self.tasks)
+
+    def _follow(
+        self, plan: Plan, planes: Planes, strength: float, scale: int, tile: int | None, progress: Progress | None
+    ) -> Planes:
+        """Apply the blends of a plan one after the other; progress counts the tiles of all."""
+        for step, blend in enumerate(plan):
+            network = self._correct(self._network(blend), strength)
+            shown = progress and partial(_of_all, progress, step, len(plan))
+            planes = self._restore_planes(planes, network, scale, tile, shown)
+        return planes
 
     def _network(self, blend: dict[str, float]) -> nn.Module:
         """The network for a blend of tasks; the last one used is kept."""
@@ -207,3 +256,7 @@ class Restorer:
         sides = (tile, tile) if tile else choose_tile(height, width, int(memory / cost))
         together = 1 if self.device.type == "cpu" else int(memory / (cost * sides[0] * sides[1]))
         return sides, min(max(together, 1), MOST_TILES_AT_ONCE)
+
+
+def _of_all(progress: Progress, step: int, steps: int, done: int, total: int) -> None:
+    progress(step * total + done, steps * total)

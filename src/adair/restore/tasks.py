@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from adair.errors import AdairError
 
 FOUNDATION = "foundation"  # the frozen network alone
+AUTO = "auto"  # whatever the image needs
 UPSCALING = "sr"
 SCALES = (2, 3, 4)
 
@@ -25,12 +26,14 @@ def parse_task(task: str | Mapping[str, float], known: Collection[str]) -> dict[
     """
     blend = _parse_blend(task) if isinstance(task, str) else dict(task)
     if not blend:
-        raise AdairError(f"no task named; known: {', '.join([*known, FOUNDATION])}")
+        raise AdairError(f"no task named; known: {', '.join([*known, AUTO, FOUNDATION])}")
     for name, strength in blend.items():
+        if name == AUTO:
+            raise AdairError(f"task '{AUTO}' chooses adapters and strengths itself; name it alone, or leave it out")
         if name not in known and name != FOUNDATION:
-            near = difflib.get_close_matches(str(name), [*known, FOUNDATION], n=1, cutoff=0.4)
+            near = difflib.get_close_matches(str(name), [*known, AUTO, FOUNDATION], n=1, cutoff=0.4)
             hint = f"did you mean '{near[0]}'? " if near else ""
-            raise AdairError(f"unknown task '{name}'; {hint}known: {', '.join([*known, FOUNDATION])}")
+            raise AdairError(f"unknown task '{name}'; {hint}known: {', '.join([*known, AUTO, FOUNDATION])}")
         if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not math.isfinite(strength):
             raise AdairError(f"task '{name}': strength {strength!r} is not a finite number")
     return {name: float(strength) for name, strength in blend.items() if name != FOUNDATION}
@@ -38,6 +41,8 @@ def parse_task(task: str | Mapping[str, float], known: Collection[str]) -> dict[
 
 def check_scale(scale: int | None, tasks: Collection[str]) -> int:
     """Return how many times larger the result is: ``scale`` for super-resolution (2 unless given), else 1.
+
+    Super-resolution with scale 1 sharpens an image that was enlarged before.
 
     Raises:
         AdairError: a scale that is not offered, or one given to a task that does not enlarge.
@@ -48,8 +53,9 @@ def check_scale(scale: int | None, tasks: Collection[str]) -> int:
         return 1
     if scale is None:
         return SCALES[0]
-    if scale not in SCALES:
-        raise AdairError(f"scale {scale}: task '{UPSCALING}' offers {', '.join(map(str, SCALES))}")
+    if scale not in (1, *SCALES):
+        offered = ", ".join(map(str, SCALES))
+        raise AdairError(f"scale {scale}: task '{UPSCALING}' offers {offered}; 1 is for images enlarged already")
     return int(scale)
 
 

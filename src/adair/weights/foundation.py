@@ -126,9 +126,18 @@ def bundled_foundation() -> Path:
     return path
 
 
+def bundled_estimator() -> Path:
+    """Path of the estimator of damage that ships with the package; raises `AdairError` where there is none."""
+    path = BUNDLED / "estimator.safetensors"
+    if not path.is_file():
+        raise AdairError(f"{path}: the bundled estimator is missing; reinstall AdaIR")
+    return path
+
+
 def bundled_adapters() -> dict[str, Path]:
     """Task name to the file of the adapter that ships with the package, sorted by name."""
-    return {path.stem: path for path in sorted(BUNDLED.glob("*.safetensors")) if path.stem != "foundation"}
+    others = {"foundation", "estimator"}
+    return {path.stem: path for path in sorted(BUNDLED.glob("*.safetensors")) if path.stem not in others}
 
 
 def _network_of(header: Header) -> tuple[str, dict[str, Any], nn.Module]:

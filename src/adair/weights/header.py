@@ -40,7 +40,7 @@ class Header:
 
     Attributes:
         path: the file.
-        kind: "foundation" or "adapter"; None for a plain safetensors file, such as a published checkpoint.
+        kind: "foundation", "adapter" or "estimator"; None for a plain safetensors file, such as a published checkpoint.
         metadata: our metadata (see docs of `save_foundation` and `save_adapter`); for a plain file, its strings.
         tensors: name to type, shape and place.
         file_bytes: size of the whole file.
@@ -179,6 +179,6 @@ def _our_metadata(path: Path, strings: dict[str, str]) -> tuple[str | None, dict
     version, kind = metadata.get("format"), metadata.get("kind")
     if type(version) is not int or version > FORMAT or version < 1:
         raise AdairError(f"{path}: has format version {short(version)}, this AdaIR reads {FORMAT}; update AdaIR")
-    if kind not in ("foundation", "adapter"):
-        raise AdairError(f"{path}: is of kind {short(kind)}; expected a foundation or an adapter")
+    if kind not in ("foundation", "adapter", "estimator"):
+        raise AdairError(f"{path}: is of kind {short(kind)}; expected a foundation, an adapter or an estimator")
     return kind, metadata

@@ -1,0 +1,19 @@
+"""Finding out what is wrong with an image, and what to do about it: a small network and a rule."""
+
+from adair.inspect.estimator import Estimator, load_estimator, save_estimator
+from adair.inspect.inspector import Finding, Inspector
+from adair.inspect.kinds import KINDS, Kind
+from adair.inspect.plan import Advice, Plan, advise
+
+__all__ = [
+    "KINDS",
+    "Advice",
+    "Estimator",
+    "Finding",
+    "Inspector",
+    "Kind",
+    "Plan",
+    "advise",
+    "load_estimator",
+    "save_estimator",
+]

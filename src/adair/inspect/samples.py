@@ -1,0 +1,143 @@
+"""What the estimator learns from: clean patches made worse, with what was done to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from adair.degradations import OPERATORS
+from adair.inspect.kinds import KINDS
+from adair.metrics import quantise
+
+# How many of the five kinds befall a sample, as shares of the samples: none, one, two, three.
+SHARES = (0.25, 0.5, 0.17, 0.08)
+MARGIN = 16  # pixels by which patches are degraded larger than they are seen: borders are no cue
+ON_GRID = 0.6  # share of patches cut so that JPEG's blocks begin at their corner, as in files that nobody cropped
+GRAY = 0.08  # share of gray samples
+HARMLESS = 0.35  # share of samples that carry what clean photos carry too, on top of the rest
+
+
+def make_samples(clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Make labelled samples of clean patches.
+
+    Args:
+        clean: (N, 3, S + MARGIN, S + MARGIN) in 0..1.
+        generator: on the CPU.
+
+    Returns:
+        Patches (N, 3, S, S), of which some are unclipped noise; presence (N, 5), 0 or 1, and severity (N, 5), kinds in
+        the order of `KINDS`.
+    """
+    count = len(clean)
+    damaged = _which(count, generator)
+    gray = torch.rand(count, generator=generator) < GRAY
+    x = torch.where(gray.view(-1, 1, 1, 1), clean.mean(1, keepdim=True).expand_as(clean), clean)
+    x, _ = _apply(x, torch.rand(count, generator=generator) < HARMLESS, _harmless, generator)
+    severity = torch.zeros(count, len(KINDS))
+    for place, (kind, damage) in enumerate(zip(KINDS, (_rain, _blur, _resize, _noise, _jpeg), strict=True)):
+        x, level = _apply(x, damaged[:, place], damage, generator)
+        severity[:, place] = torch.where(damaged[:, place], (level - kind.none) / (kind.worst - kind.none), 0.0)
+    # A gray file holds one noisy plane, not the mean of three.
+    x = torch.where(gray.view(-1, 1, 1, 1), x[:, :1].expand_as(x), x)
+    present = severity >= torch.tensor([kind.severity(kind.worth) for kind in KINDS])
+    return _cut(x, generator), present.float(), severity
+
+
+Damage = Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]
+"""Degrades a batch; returns it with the level of each sample."""
+
+
+def _which(count: int, generator: torch.Generator) -> Tensor:
+    """Which kinds befall which sample, (N, 5) of bool; never both blur and enlargement, which look alike."""
+    many = torch.multinomial(torch.tensor(SHARES), count, replacement=True, generator=generator)
+    order = torch.rand(count, len(KINDS), generator=generator).argsort(1).argsort(1)
+    which = order < many.unsqueeze(1)
+    blur, resize = (next(i for i, kind in enumerate(KINDS) if kind.name == name) for name in ("blur", "resize"))
+    which[:, resize] &= ~which[:, blur]
+    return which
+
+
+def _apply(x: Tensor, where: Tensor, damage: Damage, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Damage the samples ``where``; returns all, and the levels (N,), zero elsewhere."""
+    level = torch.zeros(len(x))
+    index = where.nonzero().squeeze(1)
+    if len(index):
+        worse, level[index] = damage(x[index], generator)
+        x = x.index_copy(0, index, worse)
+    return x, level
+
+
+def _uniform(x: Tensor, low: float, high: float, generator: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(len(x), generator=generator)
+
+
+def _chance(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    return (torch.rand(len(x), generator=generator) < share).float()
+
+
+def _rain(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    light = _chance(x, 0.6, generator) > 0
+    settings = {
+        "amount": torch.where(light, _uniform(x, 0.01, 0.15, generator), _uniform(x, 0.02, 0.3, generator)),
+        "angle": _uniform(x, -45, 45, generator),
+        "length": _uniform(x, 12, 60, generator),
+        "width": _uniform(x, 1, 4, generator),
+        "brightness": torch.where(light, _uniform(x, 0.1, 0.6, generator), _uniform(x, 0.2, 0.9, generator)),
+        "haze": torch.where(light, 0.0, _uniform(x, 0, 0.15, generator)),
+        "blend": _chance(x, 0.5, generator),
+    }
+    wet = OPERATORS["rain"].apply(x, generator, **settings)
+    return wet, (wet - x).abs().mean((1, 2, 3)) * 255
+
+
+def _blur(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    sigma = _uniform(x, 0.4, 3.4, generator)
+    ones = torch.ones_like(sigma)
+    return OPERATORS["blur"].apply(x, generator, sigma=sigma, ratio=ones, angle=0 * ones, kernel=25 * ones), sigma
+
+
+def _resize(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    whole = torch.randint(2, 5, (len(x),), generator=generator).float()
+    scale = torch.where(_chance(x, 0.7, generator) > 0, whole, _uniform(x, 1.2, 4, generator))
+    large = OPERATORS["resize"].apply(x, generator, scale=scale)
+    return torch.where(_chance(x, 0.7, generator).view(-1, 1, 1, 1) > 0, quantise(large), large), scale
+
+
+def _noise(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    # More weak noise than a uniform draw has: there the decision falls.
+    sigma = 55 * torch.rand(len(x), generator=generator) ** 1.5
+    return OPERATORS["noise"].apply(x, generator, sigma=sigma, clip=_chance(x, 0.6, generator)), sigma
+
+
+def _jpeg(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    quality = _uniform(x, 8, 97, generator).round()
+    chroma = torch.where(_chance(x, 0.8, generator) > 0, 420.0, 444.0)
+    return OPERATORS["jpeg"].apply(x, generator, quality=quality, chroma=chroma), quality
+
+
+def _harmless(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Grain of film or sensor, a little sharpening, a JPEG of high quality: what good photos went through."""
+    sharp = x + _uniform(x, 0, 0.8, generator).view(-1, 1, 1, 1) * (x - _soften(x))
+    grain = _uniform(x, 0, 2, generator)
+    x = OPERATORS["noise"].apply(sharp, generator, sigma=grain, clip=torch.ones_like(grain))
+    quality = _uniform(x, 91, 100, generator).round()
+    return OPERATORS["jpeg"].apply(x, generator, quality=quality, chroma=torch.full_like(quality, 420.0)), quality
+
+
+def _soften(x: Tensor) -> Tensor:
+    sigma = torch.ones(len(x))
+    settings = {"sigma": sigma, "ratio": sigma, "angle": 0 * sigma, "kernel": 25 * sigma}
+    return OPERATORS["blur"].apply(x, torch.Generator(), **settings)
+
+
+def _cut(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Cut every sample to its size without the margin, some at JPEG's grid and some anywhere."""
+    side = x.shape[-1] - MARGIN
+    anywhere = torch.randint(0, MARGIN + 1, (len(x), 2), generator=generator)
+    grid = torch.rand(len(x), 1, generator=generator) < ON_GRID
+    places = torch.where(grid, anywhere // 8 * 8, anywhere).tolist()
+    return torch.stack(
+        [one[:, top : top + side, left : left + side] for one, (top, left) in zip(x, places, strict=True)]
+    )
