@@ -1,0 +1,67 @@
+"""``adair inspect``, and ``adair restore --task auto``, with the bundled weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adair.cli.main import main
+from adair.degradations import degrade
+from adair.restore import read_image, write_image
+
+PHOTO = Path(__file__).resolve().parents[2] / "examples" / "photos"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with clean.png, part of an example photo, and noisy.png."""
+    folder = tmp_path_factory.mktemp("inspect")
+    clean = read_image(sorted(PHOTO.glob("*.webp"))[0]).pixels[200:392, 200:392]
+    write_image(folder / "clean.png", np.ascontiguousarray(clean))
+    write_image(folder / "noisy.png", degrade(clean, "noise(sigma=30)", seed=0))
+    return folder
+
+
+def test_json_says_what_is_wrong_and_what_auto_would_do(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(files / "noisy.png"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["file"] == str(files / "noisy.png") and found["auto"] == [{"denoise": 1.0}]
+    first = found["damage"][0]
+    assert (first["kind"], first["task"], first["measure"]) == ("noise", "denoise", "sigma, of 255")
+    assert first["probability"] > 0.9 and 22 < first["level"] < 38
+    assert {damage["kind"] for damage in found["damage"]} == {"noise", "blur", "resize", "rain", "jpeg"}
+
+    assert main(["inspect", str(files / "clean.png"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["auto"] == []
+
+
+def test_people_get_a_table(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(files / "noisy.png")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["damage", "confidence", "level", "undone", "by"]
+    assert lines[1].split()[0] == "noise" and lines[1].split()[-1] == "denoise"
+    assert lines[-1].startswith("task auto  denoise (noise ")
+
+
+def test_a_file_that_is_no_image_is_one_line(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (files / "notes.txt").write_text("no image")
+    assert main(["inspect", str(files / "notes.txt")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert main(["inspect", str(files / "missing.png")]) == 2
+    assert "missing.png" in capsys.readouterr().err
+
+
+def test_restore_says_what_it_chose(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["restore", str(files / "clean.png"), str(files / "noisy.png"), "--task", "auto", "-o", str(files / "out")]
+    assert main(words) == 0
+    said = capsys.readouterr().err
+    assert f"{files / 'clean.png'}: nothing to do (no damage found)" in said
+    assert f"{files / 'noisy.png'}: denoise (noise " in said
+    clean, noisy = (read_image(files / name).pixels for name in ("clean.png", "noisy.png"))
+    same, better = (read_image(files / "out" / name).pixels for name in ("clean.png", "noisy.png"))
+    np.testing.assert_array_equal(same, clean)
+    error = np.abs(better.astype(int) - clean).mean()
+    assert error < 0.5 * np.abs(noisy.astype(int) - clean).mean()

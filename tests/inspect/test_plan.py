@@ -1,0 +1,42 @@
+"""From findings to adapters."""
+
+from __future__ import annotations
+
+import pytest
+
+from adair.errors import AdairError
+from adair.inspect import KINDS, Finding, advise
+
+TASKS = ("deblur", "dejpeg", "denoise", "derain", "sr")
+
+
+def findings(**chances: float) -> tuple[Finding, ...]:
+    """Findings with these probabilities (0.01 for kinds that are not named), severity 0.4."""
+    found = [Finding(kind, chances.get(kind.name, 0.01), kind.level(0.4)) for kind in KINDS]
+    return tuple(sorted(found, key=lambda finding: -finding.probability))
+
+
+def test_nothing_found_nothing_done() -> None:
+    advice = advise(findings(), TASKS)
+    assert advice.plan == () and advice.damage == () and advice.main is None
+    assert str(advice) == "nothing to do (no damage found)"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_one_damage_one_adapter(kind: object) -> None:
+    (known,) = [one for one in KINDS if one is kind]
+    advice = advise(findings(**{known.name: 0.9}), TASKS)
+    assert advice.plan == ({known.task: 1.0},)
+    assert advice.main is not None and advice.main.kind is known
+    assert str(advice).startswith(f"{known.task} ({known.name} ")
+    assert advise(findings(**{known.name: 0.4}), TASKS).plan == ()
+
+
+def test_a_damage_without_its_adapter_is_reported_and_left() -> None:
+    advice = advise(findings(rain=0.9), ["denoise", "scanner"])
+    assert advice.plan == () and advice.main is not None and advice.main.kind.name == "rain"
+
+
+def test_no_adapter_for_anything_is_an_error() -> None:
+    with pytest.raises(AdairError, match="chooses among derain, deblur, sr, denoise, dejpeg, and none"):
+        advise(findings(), ["scanner"])

@@ -1,0 +1,133 @@
+"""Task "auto": what is found is done, in any kind of image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from adair.adapters import create_adapter, save_adapter
+from adair.errors import AdairError
+from adair.inspect import KINDS, Finding, Inspector
+from adair.restore import ImageFile, Restorer
+from adair.weights import load_foundation
+
+
+class Told(Inspector):
+    """Finds what it is told to, by the mean of the image: dark (0) or bright (1)."""
+
+    def __init__(self, dark: Mapping[str, float], bright: Mapping[str, float]) -> None:
+        self.found = dark, bright
+
+    def inspect(self, pixels: np.ndarray) -> tuple[Finding, ...]:
+        white = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(pixels.dtype, 1)
+        chances = self.found[int(pixels.mean() / white > 0.5)]
+        found = [Finding(kind, chances.get(kind.name, 0.01), kind.level(0.5)) for kind in KINDS]
+        return tuple(sorted(found, key=lambda finding: -finding.probability))
+
+
+@pytest.fixture
+def noisy(restorer: Restorer, model_files: Path) -> Restorer:
+    """A restorer that finds noise in dark images and nothing in bright ones."""
+    made = Restorer(restorer.foundation, None, "cpu", "fp32", Told({"noise": 0.9}, {}))
+    for task in restorer.tasks:
+        made.add_adapter(model_files / f"{task}.safetensors")
+    return made
+
+
+@pytest.fixture
+def dark(photo: np.ndarray) -> np.ndarray:
+    return photo // 2
+
+
+def kinds_of(photo: np.ndarray) -> dict[str, Any]:
+    tensor = torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255
+    return {
+        "pil": Image.fromarray(photo),
+        "gray pil": Image.fromarray(photo[..., 0]),
+        "uint8": photo,
+        "uint16": photo.astype(np.uint16) * 257,
+        "float": photo / np.float32(255),
+        "gray": photo[..., 0],
+        "alpha": np.dstack([photo, photo[..., :1]]),
+        "tensor": tensor,
+        "file": ImageFile(photo),
+    }
+
+
+KINDS_OF_IMAGE = tuple(kinds_of(np.zeros((2, 2, 3), np.uint8)))
+
+
+def pixels(image: Any) -> np.ndarray:
+    return image.pixels if isinstance(image, ImageFile) else np.asarray(image)
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_IMAGE)
+def test_what_is_found_is_done(noisy: Restorer, dark: np.ndarray, kind: str) -> None:
+    image = kinds_of(dark)[kind]
+    result = noisy.restore(image, "auto")
+    assert type(result) is type(image)
+    np.testing.assert_array_equal(pixels(result), pixels(noisy.restore(image, "denoise")))
+    assert (pixels(result) != pixels(image)).any()
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_IMAGE)
+def test_an_image_without_damage_comes_back_itself(noisy: Restorer, dark: np.ndarray, kind: str) -> None:
+    image = kinds_of(255 - dark)[kind]
+    assert noisy.restore(image, "auto") is image
+
+
+def test_each_image_of_a_batch_gets_its_own(noisy: Restorer, dark: np.ndarray) -> None:
+    x = torch.cat([kinds_of(dark)["tensor"], kinds_of(255 - dark)["tensor"]])
+    result = noisy.restore(x, "auto")
+    assert torch.equal(result[1], x[1])
+    assert torch.equal(result[:1], noisy.restore(x[:1], "denoise"))
+    assert [advice.plan for advice in noisy.inspect(x)] == [({"denoise": 1.0},), ()]
+
+
+def test_sr_keeps_the_size(noisy: Restorer, dark: np.ndarray) -> None:
+    noisy._inspector = Told({"resize": 0.9}, {})
+    result = noisy.restore(dark, "auto")
+    assert result.shape == dark.shape
+    np.testing.assert_array_equal(result, noisy.restore(dark, "sr", scale=1))
+
+
+def test_strength_holds_for_auto_too(noisy: Restorer, dark: np.ndarray) -> None:
+    np.testing.assert_array_equal(noisy.restore(dark, "auto", strength=0), dark)
+    np.testing.assert_array_equal(
+        noisy.restore(dark, "auto", strength=0.5), noisy.restore(dark, "denoise", strength=0.5)
+    )
+
+
+def test_auto_is_checked_as_other_tasks_are(noisy: Restorer, dark: np.ndarray) -> None:
+    assert noisy.check("auto") == "auto"
+    for arguments, words in [
+        ({"scale": 2}, "scale 2: only task 'sr' enlarges"),
+        ({"strength": 2.0}, "strength 2.0"),
+        ({"tile": -1}, "tile -1"),
+    ]:
+        with pytest.raises(AdairError, match=words):
+            noisy.restore(dark, "auto", **arguments)
+    for blend in ({"auto": 1.0}, "auto=0.5,denoise=0.5"):
+        with pytest.raises(AdairError, match="'auto' chooses adapters and strengths itself"):
+            noisy.restore(dark, blend)
+
+
+def test_a_restorer_without_adapters_says_so(restorer: Restorer, dark: np.ndarray) -> None:
+    bare = Restorer(restorer.foundation, None, "cpu", "fp32", Told({}, {}))
+    with pytest.raises(AdairError, match="none of them is at hand"):
+        bare.restore(dark, "auto")
+
+
+def test_no_adapter_may_be_called_auto(restorer: Restorer, model_files: Path, tmp_path: Path) -> None:
+    foundation = load_foundation(model_files / "foundation.safetensors")
+    path = tmp_path / "mine.safetensors"
+    adapter = create_adapter("merge", foundation.model)
+    save_adapter(path, adapter, foundation_fingerprint=foundation.fingerprint, task="auto")
+    with pytest.raises(AdairError, match="task name 'auto' is taken"):
+        restorer.add_adapter(path)
