@@ -48,7 +48,7 @@ class Batches:
         process, processes = share
         self.part = slice(count * process // processes, count * (process + 1) // processes)
         ahead = not self.patches.resident if ahead is None else ahead
-        self._thread = ThreadPoolExecutor(1, "batches") if ahead else None
+        self._thread = ThreadPoolExecutor(1, "batches", initializer=_settle, initargs=(device,)) if ahead else None
         self._next: tuple[tuple[int, int], Future[Batch]] | None = None
 
     def make(self, step: int, side: int) -> Batch:
@@ -67,3 +67,9 @@ class Batches:
         clean = self.patches.draw(self.count, side, generator)
         degraded = self.recipe.apply(clean, generator)
         return clean[self.part], degraded[self.part]
+
+
+def _settle(device: torch.device) -> None:
+    """Make ``device`` the GPU of this thread, which begins with the first one, whichever the process uses."""
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
