@@ -13,7 +13,7 @@ from PIL import Image
 
 from adair.restore.images import ImageFile, convert_depth
 
-MAX_PIXELS = 8_000_000  # of a picture on the page; three lossless pictures of so many take 20 to 60 MB
+MAX_PIXELS = 8_000_000  # of a picture on the page; three lossless pictures of so many make a page of 20 to 75 MB
 MAX_SIDE = 16_383  # of a WebP
 _ROWS = 256
 
@@ -90,5 +90,5 @@ def _ramp() -> npt.NDArray[np.uint8]:
 def _webp(picture: Image.Image, profile: bytes | None = None) -> bytes:
     buffer = io.BytesIO()
     options: dict[str, Any] = {"icc_profile": profile} if profile else {}
-    picture.save(buffer, "WEBP", lossless=True, quality=40, method=2, **options)
+    picture.save(buffer, "WEBP", lossless=True, quality=0, method=0, **options)  # 8 times faster, 7 % larger
     return buffer.getvalue()
