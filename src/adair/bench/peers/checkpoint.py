@@ -1,0 +1,112 @@
+"""Anyone's checkpoint as a row: whatever network the library spandrel (MIT) recognises by its tensors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import file_digest
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from adair.bench.case import Case, Method
+from adair.degradations import resize
+from adair.errors import AdairError
+from adair.weights.header import short
+
+_RESTORATION = frozenset({"denoise", "deblur", "derain", "dejpeg", "unseen"})
+_PICKLES = {".pth", ".pt", ".ckpt", ".bin"}
+_CONVERT = (
+    "import torch, safetensors.torch as s; d = torch.load('{path}', map_location='cpu', weights_only=True); "
+    "s.save_file(d.get('params_ema', d.get('params', d)), '{whole}')"
+)
+_TORCHVISION = "torchvision.transforms.functional"
+
+
+def load_peer(path: Path) -> Method:
+    """A published network, from its weights alone, as a row.
+
+    A network for super-resolution takes part in suite "sr" at every scale: where its own scale is another one, its
+    result is resized (MATLAB's bicubic). Every other network takes part in all suites that keep the size; which of
+    them it was trained for, its file does not say, so choose the suites yourself. Networks run as spandrel sets them;
+    DRUNet, which wants to be told sigma, is always told 15. Images are not cut into tiles, and a network for 8-bit
+    images sees unclipped noise as it is.
+
+    Args:
+        path: a safetensors file with the published names. Pickles are never opened; the error says how to turn one
+            into safetensors.
+
+    Raises:
+        AdairError: spandrel is not installed, the file cannot be read, or it holds no network for RGB images that
+            spandrel knows.
+    """
+    path = Path(path)
+    if path.suffix.lower() in _PICKLES:
+        command = _CONVERT.format(path=path.as_posix(), whole=path.with_suffix(".safetensors").as_posix())
+        raise AdairError(f'{path}: pickles are never opened; convert it once: python -c "{command}"')
+    try:
+        tensors = load_file(path)
+        with path.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()[:12]
+    except (OSError, SafetensorError) as error:
+        raise AdairError(f"{path}: cannot be read as a safetensors file: {short(str(error))}") from error
+    spandrel = _spandrel(path)
+    try:
+        network = spandrel.ModelLoader().load_from_state_dict(spandrel.canonicalize_state_dict(tensors)).eval()
+    except Exception as error:  # spandrel's own, and whatever its many networks raise at tensors that do not fit
+        raise AdairError(
+            f"{path}: spandrel {spandrel.__version__} knows no network with these tensors ({short(str(error))}); "
+            "Restormer and some others need: pip install --no-deps spandrel_extra_arches"
+        ) from error
+    kind = f"{network.architecture.name} x{network.scale}" if network.scale > 1 else network.architecture.name
+    channels = (network.input_channels, network.output_channels)
+    if not isinstance(network, spandrel.ImageModelDescriptor) or channels != (3, 3):
+        raise AdairError(f"{path}: {kind} does not turn one RGB image into another; only such networks can be rows")
+
+    def run(case: Case) -> Tensor:
+        restored: Tensor = network(case.given)
+        return restored if tuple(restored.shape[2:]) == case.size else resize(restored, case.size)
+
+    tasks = frozenset({"sr"}) if network.scale > 1 else _RESTORATION
+    note = f"{kind} from {path.name}, through spandrel {spandrel.__version__}"
+    return Method(path.stem, tasks, run, "peer", note, f"sha256 {digest}")
+
+
+def _spandrel(path: Path) -> Any:
+    if find_spec("spandrel") is None or find_spec("einops") is None:
+        raise AdairError(f"{path}: to read such files, install spandrel: pip install --no-deps spandrel einops")
+    with _torchvision_or_stand_in(), catch_warnings():
+        simplefilter("ignore")  # what their code should do otherwise is not for our users
+        spandrel = import_module("spandrel")
+        if find_spec("spandrel_extra_arches") is not None:
+            import_module("spandrel_extra_arches").install(ignore_duplicates=True)
+    return spandrel
+
+
+@contextmanager
+def _torchvision_or_stand_in() -> Iterator[None]:
+    """Let spandrel be imported where torchvision is missing or does not fit the torch that is installed.
+
+    spandrel asks for torchvision, whose wheel on PyPI needs torch with CUDA, for three functions of two of its forty
+    networks (inpainting, faces), neither of which can be a row. While it is imported, empty names stand in for them.
+    """
+    try:
+        import_module(_TORCHVISION)
+        stand_ins = {}
+    except Exception:  # a wheel for another torch fails with RuntimeError or OSError
+        stand_ins = {name: ModuleType(name) for name in ("torchvision", "torchvision.transforms", _TORCHVISION)}
+        vars(stand_ins[_TORCHVISION]).update(normalize=None, rotate=None, InterpolationMode=None)
+    sys.modules.update(stand_ins)
+    try:
+        yield
+    finally:
+        for name in stand_ins:
+            sys.modules.pop(name, None)

