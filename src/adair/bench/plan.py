@@ -63,7 +63,7 @@ def choose_methods(
     loaded = [load_peer(path) for path in checkpoints]
     plan = []
     for setting in settings:
-        methods = own_methods(setting, restorer, adapters) + peers(setting.suite)
+        methods = own_methods(setting, restorer, adapters) + peers(setting.suite, setting.source.scale)
         methods += [method for method in loaded if setting.suite in method.tasks]
         plan.append((setting, [method for method in methods if method.kind in setting.kinds]))
     _check("method", wanted, {*KINDS, PUBLISHED, *(method.name for _, methods in plan for method in methods)})
