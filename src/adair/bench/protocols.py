@@ -36,19 +36,18 @@ class Score:
         """Whether the window of SSIM has room in an image (1, C, H, W)."""
         return self._inner(clean) >= _WINDOW
 
-    def measure(self, image: Tensor, clean: Tensor) -> tuple[float, float | None]:
-        """PSNR in dB, and SSIM (None where the image is smaller than its window).
+    def psnr(self, image: Tensor, clean: Tensor) -> float:
+        """PSNR in dB of an image (1, 3, H, W); ``clean`` has its shape, or one channel for "gray"."""
+        return float(psnr(*self._pixels(image, clean), self.border))
 
-        Args:
-            image: (1, 3, H, W).
-            clean: (1, 3, H, W), or (1, 1, H, W) for "gray".
-        """
+    def ssim(self, image: Tensor, clean: Tensor) -> float | None:
+        """SSIM of the same pixels; None where its window has no room."""
+        return float(ssim(*self._pixels(image, clean), self.border)) if self.fits_ssim(clean) else None
+
+    def _pixels(self, image: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         if self.colour == "Y":
-            image, clean = luma(image), luma(clean)
-        elif self.colour == "gray":
-            image = image.mean(dim=1, keepdim=True)
-        similarity = float(ssim(image, clean, self.border)) if self.fits_ssim(clean) else None
-        return float(psnr(image, clean, self.border)), similarity
+            return luma(image), luma(clean)
+        return (image.mean(dim=1, keepdim=True) if self.colour == "gray" else image), clean
 
     def _inner(self, clean: Tensor) -> int:
         return min(clean.shape[-2:]) - 2 * self.border

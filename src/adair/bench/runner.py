@@ -100,7 +100,7 @@ class Bench:
                 restored = _attempt(method, case)
             # The input is scored as it is: published figures of unclipped noise are those of the real values.
             restored = restored if restored is case.given else quantise(restored)
-            figures.append([score.measure(restored, clean) for score in setting.scores])
+            figures.append([(score.psnr(restored, clean), score.ssim(restored, clean)) for score in setting.scores])
             pixels += math.prod(case.size)
         if meter is None:
             raise AdairError("no image can be used")
@@ -163,10 +163,11 @@ def _attempt(method: Method, case: Case) -> Tensor:
     except Exception as error:
         if method.kind != "peer":
             raise
-        raise AdairError(f"{type(error).__name__}: {error}") from error
-    wanted = (1, 3, *case.size)
-    if tuple(restored.shape) != wanted or not bool(torch.isfinite(restored).all()):
-        raise AdairError(f"returned {tuple(restored.shape)}, finite numbers {wanted} were wanted")
+        raise AdairError(" ".join(f"{type(error).__name__}: {error}".split())) from error
+    if restored.shape != (1, 3, *case.size):
+        raise AdairError(f"returned {tuple(restored.shape)} where {(1, 3, *case.size)} is wanted")
+    if not bool(torch.isfinite(restored).all()):
+        raise AdairError("returned numbers that are not finite")
     return restored
 
 

@@ -114,23 +114,23 @@ def _list(data: Path) -> None:
     from adair.cli.show import print_table
     from adair.data import dataset
 
-    names = dict.fromkeys(setting.dataset for settings in SUITES.values() for setting in settings)
+    sets: dict[str, dict[str, None]] = {}
+    tools: dict[str, dict[str, None]] = {}
+    notes: dict[str, str] = {}
+    for setting in (setting for settings in SUITES.values() for setting in settings):
+        sets.setdefault(setting.dataset, {})[setting.suite] = None
+        for method in peers(setting.suite, setting.source.scale):
+            tools.setdefault(method.name, {})[setting.suite] = None
+            notes[method.name] = method.note
     rows = []
-    for name in names:
+    for name, suites in sets.items():
         known = dataset(name)
         count = known.count(data)
-        suites = [suite for suite, settings in SUITES.items() if any(setting.dataset == name for setting in settings)]
         state = known.advice.replace("DIR", str(data)) if count is None else f"{count} of {known.images} images"
         rows.append((name, ", ".join(suites), state))
     print_table(("test set", "suites", f"in {data}"), rows)
     print()
-    used: dict[str, list[str]] = {}
-    notes: dict[str, str] = {}
-    for suite in SUITES:
-        for method in peers(suite):
-            used.setdefault(method.name, []).append(suite)
-            notes[method.name] = method.note
-    here = [(name, ", ".join(suites), notes[name]) for name, suites in used.items()]
+    here = [(name, ", ".join(suites), notes[name]) for name, suites in tools.items()]
     absent = [(name, "not installed", how) for name, how in unavailable().items()]
     print_table(("other tool", "suites", "remark"), [*here, *absent])
 
