@@ -1,22 +1,26 @@
-"""Write what ``benchmarks/quality.py --json FILE`` measured into the bundled files and print the README's table.
+"""Write what ``adair bench --json FILE`` measured into the bundled files and print the README's table.
 
     python tools/record_figures.py FILE
 
-Weights and fingerprints stay as they are, bit for bit.
+Only rows of whole test sets count. Weights and fingerprints stay as they are, bit for bit.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
 
+from adair.bench.rows import Row, read_rows
 from adair.weights import bundled_adapters, bundled_foundation, load_foundation, read_header, write_safetensors
 
 LICENCE = "Apache-2.0"
+COLUMNS = {"input": "input", "bicubic": "input", "foundation": "foundation", "foundation + adapter": "adapter"}
+# What stands in the README's last column.
+BESIDE = ("Restormer (blind)", "Restormer (trained on Rain13K)", "SwinIR", "FBCNN")
 
 
 def record(path: Path, **facts: Any) -> None:
@@ -26,25 +30,39 @@ def record(path: Path, **facts: Any) -> None:
     write_safetensors(path, load_file(path), metadata)
 
 
+def figures(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """One entry for each setting that has the input, the foundation and the adapter; in the order of the rows."""
+    entries: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in rows:
+        entry = entries.setdefault((row.suite, row.dataset, row.setting), {"published": ""})
+        if row.published and row.method in BESIDE:
+            entry["published"] = f"{row.method} {row.psnr:.2f}"
+        elif row.method in COLUMNS and row.limit is None:
+            entry |= {"task": row.suite, "dataset": row.dataset, "setting": row.setting, "protocol": row.protocol}
+            entry |= {"images": row.images, "seconds_per_megapixel": row.seconds_per_megapixel}
+            entry[COLUMNS[row.method]] = row.psnr
+    return [entry for entry in entries.values() if set(COLUMNS.values()) <= set(entry)]
+
+
 def main() -> None:
     """Read the rows, write the cards, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", type=Path)
-    rows = json.loads(parser.parse_args().rows.read_text(encoding="utf-8"))
+    entries = figures(read_rows(parser.parse_args().rows))
 
     before = load_foundation().fingerprint
     record(bundled_foundation(), licence=LICENCE)
     for task, path in bundled_adapters().items():
-        record(path, licence=LICENCE, measured=[row for row in rows if row["task"] == task])
+        record(path, licence=LICENCE, measured=[entry for entry in entries if entry["task"] == task])
     assert load_foundation().fingerprint == before
 
     print("| Task | Images | Setting | Input | Foundation | Adapter | Published |")
     print("| --- | --- | --- | ---: | ---: | ---: | --- |")
-    for row in rows:
-        figures = " | ".join(f"{row[column]:.2f}" for column in ("input", "foundation", "adapter"))
-        print(f"| {row['task']} | {row['dataset']} | {row['setting']} | {figures} | {row['published'] or '-'} |")
+    for entry in entries:
+        numbers = " | ".join(f"{entry[column]:.2f}" for column in ("input", "foundation", "adapter"))
+        print(f"| {entry['task']} | {entry['dataset']} | {entry['setting']} | {numbers} | {entry['published'] or '-'} |")
     print()
-    for protocol in dict.fromkeys(f"{row['task']}: {row['protocol']}" for row in rows):
+    for protocol in dict.fromkeys(f"{entry['task']}: {entry['protocol']}" for entry in entries):
         print(f"- {protocol}.")
 
 

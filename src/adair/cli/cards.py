@@ -37,8 +37,8 @@ def describe_weights(header: Header) -> dict[str, Any]:
 def measured(card: dict[str, Any]) -> list[dict[str, Any]]:
     """The numbers of a card: ``name``, ``protocol``, ``input``, ``restored``, and ``foundation`` where it is known.
 
-    A card lists them under ``measured``, as ``benchmarks/quality.py`` writes its rows; a file fresh from training has
-    its validation instead.
+    A card lists them under ``measured``, as ``tools/record_figures.py`` writes them; a file fresh from training has its
+    validation instead.
     """
     listed = card.get("measured")
     if isinstance(listed, list):
