@@ -11,7 +11,6 @@ are 8-bit images too, but for noise that is not clipped.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -98,7 +97,7 @@ def measure_degraded(data: Path, restorer: Restorer, options: argparse.Namespace
             advice = restorer.inspect(given)[0]
             main = advice.main
             row: tuple[float, ...] = (float(main is not None and main.kind.task == task), level(advice, task))
-            plans.append("+".join(itertools.chain(*advice.plan)) or "nothing")
+            plans.append(" > ".join("+".join(blend) or "foundation" for blend in advice.plan) or "nothing")
             if not options.judge_only:
                 right = quality(follow(restorer, given, ({task: 1.0},)), clean)
                 same = advice.plan == ({task: 1.0},)
@@ -146,6 +145,7 @@ def ways(tasks: tuple[str, str]) -> dict[str, tuple[dict[str, float], ...]]:
         "sum": ({last: 1.0, early: 1.0},),
         "last damage first": ({last: 1.0}, {early: 1.0}),
         "first damage first": ({early: 1.0}, {last: 1.0}),
+        "foundation, then first": ({}, {early: 1.0}),
     }
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from adair.degradations import parse_recipe
-from adair.inspect import Estimator, Inspector, save_estimator
+from adair.inspect import Estimator, Inspector, load_estimator, save_estimator
 from adair.inspect.estimator import PATCH
 from adair.inspect.samples import MARGIN, make_samples
 from adair.train.photos import PhotoStore, open_store
@@ -72,7 +72,8 @@ def train(store: PhotoStore, options: argparse.Namespace) -> tuple[Estimator, in
     """Train for the time given, the learning rate following a cosine over it; return the steps too."""
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
-    estimator = Estimator(options.width).to(memory_format=torch.channels_last).train()
+    estimator = load_estimator(options.start) if options.start else Estimator(options.width)
+    estimator = estimator.requires_grad_(True).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(estimator.parameters(), lr=options.learning_rate, weight_decay=0.01)
     started, step, mean = time.process_time(), 0, 0.0
     while (part := (time.process_time() - started) / (60 * options.minutes)) < 1:
@@ -136,6 +137,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32, help="patches a step")
     parser.add_argument("--width", type=int, default=24, help="channels of the first layers")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--start", type=Path, help="an estimator file to go on from, with another --seed")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -40,3 +40,28 @@ def test_a_damage_without_its_adapter_is_reported_and_left() -> None:
 def test_no_adapter_for_anything_is_an_error() -> None:
     with pytest.raises(AdairError, match="chooses among derain, deblur, sr, denoise, dejpeg, and none"):
         advise(findings(), ["scanner"])
+
+
+def test_the_last_damage_is_undone_first() -> None:
+    """Rain fell before the sensor added noise, whichever of the two is surer."""
+    for chances in ({"rain": 0.9, "noise": 0.8}, {"rain": 0.8, "noise": 0.9}):
+        advice = advise(findings(**chances), TASKS)
+        assert advice.plan == ({"denoise": 1.0}, {"derain": 1.0})
+    assert advise(findings(rain=0.9, blur=0.8, jpeg=0.7), TASKS).plan == (
+        {"dejpeg": 1.0},
+        {"deblur": 1.0},
+        {"derain": 1.0},
+    )
+
+
+def test_noise_in_a_jpeg_is_left_to_the_foundation() -> None:
+    advice = advise(findings(noise=0.9, jpeg=0.8, blur=0.7), TASKS)
+    assert advice.plan == ({}, {"deblur": 1.0})
+    assert str(advice).startswith("foundation then deblur (noise ")
+    assert advise(findings(noise=0.9, jpeg=0.8), ["denoise"]).plan == ({"denoise": 1.0},)
+
+
+@pytest.mark.parametrize(("blur", "resize", "task"), [(0.9, 0.8, "deblur"), (0.8, 0.9, "sr")])
+def test_of_blur_and_enlargement_the_more_probable_is_undone(blur: float, resize: float, task: str) -> None:
+    assert advise(findings(blur=blur, resize=resize), TASKS).plan == ({task: 1.0},)
+    assert len(advise(findings(blur=blur, resize=resize), TASKS).damage) == 2

@@ -97,6 +97,17 @@ def test_sr_keeps_the_size(noisy: Restorer, dark: np.ndarray) -> None:
     np.testing.assert_array_equal(result, noisy.restore(dark, "sr", scale=1))
 
 
+def test_steps_follow_each_other(noisy: Restorer, dark: np.ndarray) -> None:
+    noisy._inspector = Told({"resize": 0.9, "noise": 0.8}, {})
+    seen: list[tuple[int, int]] = []
+    result = noisy.restore(dark, "auto", tile=48, progress=lambda done, total: seen.append((done, total)))
+    expected = noisy.restore(noisy.restore(dark, "denoise", tile=48), "sr", scale=1, tile=48)
+    np.testing.assert_array_equal(result, expected)
+    assert seen == sorted(seen) and seen[-1][0] == seen[-1][1] and len({total for _, total in seen}) == 1
+    noisy._inspector = Told({"jpeg": 0.9, "noise": 0.8}, {})
+    np.testing.assert_array_equal(noisy.restore(dark, "auto"), noisy.restore(dark, "foundation"))
+
+
 def test_strength_holds_for_auto_too(noisy: Restorer, dark: np.ndarray) -> None:
     np.testing.assert_array_equal(noisy.restore(dark, "auto", strength=0), dark)
     np.testing.assert_array_equal(

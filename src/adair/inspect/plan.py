@@ -10,9 +10,14 @@ from adair.inspect.inspector import Finding
 from adair.inspect.kinds import KINDS
 
 THRESHOLD = 0.5  # probability from which on a damage is treated
+TOGETHER = {"denoise", "dejpeg"}  # tasks that the foundation alone does better when both are needed
+SOFT = {"deblur", "sr"}  # tasks of which one image needs one at most
 
 Plan = tuple[dict[str, float], ...]
-"""Blends of adapters (name to strength) to apply one after the other; empty: leave the image alone."""
+"""Blends of adapters (name to strength; none for the foundation alone) to apply one after the other.
+
+Empty: leave the image alone.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,15 +38,20 @@ class Advice:
         return self.damage[0] if self.damage else None
 
     def __str__(self) -> str:
-        steps = " then ".join("+".join(blend) for blend in self.plan) or "nothing to do"
+        steps = " then ".join("+".join(blend) or "foundation" for blend in self.plan) or "nothing to do"
         return f"{steps} ({'; '.join(map(str, self.damage)) or 'no damage found'})"
 
 
 def advise(findings: Sequence[Finding], tasks: Collection[str]) -> Advice:
     """Choose what to do about findings.
 
+    Several kinds of damage are undone one after the other, the last to befall the image first. Two exceptions: noise in
+    a JPEG file is neither the noise nor the JPEG that the adapters know, but the foundation alone has learned the two
+    together; and of blur and enlargement, which look alike, only the more probable one is undone. The figures behind
+    this are in docs/inspect.md.
+
     Args:
-        findings: what `Inspector.inspect` returned.
+        findings: what `Inspector.inspect` returned, the most probable first.
         tasks: the adapters there are; a damage without its adapter is reported and left.
 
     Raises:
@@ -51,5 +61,10 @@ def advise(findings: Sequence[Finding], tasks: Collection[str]) -> Advice:
     if not set(known) & set(tasks):
         raise AdairError(f"task 'auto' chooses among {', '.join(known)}, and none of them is at hand; add an adapter")
     advice = Advice(tuple(findings), ())
-    treated = [finding.kind for finding in advice.damage if finding.kind.task in tasks]
-    return replace(advice, plan=tuple({kind.task: 1.0} for kind in treated))
+    treated = [finding.kind.task for finding in advice.damage if finding.kind.task in tasks]
+    if set(treated) >= SOFT:
+        treated.remove(max(SOFT, key=treated.index))
+    steps = [{task: 1.0} for task in reversed(known) if task in treated]
+    if set(treated) >= TOGETHER:
+        steps = [{}, *(step for step in steps if not TOGETHER & step.keys())]
+    return replace(advice, plan=tuple(steps))
