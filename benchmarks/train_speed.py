@@ -121,7 +121,7 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
         tiny(torch.rand(1, 3, 16, 16, device=device)).sum().backward()  # the libraries set themselves up
     before = peak_memory(device)
     if variant in ("full", "adapter", "adapter_conv") and not options.quick:
-        model = load_foundation(None).model
+        model = load_foundation(None).model.requires_grad_(True)  # an adapter freezes it again
     else:
         model = build_backbone("nafnet", TINY if options.quick else None)
     model = model.to(device) if variant == "contiguous" else channels_last(model.to(device))
