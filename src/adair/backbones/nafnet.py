@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adair.backbones.convolution import Conv2d, convolve
 from adair.backbones.layers import LayerNorm2d, pad_to_multiple
 from adair.backbones.pooling import ChannelPool
 from adair.backbones.sites import Site
@@ -30,7 +30,7 @@ def scaled_conv1x1(x: Tensor, conv: nn.Conv2d, scale: Tensor) -> Tensor:
     Scaling the small weight rather than the large output saves a pass over memory, and two more backwards.
     """
     assert conv.bias is not None
-    return F.conv2d(x, conv.weight * scale.view(-1, 1, 1, 1), conv.bias * scale.view(-1))
+    return convolve(x, conv.weight * scale.view(-1, 1, 1, 1), conv.bias * scale.view(-1))
 
 
 class NAFBlock(nn.Module):
@@ -46,13 +46,13 @@ class NAFBlock(nn.Module):
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
         self.norm1 = LayerNorm2d(channels)
-        self.conv1 = nn.Conv2d(channels, 2 * channels, 1)
-        self.conv2 = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
-        self.sca = nn.Sequential(ChannelPool(stride), nn.Conv2d(channels, channels, 1))
-        self.conv3 = nn.Conv2d(channels, channels, 1)
+        self.conv1 = Conv2d(channels, 2 * channels, 1)
+        self.conv2 = Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
+        self.sca = nn.Sequential(ChannelPool(stride), Conv2d(channels, channels, 1))
+        self.conv3 = Conv2d(channels, channels, 1)
         self.norm2 = LayerNorm2d(channels)
-        self.conv4 = nn.Conv2d(channels, 2 * channels, 1)
-        self.conv5 = nn.Conv2d(channels, channels, 1)
+        self.conv4 = Conv2d(channels, 2 * channels, 1)
+        self.conv5 = Conv2d(channels, channels, 1)
         self.gate = SimpleGate()
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
@@ -90,18 +90,18 @@ class NAFNet(nn.Module):
     def __init__(self, width: int, encoder: Sequence[int], middle: int, decoder: Sequence[int]) -> None:
         super().__init__()
         self.multiple = 2 ** len(encoder)
-        self.intro = nn.Conv2d(3, width, 3, padding=1)
-        self.ending = nn.Conv2d(width, 3, 3, padding=1)
+        self.intro = Conv2d(3, width, 3, padding=1)
+        self.ending = Conv2d(width, 3, 3, padding=1)
         self.encoders, self.downs = nn.ModuleList(), nn.ModuleList()
         self.ups, self.decoders = nn.ModuleList(), nn.ModuleList()
         channels, stride = width, 1
         for blocks in encoder:
             self.encoders.append(nn.Sequential(*(NAFBlock(channels, stride) for _ in range(blocks))))
-            self.downs.append(nn.Conv2d(channels, 2 * channels, 2, stride=2))
+            self.downs.append(Conv2d(channels, 2 * channels, 2, stride=2))
             channels, stride = 2 * channels, 2 * stride
         self.middle_blks = nn.Sequential(*(NAFBlock(channels, stride) for _ in range(middle)))
         for blocks in decoder:
-            self.ups.append(nn.Sequential(nn.Conv2d(channels, 2 * channels, 1, bias=False), nn.PixelShuffle(2)))
+            self.ups.append(nn.Sequential(Conv2d(channels, 2 * channels, 1, bias=False), nn.PixelShuffle(2)))
             channels, stride = channels // 2, stride // 2
             self.decoders.append(nn.Sequential(*(NAFBlock(channels, stride) for _ in range(blocks))))
 

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adair.backbones.convolution import Conv2d
 from adair.backbones.layers import LayerNorm2d
 from adair.backbones.sites import Site
 from adair.errors import AdairError
@@ -31,12 +32,12 @@ def norm(channels: int, bias: bool) -> nn.Sequential:
 
 def halve(channels: int) -> nn.Sequential:
     """Half the size, twice the channels: a bias-free 3x3 convolution, then 2x2 pixels become channels."""
-    return named(body=nn.Sequential(nn.Conv2d(channels, channels // 2, 3, padding=1, bias=False), nn.PixelUnshuffle(2)))
+    return named(body=nn.Sequential(Conv2d(channels, channels // 2, 3, padding=1, bias=False), nn.PixelUnshuffle(2)))
 
 
 def double(channels: int) -> nn.Sequential:
     """Twice the size, half the channels: the reverse of `halve`."""
-    return named(body=nn.Sequential(nn.Conv2d(channels, 2 * channels, 3, padding=1, bias=False), nn.PixelShuffle(2)))
+    return named(body=nn.Sequential(Conv2d(channels, 2 * channels, 3, padding=1, bias=False), nn.PixelShuffle(2)))
 
 
 class ChannelAttention(nn.Module):
@@ -49,9 +50,9 @@ class ChannelAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
-        self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
-        self.qkv_dwconv = nn.Conv2d(3 * channels, 3 * channels, 3, padding=1, groups=3 * channels, bias=False)
-        self.project_out = nn.Conv2d(channels, channels, 1, bias=False)
+        self.qkv = Conv2d(channels, 3 * channels, 1, bias=False)
+        self.qkv_dwconv = Conv2d(3 * channels, 3 * channels, 3, padding=1, groups=3 * channels, bias=False)
+        self.project_out = Conv2d(channels, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
@@ -69,9 +70,9 @@ class GatedFeedForward(nn.Module):
     def __init__(self, channels: int, expansion: float) -> None:
         super().__init__()
         hidden = int(channels * expansion)
-        self.project_in = nn.Conv2d(channels, 2 * hidden, 1, bias=False)
-        self.dwconv = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
-        self.project_out = nn.Conv2d(hidden, channels, 1, bias=False)
+        self.project_in = Conv2d(channels, 2 * hidden, 1, bias=False)
+        self.dwconv = Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
+        self.project_out = Conv2d(hidden, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         gate, content = self.dwconv(self.project_in(x)).chunk(2, dim=1)
@@ -136,7 +137,7 @@ class Restormer(nn.Module):
             return nn.Sequential(*(TransformerBlock(channels, heads, expansion, norm_bias) for _ in range(count)))
 
         w1, w2, w3, w4 = (width * 2**level for level in range(4))
-        self.patch_embed = named(proj=nn.Conv2d(3, w1, 3, padding=1, bias=False))
+        self.patch_embed = named(proj=Conv2d(3, w1, 3, padding=1, bias=False))
         self.encoder_level1 = stage(w1, heads[0], blocks[0])
         self.down1_2 = halve(w1)
         self.encoder_level2 = stage(w2, heads[1], blocks[1])
@@ -145,16 +146,16 @@ class Restormer(nn.Module):
         self.down3_4 = halve(w3)
         self.latent = stage(w4, heads[3], blocks[3])
         self.up4_3 = double(w4)
-        self.reduce_chan_level3 = nn.Conv2d(2 * w3, w3, 1, bias=False)
+        self.reduce_chan_level3 = Conv2d(2 * w3, w3, 1, bias=False)
         self.decoder_level3 = stage(w3, heads[2], blocks[2])
         self.up3_2 = double(w3)
-        self.reduce_chan_level2 = nn.Conv2d(2 * w2, w2, 1, bias=False)
+        self.reduce_chan_level2 = Conv2d(2 * w2, w2, 1, bias=False)
         self.decoder_level2 = stage(w2, heads[1], blocks[1])
         self.up2_1 = double(w2)
         # At full resolution the concatenated channels are not reduced (section 3 of the paper).
         self.decoder_level1 = stage(w2, heads[0], blocks[0])
         self.refinement = stage(w2, heads[0], refinement)
-        self.output = nn.Conv2d(w2, 3, 3, padding=1, bias=False)
+        self.output = Conv2d(w2, 3, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Restore ``x`` (N, 3, H, W), RGB in 0..1, any H and W from 1 up; the output has the same shape and precision.
