@@ -12,7 +12,7 @@ from adair.degradations.blur import gaussian_taps
 
 # Chosen once for the best PSNR over sigma 1.2, 2 and 3, on crops of photographs that no suite contains.
 _BALANCE = 3e-5  # weight of the Laplacian prior; the noise is that of rounding to 8 bits
-_ITERATIONS = 50  # twice as many gain 0.03 to 0.1 dB
+_ITERATIONS = 100  # 0.03 to 0.4 dB more than 50, scikit-image's default; in single precision it takes no longer
 _RADIUS, _PERCENT = 0.8, 300  # of sigma; how much of the difference is added
 
 
@@ -38,7 +38,7 @@ def richardson_lucy(case: Case) -> Tensor:
     kernel = _kernel(case)
     reach = len(kernel) - 1
     wide = np.pad(floats(case.given), ((reach, reach), (reach, reach), (0, 0)), "reflect")
-    restored = deconvolve(wide, kernel[..., np.newaxis], _ITERATIONS)
+    restored = deconvolve(wide.astype(np.float32), kernel[..., np.newaxis].astype(np.float32), _ITERATIONS)
     return tensor(restored[reach:-reach, reach:-reach])
 
 

@@ -114,7 +114,7 @@ PEERS = (
         deblurring.richardson_lucy,
         ("skimage",),
         _EXTRA,
-        f"true kernel given, 50 iterations; {_SKIMAGE}",
+        f"true kernel given, 100 iterations; {_SKIMAGE}",
     ),
     Peer(
         "unsharp mask",
