@@ -37,7 +37,7 @@ def blur(
 
 
 def gaussian_taps(sigma: float, kernel: int = 25) -> Tensor:
-    """The weights (taps,) along one side with which ``blur`` blurs at ``ratio=1``: its kernel is their outer product."""
+    """The weights (taps,) along a side with which ``blur`` blurs at ``ratio=1``: the kernel is their outer product."""
     one, radius = torch.tensor([sigma]), _radius(torch.tensor([sigma]), torch.tensor([float(kernel)]))
     return _round(one, radius, int(radius))[0]
 

@@ -14,8 +14,9 @@ Apply = Callable[..., Tensor]
 
 ``x`` is (N, C, H, W) float32 and stays as it is; the result is a new tensor, of the same shape where ``keeps_size``.
 Every parameter of the operator arrives as a float32 tensor (N,) on the CPU, so that choosing kernel sizes never waits
-for a GPU; ``generator`` lives on the device of ``x`` and serves for drawing pixels. The same generator state, input and
-parameters give the same result on one device.
+for a GPU; `beside` takes it, or what is made of it, to the device of ``x``. No value of ``x`` may be asked for
+(``item``, ``nonzero``, a mask as an index). ``generator`` lives on the device of ``x`` and serves for drawing pixels.
+The same generator state, input and parameters give the same result on one device.
 """
 
 
