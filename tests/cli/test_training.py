@@ -5,14 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from adair.adapters import load_adapter
-from adair.cli.training import backbone_config, parse_patches
+from adair.cli.training import backbone_config, build_plan, parse_patches, refuse_existing
 from adair.errors import AdairError
+from adair.hardware import Precision
 from adair.weights import load_foundation
 
 QUICK = ["--batch", "2", "--patch", "16", "--device", "cpu", "--precision", "fp32", "--validate-steps", "2"]
@@ -57,6 +60,12 @@ def test_from_photos_to_a_restored_image(folder: Path) -> None:
     assert more.returncode == 0, more.stderr
     assert "5 steps" in more.stdout
 
+    saving = ["--checkpoint-part-mb", "1", "--checkpoint-keep", "2", "--checkpoint-precision", "bf16"]
+    more = adair("adapt", "scanner", *own, "--steps", "2", "--restart-schedule", *saving, *QUICK, folder=folder)
+    assert more.returncode == 0, more.stderr
+    assert "7 steps" in more.stdout
+    assert (folder / "scanner.checkpoint-5.safetensors").exists()
+
     weights = ["--foundation", "run/foundation.safetensors", "--adapter", "scanner.safetensors"]
     done = adair("restore", "photos/0.png", "--task", "scanner", *weights, "-o", "better.png", folder=folder)
     assert done.returncode == 0, done.stderr
@@ -74,6 +83,8 @@ def test_from_photos_to_a_restored_image(folder: Path) -> None:
         (["pretrain", "--photos", "photos", "-o", "run", "--schedule", "space"], "space"),
         (["pretrain", "--photos", "photos", "-o", "run", "--backbone", "unet"], "nafnet"),
         (["pretrain", "--photos", "photos", "-o", "run", "--resume"], "without --resume"),
+        (["pretrain", "--photos", "photos", "-o", "run", "--checkpoint-part-mb", "0.1"], "checkpoint-part-mb"),
+        (["pretrain", "--photos", "photos", "-o", "run", "--start", "none.safetensors"], "none.safetensors"),
     ],
 )
 def test_mistakes_are_named_in_one_line(folder: Path, words: list[str], named: str) -> None:
@@ -97,3 +108,26 @@ def test_reads_patch_sizes_and_blocks() -> None:
     for text in ("1,2/3", "a/b/c", "1/2,3/4"):
         with pytest.raises(AdairError, match="--blocks"):
             backbone_config("nafnet", None, text)
+
+
+def test_a_result_is_not_overwritten_by_accident(tmp_path: Path) -> None:
+    present = tmp_path / "foundation.safetensors"
+    refuse_existing(present, overwrite=False, resume=False)
+    present.write_text("hours of work")
+    refuse_existing(present, overwrite=False, resume=True)
+    refuse_existing(present, overwrite=True, resume=False)
+    with pytest.raises(AdairError, match="--overwrite"):
+        refuse_existing(present, overwrite=False, resume=False)
+
+
+def test_half_precision_is_not_chosen_and_not_taken_for_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    rest: dict[str, Any] = {"patch": "64", "learning_rate": 1e-3, "hold": 0.0, "schedule": "steps", "device": "cpu"}
+    rest |= {"checkpoint_minutes": 5.0, "checkpoint_keep": 1, "checkpoint_part_mb": None, "steps": 1}
+    half = Precision(torch.float16, "an old GPU's best")
+    monkeypatch.setattr("adair.cli.training.choose_precision", lambda name, device: half)
+    plan = build_plan("noise(sigma=5)", precision=None, checkpoint_precision="fp32", **rest)
+    assert plan.precision == torch.float32
+    with pytest.raises(AdairError, match="fp16"):
+        build_plan("noise(sigma=5)", precision="fp16", checkpoint_precision="fp32", **rest)
+    with pytest.raises(AdairError, match="--checkpoint-precision"):
+        build_plan("noise(sigma=5)", precision=None, checkpoint_precision="int8", **rest)

@@ -78,3 +78,42 @@ def test_an_adapter_resumes_and_can_start_from_another(
         assert torch.allclose(a, b, atol=1e-3)
     with pytest.raises(AdairError, match="kind"):
         adapt("third", foundation, photos, make_plan(), second, kind="conv", exam=EXAM, device="cpu", start=output)
+
+
+def psnr_at_once(path: Path, photos: PhotoStore, make_plan: MakePlan, **start: Any) -> float:
+    """What a run that learns next to nothing reaches: what it started from."""
+    plan = make_plan(steps=1, rate=1e-9)
+    return pretrain(photos, plan, path, exam=EXAM, device="cpu", **start)[1].psnr["noise"]
+
+
+def test_pretraining_starts_from_a_foundation_and_a_merged_adapter(
+    make_plan: MakePlan, photos: PhotoStore, foundation: Foundation, tmp_path: Path
+) -> None:
+    start = tmp_path / "run" / "foundation.safetensors"
+    adapter = tmp_path / "mine.safetensors"
+    plan = make_plan(rate=1e-2, steps=30, average=0.5)
+    better = adapt("mine", foundation, photos, plan, adapter, exam=EXAM, device="cpu").psnr["noise"]
+    plain = psnr_at_once(tmp_path / "a", photos, make_plan, start=start)
+    assert plain == pytest.approx(foundation.card["validation"]["restored"]["noise"], abs=0.05)
+    merged = psnr_at_once(tmp_path / "b", photos, make_plan, start=start, start_adapter=adapter)
+    assert merged == pytest.approx(better, abs=0.05)
+    assert merged > plain + 0.1
+    card = load_foundation(tmp_path / "a" / "foundation.safetensors").card
+    assert card["training"]["continued_from"]["steps"] == 6
+
+
+def test_a_start_that_does_not_fit_is_refused(
+    make_plan: MakePlan, photos: PhotoStore, foundation: Foundation, tmp_path: Path
+) -> None:
+    start = tmp_path / "run" / "foundation.safetensors"
+    conv = tmp_path / "conv.safetensors"
+    adapt("mine", foundation, photos, make_plan(steps=1), conv, kind="conv", exam=EXAM, device="cpu")
+    for wrong, said in (
+        ({"start": start, "config": {"width": 8}}, "width"),
+        ({"start": start, "backbone": "restormer"}, "encoder"),
+        ({"start": start, "start_adapter": conv}, "kind merge"),
+        ({"start_adapter": conv}, "--start"),
+    ):
+        with pytest.raises(AdairError, match=said):
+            pretrain(photos, make_plan(), tmp_path / "new", exam=EXAM, device="cpu", **wrong)
+    assert not (tmp_path / "new").exists()
