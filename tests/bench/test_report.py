@@ -19,7 +19,12 @@ DENOISE = SUITES["denoise"]
 
 
 def row(method: str, psnr: float | None, setting: str = "sigma 25", **more: object) -> Row:
-    facts = {"ssim": 0.8, "protocol": f"RGB, {setting.removeprefix('sigma ')}", "machine": "a machine", **more}
+    facts = {
+        "ssim": 0.8,
+        "protocol": f"RGB; noise of {setting.removeprefix('sigma ')}; 8 bits",
+        "machine": "a machine",
+        **more,
+    }
     return Row("denoise", "CBSD68", setting, method, psnr, **facts)  # type: ignore[arg-type]
 
 
@@ -41,15 +46,16 @@ def test_a_table_for_each_family() -> None:
 
 
 def test_the_page() -> None:
-    page = as_markdown(DENOISE, ROWS, ["Urban100: get it"], {"denoise, CBSD68, noise clipped": "plots/a.png"})
+    page = as_markdown(DENOISE, ROWS, {"Urban100": "get it"}, {"denoise, CBSD68, noise clipped": "plots/a.png"})
     lines = page.splitlines()
     assert "| method | sigma 25 | sigma 50 | s/MP | MB | images |" in lines
     assert "| input | 20.18 / 0.8000 |  |  |  | 68 |" in lines
-    assert "| foundation | 29.60 / 0.8000 | **26.50** / 0.8000 | 4.00 | 131 | 68 |" in lines
+    assert "| foundation | 29.60 / 0.8000 | 26.50 / 0.8000 | 4.00 | 131 | 68 |" in lines
     assert "| BM3D | **30.50** / 0.8000 |  | 70.00 | 300 | 60 |" in lines
     assert "| *SwinIR* | *31.78* |  |  |  |  |" in lines  # published: neither bold nor in the race for it
-    assert "- sigma 50: RGB, 50." in lines and "- SwinIR: as printed, somewhere." in lines
-    assert "- BM3D: told sigma." in lines and "- Not measured: Urban100: get it." in lines
+    assert "Protocol: RGB; 8 bits." in lines and "- sigma 50: noise of 50." in lines
+    assert "Protocol: RGB; noise of 50 clipped; 8 bits." in lines and "- SwinIR: as printed, somewhere." in lines
+    assert "- BM3D: told sigma." in lines and "- Not measured: Urban100 (get it)." in lines
     assert "Measured on a machine" in page and "](plots/a.png)" in page
     assert "adair bench --data" in page
 
@@ -57,18 +63,18 @@ def test_the_page() -> None:
 def test_many_settings_go_below_each_other() -> None:
     unseen = [s for s in SUITES["unseen"] if s.dataset == "Kodak24"]
     rows = [Row("unseen", "Kodak24", s.name, m, 20.0, None, "RGB") for s in unseen for m in ("input", "foundation")]
-    assert "| setting | input | foundation |" in as_markdown(unseen, rows, [], {}).splitlines()
+    assert "| setting | input | foundation |" in as_markdown(unseen, rows, {}, {}).splitlines()
 
 
 def test_a_row_without_a_number_is_no_obstacle() -> None:
     rows = [row("input", None, kind="input"), row("foundation", None)]
-    assert "| foundation |  / 0.8000 |" in as_markdown(DENOISE, rows, [], {})
+    assert "| foundation |  / 0.8000 |" in as_markdown(DENOISE, rows, {}, {})
 
 
 def test_the_table_in_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     print_rows(ROWS)
     text = capsys.readouterr().out
-    assert "SwinIR, published" in text and "[1] RGB, 25" in text and "as printed, somewhere" in text
+    assert "SwinIR, published" in text and "[1] RGB; noise of 25; 8 bits" in text and "as printed, somewhere" in text
     assert len([line for line in text.splitlines() if line.startswith("CBSD68")]) == 3
 
 

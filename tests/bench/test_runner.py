@@ -124,6 +124,9 @@ def test_a_second_run_measures_only_what_changed(data: Path, ours: Ours, tmp_pat
     bench(data, ours, journal).run(clipped, [half.method(version="2")])
     assert len(half.calls) == 4 * calls + 2
     kept = read_rows(journal)
+    (data / "CBSD68" / "3.png").write_bytes((data / "CBSD68" / "1.png").read_bytes())
+    (row,) = bench(data, ours, journal).run(clipped, [half.method(version="2")])
+    assert row.images == 3
     assert [(row.version, row.limit, "not clipped" in row.protocol) for row in kept] == [
         ("2", None, False),  # in place of the one before
         ("2", 1, True),

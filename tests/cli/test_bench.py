@@ -47,7 +47,7 @@ def test_a_run_and_its_page(folder: Path) -> None:
     assert [(row["setting"], row["method"]) for row in rows[:2]] == [("sigma 15", "input"), ("sigma 15", "foundation")]
     assert len(rows) == 12 and all(row["images"] == 2 and not row["published"] for row in rows)
 
-    (folder / "data" / "CBSD68" / "a.png").unlink()  # nothing is measured again, so it is not missed
+    (folder / "data" / "CBSD68" / "a.png").write_bytes(b"")  # nothing is measured again, so nobody notices
     again = adair(*words, "--markdown", "page.md", folder=folder)
     assert again.returncode == 0, again.stderr
     assert again.stdout == done.stdout

@@ -82,7 +82,7 @@ class Degraded(Source):
         return self.told
 
     def text(self, found: Found) -> str:
-        return f"{self.recipe}, seed 0 for each image"
+        return f"{self.recipe}; seed 0 for each image"
 
     def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
         return clean, parse_recipe(self.recipe).apply(clean, torch.Generator().manual_seed(0))

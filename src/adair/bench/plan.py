@@ -26,7 +26,7 @@ def choose_settings(
     """Settings of ``suites`` on ``datasets`` (all if none is named) that ``data`` has the images for.
 
     Returns:
-        The settings, and a line for each test set that is missing: how to get it.
+        The settings, and the names of test sets that are missing.
 
     Raises:
         AdairError: an unknown name, or nothing there at all.
@@ -36,9 +36,9 @@ def choose_settings(
     _check("test set", datasets, {setting.dataset for setting in wanted})
     wanted = [setting for setting in wanted if not datasets or setting.dataset in datasets]
     there = {name: (data / dataset(name).folder).is_dir() for name in {setting.dataset: None for setting in wanted}}
-    missing = [f"{name}: {_advice(name, data)}" for name, present in there.items() if not present]
+    missing = [name for name, present in there.items() if not present]
     if not any(there.values()):
-        raise AdairError(f"{data}: holds none of the test sets; {missing[0]}")
+        raise AdairError(f"{data}: holds none of the test sets; {missing[0]}: {advice(missing[0], data)}")
     return [setting for setting in wanted if there[setting.dataset]], missing
 
 
@@ -75,7 +75,8 @@ def choose_methods(
     return [(setting, methods) for setting, methods in chosen if methods or PUBLISHED in wanted]
 
 
-def _advice(name: str, data: Path) -> str:
+def advice(name: str, data: Path | str) -> str:
+    """How to get a test set, and where to put it."""
     return dataset(name).advice.replace("DIR", str(data))
 
 

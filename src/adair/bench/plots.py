@@ -42,6 +42,7 @@ def plot(title: str, rows: Sequence[Row]) -> bytes | None:
     looks = _looks(timed)
     figure = Figure(figsize=(_PANEL[0] * len(settings) + 0.6, _PANEL[1] + 0.9), dpi=160, layout="constrained")
     panels: list[Axes] = list(figure.subplots(1, len(settings), sharex=True, squeeze=False)[0])
+    panels[0].set_xlim(*_span([row.seconds_per_megapixel or 1 for row in timed]))
     for axes, setting in zip(panels, settings, strict=True):
         _panel(axes, [row for row in rows if row.setting == setting], looks)
         axes.set_title(setting, fontsize=10.5, loc="left")
@@ -77,6 +78,13 @@ def _looks(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     return looks
 
 
+def _span(times: Sequence[float]) -> tuple[float, float]:
+    """Where the axis of times begins and ends: all of them, and never so little that small differences look large."""
+    low, high = min(times) / 2, max(times) * 2
+    wider = max(1.0, (30 * low / high) ** 0.5)
+    return low / wider, high * wider
+
+
 def _panel(axes: Axes, rows: Sequence[Row], looks: dict[str, dict[str, Any]]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -104,7 +112,7 @@ def _panel(axes: Axes, rows: Sequence[Row], looks: dict[str, dict[str, Any]]) ->
             axes.axhline(row.psnr, color=_GRAY, linewidth=1, linestyle=(0, (4, 3)))
             place = axes.get_yaxis_transform()
             axes.text(0.01, row.psnr, row.method, transform=place, color=_GRAY, fontsize=8, va="bottom")
-    axes.margins(x=0.15, y=0.08)
+    axes.margins(y=0.08)
     _published(axes, [row for row in rows if row.published])
 
 

@@ -65,21 +65,25 @@ def print_rows(rows: Sequence[Row]) -> None:
 
 
 def as_markdown(
-    settings: Sequence[Setting], rows: Sequence[Row], missing: Iterable[str], pictures: Mapping[str, str]
+    settings: Sequence[Setting], rows: Sequence[Row], missing: Mapping[str, str], pictures: Mapping[str, str]
 ) -> str:
     """The page: a section for each suite, a table for each family of settings of a dataset.
 
     Args:
         settings: in the order in which they should stand.
         rows: of these settings.
-        missing: a line for everything that could not be measured.
+        missing: names of test sets and tools that were not there, with how to get them.
         pictures: addresses of plots by the title of their table.
     """
     parts = [_PAGE]
     limits = {row.limit for row in rows if not row.published} - {None}
     facts = [f"Measured on {text}" for text in dict.fromkeys(row.machine for row in rows if row.machine)]
     facts += [f"Only the first {limit} images of each set" for limit in limits]
-    parts.append("".join(f"- {fact}.\n" for fact in [*facts, *(f"Not measured: {line}" for line in missing)]))
+    parts.append(
+        "".join(
+            f"- {fact}.\n" for fact in [*facts, *(f"Not measured: {name} ({how})" for name, how in missing.items())]
+        )
+    )
     for suite in dict.fromkeys(row.suite for row in rows):
         chosen = [row for row in rows if row.suite == suite]
         parts.append(f"## {suite}\n\n{REMARKS[suite]}\n")
@@ -125,14 +129,14 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def _protocols(rows: Sequence[Row]) -> str:
-    """Protocols of what was measured in a table, each with its settings if there are several."""
-    settings: dict[str, dict[str, None]] = {}
-    for row in rows:
-        if not row.published:
-            settings.setdefault(row.protocol, {})[row.setting] = None
-    if len(settings) == 1:
-        return "".join(f"Protocol: {protocol}.\n" for protocol in settings)
-    return "Protocols:\n\n" + "".join(f"- {', '.join(labels)}: {text}.\n" for text, labels in settings.items())
+    """How a table was measured: what all of its settings share, then what only one has."""
+    protocols = {row.setting: row.protocol.split("; ") for row in rows if not row.published}
+    shared = [part for part in next(iter(protocols.values()), []) if all(part in parts for parts in protocols.values())]
+    text = f"Protocol: {'; '.join(shared)}.\n"
+    own = {setting: "; ".join(part for part in parts if part not in shared) for setting, parts in protocols.items()}
+    return text + "".join(
+        ["\n", *(f"- {setting}: {rest}.\n" for setting, rest in own.items())] if any(own.values()) else ""
+    )
 
 
 def _name(row: Row) -> str:
@@ -140,9 +144,11 @@ def _name(row: Row) -> str:
 
 
 def _cell(row: Row, rows: Iterable[Row]) -> str:
-    measured = [other.psnr for other in rows if other.setting == row.setting and not other.published]
+    """PSNR, bold where it is the best of several measured ones, and SSIM."""
+    rivals = [other.psnr for other in rows if other.setting == row.setting and not other.published]
+    measured = [value for value in rivals if value is not None]
     text = _number(row.psnr, 2)
-    if row.psnr is not None and not row.published and row.psnr == max(value for value in measured if value is not None):
+    if len(measured) > 1 and row.psnr == max(measured) and not row.published:
         text = f"**{text}**"
     text += f" / {row.ssim:.4f}" if row.ssim is not None else ""
     return f"*{text}*" if row.published else text

@@ -28,6 +28,7 @@ class Row:
         published: whether the figure was copied from a paper instead of measured.
         kind: "input", "ours", "peer" or "published".
         limit: at most so many images were wanted; None for all.
+        present: how many the test set had; with more or fewer of them a row is measured again.
         version: code or weights of the method.
         note: what the method was told, and its licence.
         machine: what measured.
@@ -46,6 +47,7 @@ class Row:
     published: bool = False
     kind: Kind | Literal["published"] = "ours"
     limit: int | None = None
+    present: int | None = None
     version: str = ""
     note: str = ""
     machine: str = ""
@@ -58,7 +60,7 @@ class Row:
     @property
     def identity(self) -> tuple[object, ...]:
         """What was measured exactly: a row with the same identity need not be measured again."""
-        return *self.place, self.protocol, self.version
+        return *self.place, self.protocol, self.present, self.version
 
 
 class Journal:

@@ -46,7 +46,7 @@ class Bench:
     progress: Callable[[str, float], None]
     limit: int | None = None
     problems: list[str] = field(default_factory=list)
-    _done: int = 0
+    _done: int = field(default=0, init=False)
 
     def run(self, setting: Setting, methods: Sequence[Method]) -> list[Row]:
         """Rows of a setting, in the order of ``methods``, from the journal or measured now."""
@@ -80,6 +80,7 @@ class Bench:
             *(None, None, setting.protocol(score, found)),
             kind=method.kind,
             limit=self.limit,
+            present=len(found.samples),
             version=method.version,
             note=method.note,
             machine=machine(self.restorer.device, self.restorer.precision.name),
@@ -172,7 +173,7 @@ def _attempt(method: Method, case: Case) -> Tensor:
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    """To three places; none if one is missing or infinite (JSON has no such number)."""
+    """To four places; none if one is missing or infinite (JSON has no such number)."""
     listed = list(values)
     known = [value for value in listed if value is not None and math.isfinite(value)]
     return round(sum(known) / len(known), 4) if len(known) == len(listed) else None

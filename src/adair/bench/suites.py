@@ -142,7 +142,8 @@ SUITES: dict[str, list[Setting]] = {
 }
 
 REMARKS: dict[str, str] = {
-    "denoise": "Papers measure noise that is not clipped; files hold noise that is. Methods do not know which it is.",
+    "denoise": "Papers measure noise that is not clipped; files hold noise that is. The input's own row "
+    "is scored as it is, not rounded.",
     "sr": "Methods are given the small image. The bicubic figures that papers quote (Set5: 33.66, 30.39, 28.42) come "
     "from the scripts of SRCNN and VDSR, which shrink Y alone and never round it: the rows of Y alone. From MATLAB's "
     "8-bit colour files, which later methods are given, bicubic is up to 0.02 dB better on Set5.",

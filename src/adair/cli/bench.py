@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,7 +55,7 @@ def bench(
     """
     from adair.bench.methods import load_ours
     from adair.bench.peers import unavailable
-    from adair.bench.plan import PUBLISHED, choose_methods, choose_settings
+    from adair.bench.plan import PUBLISHED, advice, choose_methods, choose_settings
     from adair.bench.published import published
     from adair.bench.report import print_rows
     from adair.bench.rows import Journal
@@ -79,16 +79,20 @@ def bench(
             rows += published(setting) if not method or PUBLISHED in method else []
     journal.add(rows)
     print_rows(rows)
-    for line in missing:
-        _say(f"not measured: {line}")
-    absent = [*missing, *(f"{name}: {how}" for name, how in unavailable().items())]
+    for name in missing:
+        _say(f"not measured: {name}: {advice(name, data)}")
+    absent = {name: advice(name, "DATA") for name in missing} | unavailable()
     _write(settings, rows, absent, markdown, plots)
     if run.problems:
         raise typer.Exit(1)
 
 
 def _write(
-    settings: Sequence[Setting], rows: Sequence[Row], missing: Sequence[str], markdown: Path | None, plots: Path | None
+    settings: Sequence[Setting],
+    rows: Sequence[Row],
+    missing: Mapping[str, str],
+    markdown: Path | None,
+    plots: Path | None,
 ) -> None:
     """Write the page and the plots that were asked for."""
     from adair.bench.plots import plot
@@ -110,6 +114,7 @@ def _write(
 def _list(data: Path) -> None:
     """Show which test sets are there, and which other tools."""
     from adair.bench.peers import peers, unavailable
+    from adair.bench.plan import advice
     from adair.bench.suites import SUITES
     from adair.cli.show import print_table
     from adair.data import dataset
@@ -126,7 +131,7 @@ def _list(data: Path) -> None:
     for name, suites in sets.items():
         known = dataset(name)
         count = known.count(data)
-        state = known.advice.replace("DIR", str(data)) if count is None else f"{count} of {known.images} images"
+        state = advice(name, data) if count is None else f"{count} of {known.images} images"
         rows.append((name, ", ".join(suites), state))
     print_table(("test set", "suites", f"in {data}"), rows)
     print()
