@@ -106,9 +106,7 @@ def _merged(foundation: Foundation, adapter: Path | None) -> dict[str, torch.Ten
     if adapter is not None:
         loaded = load_adapter(adapter, foundation).adapter
         if loaded.branches():
-            raise AdairError(
-                f"{adapter}: a {loaded.kind} adapter cannot be merged; give one of kind merge"
-            )
+            raise AdairError(f"{adapter}: a {loaded.kind} adapter cannot be merged; give one of kind merge")
         adapted = AdaptedModel(foundation.model)
         adapted.attach(loaded)
         adapted.merge()
