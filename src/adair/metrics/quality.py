@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 _WINDOW, _SIGMA = 11, 1.5
@@ -44,23 +43,27 @@ def ssim(a: Tensor, b: Tensor, crop: int = 0) -> Tensor:
     if min(a.shape[-2:]) < _WINDOW:
         raise ValueError(f"SSIM needs at least {_WINDOW}x{_WINDOW} pixels, got {tuple(a.shape)}")
     x, y = a.double(), b.double()
-    mean_x, mean_y = _window(x), _window(y)
-    variance_x = _window(x * x) - mean_x * mean_x
-    variance_y = _window(y * y) - mean_y * mean_y
-    covariance = _window(x * y) - mean_x * mean_y
+    # Only the sum of both variances is needed, so four means do.
+    mean_x, mean_y, square, product = _window(torch.cat([x, y, x * x + y * y, x * y], dim=1)).chunk(4, dim=1)
+    covariance = product - mean_x * mean_y
+    variances = square - mean_x * mean_x - mean_y * mean_y
     brightness = (2 * mean_x * mean_y + _C1) / (mean_x * mean_x + mean_y * mean_y + _C1)
-    structure = (2 * covariance + _C2) / (variance_x + variance_y + _C2)
+    structure = (2 * covariance + _C2) / (variances + _C2)
     return (brightness * structure).mean(dim=(1, 2, 3))
 
 
 def _window(x: Tensor) -> Tensor:
     """Mean under the Gaussian window at every place where it fits."""
-    offset = torch.arange(_WINDOW, dtype=x.dtype, device=x.device) - _WINDOW // 2
+    offset = torch.arange(_WINDOW, dtype=x.dtype) - _WINDOW // 2
     weights = torch.exp(-offset.square() / (2 * _SIGMA**2))
-    weights = weights / weights.sum()
-    channels = x.shape[1]
-    x = F.conv2d(x, weights.view(1, 1, -1, 1).expand(channels, -1, -1, -1), groups=channels)
-    return F.conv2d(x, weights.view(1, 1, 1, -1).expand(channels, -1, -1, -1), groups=channels)
+    # Sums of shifted images: on a CPU several times faster than a float64 convolution.
+    for dim in (-2, -1):
+        length = x.shape[dim] - _WINDOW + 1
+        total = torch.zeros_like(x.narrow(dim, 0, length))
+        for start, weight in enumerate((weights / weights.sum()).tolist()):
+            total.add_(x.narrow(dim, start, length), alpha=weight)
+        x = total
+    return x
 
 
 def _checked(a: Tensor, b: Tensor, crop: int) -> tuple[Tensor, Tensor]:
