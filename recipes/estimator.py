@@ -2,7 +2,7 @@
 
     python recipes/estimator.py PHOTOS --cache FOLDER -o estimator.safetensors [--minutes 12]
 
-It learns on patches of photos shrunk one to four times, and is measured on whole photos that it never saw: 24 of them,
+It learns on parts of photos shrunk one to four times, and is measured on whole photos that it never saw: 24 of them,
 each clean and with every degradation of the tasks. Needs no GPU.
 """
 
@@ -28,6 +28,7 @@ from adair.inspect.samples import MARGIN, make_samples
 from adair.train.photos import PhotoStore, open_store
 
 HELD_OUT = 24
+PASSES = 20  # over the gathered features
 EXAM = {  # what held-out photos are given, and the kind that has to be found
     "clean": ("", None),
     "JPEG 95": ("jpeg(quality=95)", None),
@@ -42,10 +43,10 @@ EXAM = {  # what held-out photos are given, and the kind that has to be found
 }
 
 
-def clean_patches(store: PhotoStore, count: int, generator: torch.Generator) -> Tensor:
-    """Draw patches of photos shrunk by 1 to 4, which makes them as sharp as small photos are."""
-    side = PATCH + MARGIN
-    patches = np.empty((count, side, side, 3), np.uint8)
+def clean_parts(store: PhotoStore, count: int, generator: torch.Generator) -> Tensor:
+    """Draw square parts of photos shrunk by 1 to 4, which makes them as sharp as small photos are."""
+    side = 2 * PATCH + MARGIN
+    parts = np.empty((count, side, side, 3), np.uint8)
     chosen = torch.randint(len(store), (count,), generator=generator).tolist()
     for i, (index, draw) in enumerate(zip(chosen, torch.rand((count, 4), generator=generator).tolist(), strict=True)):
         photo = store.photo(index)
@@ -53,12 +54,17 @@ def clean_patches(store: PhotoStore, count: int, generator: torch.Generator) -> 
         factor = max(1.0, largest ** (1.3 * draw[0] - 0.3)) if largest > 1 else largest
         cut = int(side * factor)
         top, left = (int(at * (length - cut + 1)) for at, length in zip(draw[1:3], photo.shape[:2], strict=True))
-        patch = photo[top : top + cut, left : left + cut]
+        part = photo[top : top + cut, left : left + cut]
         if cut != side:
             filter_ = Image.Resampling.LANCZOS if draw[3] < 0.5 else Image.Resampling.BICUBIC
-            patch = np.asarray(Image.fromarray(patch).resize((side, side), filter_))
-        patches[i] = patch[:, ::-1] if draw[3] % 0.5 < 0.25 else patch
-    return torch.from_numpy(patches).permute(0, 3, 1, 2).float().div_(255)
+            part = np.asarray(Image.fromarray(part).resize((side, side), filter_))
+        parts[i] = part[:, ::-1] if draw[3] % 0.5 < 0.25 else part
+    return torch.from_numpy(parts).permute(0, 3, 1, 2).float().div_(255)
+
+
+def in_patches(parts: Tensor) -> Tensor:
+    """Cut every part (N, 3, 2 * PATCH, 2 * PATCH) into its four patches, (N, 4, 3, PATCH, PATCH)."""
+    return parts.unfold(2, PATCH, PATCH).unfold(3, PATCH, PATCH).flatten(2, 3).transpose(1, 2)
 
 
 def loss_of(odds: Tensor, severity: Tensor, present: Tensor, truth: Tensor) -> Tensor:
@@ -76,13 +82,13 @@ def train(store: PhotoStore, options: argparse.Namespace) -> tuple[Estimator, in
     estimator = estimator.requires_grad_(True).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(estimator.parameters(), lr=options.learning_rate, weight_decay=0.01)
     started, step, mean = time.process_time(), 0, 0.0
-    while (part := (time.process_time() - started) / (60 * options.minutes)) < 1:
+    while options.minutes and (part := (time.process_time() - started) / (60 * options.minutes)) < 1:
         rate = options.learning_rate * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * part)) + 1e-6
         optimizer.param_groups[0]["lr"] = rate
-        patches, present, truth = make_samples(clean_patches(store, options.batch, generator), generator)
+        parts, present, truth = make_samples(clean_parts(store, options.batch, generator), generator)
         with torch.autocast("cpu", torch.bfloat16):
-            odds, severity = estimator(patches.contiguous(memory_format=torch.channels_last))
-        loss = loss_of(odds.float(), severity.float(), present, truth)
+            odds, severity = estimator(in_patches(parts))
+        loss = loss_of(odds, severity, present, truth)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(estimator.parameters(), 1.0)
@@ -92,6 +98,42 @@ def train(store: PhotoStore, options: argparse.Namespace) -> tuple[Estimator, in
             right = ((odds > 0) == (present > 0)).float().mean(0).tolist()
             print(f"step {step} ({part:.0%}): loss {mean:.3f}, right {[round(r, 2) for r in right]}", file=sys.stderr)
     return estimator.eval(), step
+
+
+def refit(estimator: Estimator, store: PhotoStore, options: argparse.Namespace) -> int:
+    """Train the deciding layers anew on features of the finished convolutions; return the number of images.
+
+    The features are gathered once, so many passes over them cost next to nothing.
+    """
+    generator = torch.Generator().manual_seed(options.seed + 1)
+    features, present, truth = [], [], []
+    end = time.process_time() + 60 * options.refit_minutes
+    while time.process_time() < end:
+        parts, there, severity = make_samples(clean_parts(store, options.batch, generator), generator)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            features.append(estimator.features(in_patches(parts)))
+        present.append(there)
+        truth.append(severity)
+        if len(features) % 50 == 0:
+            print(f"{len(features) * options.batch} images gathered", file=sys.stderr)
+    data = [torch.cat(each).clone() for each in (features, present, truth)]
+    layers = [estimator.scale, estimator.hidden, estimator.verdict]
+    for layer in layers:
+        layer.reset_parameters()
+    parameters = [value for layer in layers for value in layer.requires_grad_(True).train().parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.05)
+    steps = PASSES * math.ceil(len(data[0]) / 64)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(PASSES):
+        for index in torch.randperm(len(data[0]), generator=generator).split(64):
+            seen, there, severity = (each[index] for each in data)
+            loss = loss_of(*estimator.decide(seen), there, severity)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    estimator.eval()
+    return len(data[0])
 
 
 def exam_images(store: PhotoStore) -> Iterator[np.ndarray]:
@@ -133,8 +175,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder for the decoded photos")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the file to write")
     parser.add_argument("--exclude", action="append", default=[], help="stem of a photo to leave out; repeat for more")
-    parser.add_argument("--minutes", type=float, default=12, help="time of one core")
-    parser.add_argument("--batch", type=int, default=32, help="patches a step")
+    parser.add_argument("--minutes", type=float, default=8, help="time of one core")
+    parser.add_argument("--refit-minutes", type=float, default=4, help="time of one core for the last layers")
+    parser.add_argument("--batch", type=int, default=16, help="parts of photos a step, four patches each")
     parser.add_argument("--width", type=int, default=24, help="channels of the first layers")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--start", type=Path, help="an estimator file to go on from, with another --seed")
@@ -143,6 +186,7 @@ def main() -> None:
     torch.set_num_threads(1)
     seen, unseen = open_store(options.photos, options.cache, options.exclude).split(HELD_OUT)
     estimator, steps = train(seen, options)
+    gathered = refit(estimator, seen, options)
     save_estimator(options.output, estimator)
     figures = examine(estimator, unseen)
     for name, row in figures.items():
@@ -152,6 +196,7 @@ def main() -> None:
         "steps": steps,
         "batch": options.batch,
         "minutes": options.minutes,
+        "images of the refit": gathered,
         "seed": options.seed,
         "parameters": sum(value.numel() for value in estimator.parameters()),
     }

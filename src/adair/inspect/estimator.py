@@ -15,17 +15,19 @@ from adair.inspect.kinds import KINDS
 from adair.weights import bundled_estimator, check_tensors, read_header, read_tensors, write_safetensors
 
 PATCH = 96  # side of the patches it was trained on
+BANDS = (24, 12)  # into so many frequencies, vertical and horizontal, the spectrum is gathered
+_FLOOR = 0.02  # added to the power, in 8-bit levels squared: a quarter of what rounding to 8 bits leaves
 
 
 class Estimator(nn.Module):
-    """Judges patches: for every kind of damage, whether it is there and how bad it is.
+    """Judges images by their patches: for every kind of damage, whether it is there and how bad it is.
 
-    It sees the colours and, amplified, what differs from the neighbours' mean, since faint noise and the rounding of
-    8 bits tell blur from softness. Convolutions at a half, a quarter and an eighth of the size follow; mean and
-    standard deviation over the patch go through two layers.
+    Two views of every patch: convolutions over its colours and, amplified, over what differs from the neighbours' mean,
+    since faint noise and the rounding to 8 bits tell blur from softness; and the power spectrum of its brightness,
+    where blur is a slope and enlargement a cliff. Both are averaged over the patches of an image; two layers decide.
 
     Args:
-        width: channels at half the size; a quarter has twice, an eighth three times as many.
+        width: channels of the convolutions at half the size; a quarter has twice, an eighth three times as many.
     """
 
     def __init__(self, width: int = 24) -> None:
@@ -37,24 +39,56 @@ class Estimator(nn.Module):
             nn.Conv2d(channels[i], size, 3, stride=2 if i in (2, 4) else 1, padding=1) for i, size in enumerate(sizes)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(size) for size in sizes)
-        self.hidden = nn.Linear(6 * width, 3 * width)
-        self.verdict = nn.Linear(3 * width, 2 * len(KINDS))
+        features = 6 * width + 2 * BANDS[0] * BANDS[1]
+        self.scale = nn.BatchNorm1d(features)
+        self.hidden = nn.Linear(features, 4 * width)
+        self.verdict = nn.Linear(4 * width, 2 * len(KINDS))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Judge patches (N, 3, H, W), sides multiples of 8.
+        """Judge images, each a set of patches (N, patches, 3, H, W), sides multiples of 8 and 48 at least.
 
         Returns:
             (N, 5) each, kinds in the order of `KINDS`: log-odds that the damage is there, and its severity (see `Kind`)
             if it is.
         """
+        return self.decide(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What is seen of images (N, patches, 3, H, W), (N, features)."""
+        patches = x.flatten(0, 1)
+        shapes = self._convolved(patches).unflatten(0, x.shape[:2]).float().mean(1)
+        with torch.autocast(x.device.type, enabled=False):
+            power = _spectrum(patches.float()).unflatten(0, x.shape[:2])
+            # Textured patches rule the mean, flat ones the mean of the logarithms.
+            return torch.cat([shapes, power.mean(1).log(), power.log().mean(1)], 1)
+
+    def decide(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-odds and severities, (N, 5) each, from what is seen."""
+        with torch.autocast(features.device.type, enabled=False):
+            odds, severity = self.verdict(F.relu(self.hidden(self.scale(features)))).chunk(2, 1)
+        return odds, severity
+
+    def _convolved(self, x: Tensor) -> Tensor:
+        """Mean and standard deviation of every feature over the patch."""
         detail = x - F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
         x = F.pixel_unshuffle(torch.cat([x - 0.5, torch.asinh(detail * 128)], 1), 2)
+        x = x.contiguous(memory_format=torch.channels_last)
         for i, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             y = F.relu(norm(layer(x)))
             x = x + y if i % 2 else y
-        x = torch.cat([x.mean((2, 3)), x.var((2, 3), correction=0).add(1e-4).sqrt()], 1)
-        odds, severity = self.verdict(F.relu(self.hidden(x))).chunk(2, 1)
-        return odds, severity
+        return torch.cat([x.mean((2, 3)), x.var((2, 3), correction=0).add(1e-4).sqrt()], 1)
+
+
+def _spectrum(x: Tensor) -> Tensor:
+    """Power of the brightness of patches (N, 3, H, W) in `BANDS`, (N, bands), in 8-bit levels squared."""
+    height, width = x.shape[-2:]
+    gray = 255 * x.mean(1)
+    down, across = (torch.hann_window(side, periodic=False, device=x.device) for side in (height, width))
+    window = down.view(-1, 1) * across
+    spectrum = torch.fft.rfft2((gray - gray.mean((1, 2), keepdim=True)) * window, norm="ortho")
+    # Vertical frequencies from the lowest negative to the highest positive; the last horizontal one has no pair.
+    power = spectrum.abs().square().roll(height // 2, 1)[:, :, : width // 2]
+    return F.adaptive_avg_pool2d(power.unsqueeze(1), BANDS).flatten(1) + _FLOOR
 
 
 def save_estimator(path: str | os.PathLike[str], estimator: Estimator, card: Mapping[str, Any] | None = None) -> None:

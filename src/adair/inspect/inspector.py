@@ -12,8 +12,6 @@ from adair.inspect.estimator import PATCH, Estimator, load_estimator
 from adair.inspect.kinds import KINDS, Kind
 from adair.inspect.patches import choose_patches
 
-SURE = 30.0  # log-odds beyond which nothing becomes surer
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -45,10 +43,7 @@ class Inspector:
 
     @torch.inference_mode()
     def inspect(self, pixels: npt.NDArray[Any]) -> tuple[Finding, ...]:
-        """Judge an image from up to 24 patches.
-
-        The log-odds of the patches are averaged (a patch that shows nothing of a damage says about nothing); the level
-        is the mean of the patches, each with the weight of its belief that the damage is there.
+        """Judge an image by up to 24 patches of it.
 
         Args:
             pixels: (H, W, 1 or 3), uint8, uint16 or float (0..1, beyond it for noise that nobody clipped).
@@ -56,9 +51,7 @@ class Inspector:
         Returns:
             A finding for each of `KINDS`, the most probable first.
         """
-        odds, severity = self.estimator(choose_patches(pixels, PATCH))
-        weight = odds.sigmoid() + 1e-6
-        levels = ((severity * weight).sum(0) / weight.sum(0)).clamp(0, 1).tolist()
-        chances = odds.mean(0).clamp(-SURE, SURE).sigmoid().tolist()
+        odds, severity = self.estimator(choose_patches(pixels, PATCH).unsqueeze(0))
+        chances, levels = odds[0].sigmoid().tolist(), severity[0].clamp(0, 1).tolist()
         found = [Finding(k, p, k.level(s)) for k, p, s in zip(KINDS, chances, levels, strict=True)]
         return tuple(sorted(found, key=lambda finding: -finding.probability))
