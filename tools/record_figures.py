@@ -60,7 +60,8 @@ def main() -> None:
     print("| --- | --- | --- | ---: | ---: | ---: | --- |")
     for entry in entries:
         numbers = " | ".join(f"{entry[column]:.2f}" for column in ("input", "foundation", "adapter"))
-        print(f"| {entry['task']} | {entry['dataset']} | {entry['setting']} | {numbers} | {entry['published'] or '-'} |")
+        place = " | ".join(entry[column] for column in ("task", "dataset", "setting"))
+        print(f"| {place} | {numbers} | {entry['published'] or '-'} |")
     print()
     for protocol in dict.fromkeys(f"{entry['task']}: {entry['protocol']}" for entry in entries):
         print(f"- {protocol}.")
