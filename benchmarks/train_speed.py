@@ -147,6 +147,7 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
             patches=((0.0, options.patch),),
             precision=precision.dtype,
             validate_steps=10**9,
+            optimiser="adamw",  # as in the plain loop
             compile=options.compile or variant == "compile",
         )
         watch = Stopwatch(options, device, time_parts)

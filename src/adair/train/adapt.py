@@ -49,7 +49,7 @@ def adapt(
         task: what the file calls its task.
         foundation: the frozen network; its weights are not touched.
         photos: clean photos; some are held out for validation.
-        plan: recipe, steps, schedule and so on.
+        plan: recipe, steps, optimiser, schedule and so on.
         output: the adapter file, written when the run ends or stops.
         kind: "merge" or "conv".
         options: of the kind; none: the largest that fits the size that bundled adapters may have.

@@ -1,4 +1,4 @@
-"""The training loop, one for foundations and adapters: clean patches, a recipe to undo, L1, AdamW, averaged weights."""
+"""The training loop, one for foundations and adapters: clean patches, a recipe to undo, L1, averaged weights."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Trainer:
         self.forward, self.plan, self.exam, self.checkpoint = compiled(forward, plan.compile), plan, exam, checkpoint
         self.watch, self.tell, self.processes = watch, tell, processes or Processes()
         self.facts = json.loads(json.dumps(facts))  # as a checkpoint gives them back: lists, not tuples
-        self.state = State(parameters, plan.weight_decay, plan.average)
+        self.state = State(parameters, plan.weight_decay, plan.average, plan.optimiser == "muon", plan.precision)
         self.device = self.state.device
         if plan.batch < self.processes.count:
             raise AdairError(f"batch {plan.batch} leaves some of {self.processes.count} processes without a patch")
@@ -170,7 +170,7 @@ class Trainer:
         plan, report = self.plan, self.report
         clean, degraded = self.batches.make(report.step, plan.patch(report.progress))
         loss = (self._restore(degraded) - clean).abs().mean() * (len(clean) / plan.batch)
-        self.state.optimiser.zero_grad(set_to_none=True)
+        self.state.forget_gradients()
         loss.backward()
         loss = loss.detach()
         gradients = [parameter.grad for parameter in self.state.parameters.values() if parameter.grad is not None]

@@ -23,7 +23,8 @@ class Plan:
         steps: length of the run in optimiser steps.
         batch: patches a step, over all processes.
         patches: progressive patch sizes: (progress from which it holds, side in pixels), first from 0.
-        weight_decay: AdamW's.
+        optimiser: "muon" (for matrices; AdamW for the rest) or "adamw".
+        weight_decay: share of a weight that a step at learning rate 1 would take away.
         clip: largest norm of the gradient.
         average: decay of the exponential moving average of the weights, a step.
         precision: precision of the forward pass (weights and optimiser stay in float32).
@@ -41,6 +42,7 @@ class Plan:
     steps: int
     batch: int = 16
     patches: tuple[tuple[float, int], ...] = ((0.0, 64),)
+    optimiser: str = "muon"
     weight_decay: float = 0.0
     clip: float = 1.0
     average: float = 0.999
@@ -57,6 +59,8 @@ class Plan:
         for name in ("steps", "batch", "validate_steps"):
             if getattr(self, name) < 1:
                 raise AdairError(f"{name} {getattr(self, name)} must be at least 1")
+        if self.optimiser not in ("muon", "adamw"):
+            raise AdairError(f"--optimiser {self.optimiser}: choose muon or adamw")
         if self.by_time and self.max_minutes is None:
             raise AdairError("a schedule by time needs --max-minutes to end at")
         if self.max_minutes is not None and self.max_minutes <= 0:

@@ -1,0 +1,108 @@
+"""Muon: which weights it takes, what its steps look like, and that a run with it can be resumed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from adair.errors import AdairError
+from adair.train.muon import LIKE_ADAM, Muon, orthogonal, suits
+from adair.train.state import State
+
+
+@given(rows=st.integers(1, 40), columns=st.integers(1, 40), scale=st.floats(1e-4, 1e4), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=25)
+def test_directions_stay_and_sizes_become_alike(rows: int, columns: int, scale: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    shorter = min(rows, columns)
+    left = torch.linalg.qr(torch.randn(rows, shorter, generator=generator))[0]
+    right = torch.linalg.qr(torch.randn(columns, shorter, generator=generator))[0]
+    values = torch.linspace(0.2, 1, shorter)
+    result = orthogonal((left * values * scale) @ right.mT)
+    core = left.mT @ result @ right
+    assert result.shape == (rows, columns)
+    torch.testing.assert_close(core, core.diag().diag(), atol=1e-3, rtol=0)
+    assert core.diag().min() > 0.3 and core.diag().max() < 1.3
+    assert core.diag().max() / core.diag().min() < 5  # as given
+
+
+def test_zero_stays_zero() -> None:
+    assert torch.equal(orthogonal(torch.zeros(9, 12)), torch.zeros(9, 12))
+
+
+@pytest.mark.parametrize(
+    ("shape", "taken"),
+    [
+        ((64, 32, 1, 1), True),
+        ((512, 17), True),  # a factor of a low-rank adapter
+        ((512, 256, 2, 2), False),  # too dear
+        ((32, 1, 3, 3), False),  # depthwise
+        ((32, 3, 3, 3), False),  # first layer: colours are no directions to treat alike
+        ((64,), False),
+        ((), False),
+    ],
+)
+def test_takes_matrices_that_mix_channels(shape: tuple[int, ...], taken: bool) -> None:
+    assert suits(torch.zeros(shape)) is taken
+
+
+def test_a_step_is_as_long_as_the_learning_rate_says() -> None:
+    weight = nn.Parameter(torch.zeros(16, 8, 2, 2).to(memory_format=torch.channels_last))
+    optimiser = Muon([weight], 0.0, torch.float32)
+    for group in optimiser.param_groups:
+        group["lr"] = 0.1
+    weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)) * 1e-3
+    optimiser.step()
+    length = float(weight.detach().square().mean().sqrt())
+    assert length == pytest.approx(0.1 * LIKE_ADAM, rel=0.35)
+    assert float((weight.detach() * weight.grad).sum()) < 0  # downhill
+
+
+def test_weights_decay() -> None:
+    weight = nn.Parameter(torch.ones(8, 8))
+    optimiser = Muon([weight], 0.5, torch.float32)
+    for group in optimiser.param_groups:
+        group["lr"] = 0.1
+    weight.grad = torch.zeros(8, 8)
+    optimiser.step()
+    torch.testing.assert_close(weight.detach(), torch.full((8, 8), 0.95))
+
+
+def _network() -> dict[str, nn.Parameter]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(8, 16, 1), nn.Conv2d(16, 8, 3, padding=1))
+    return dict(model.named_parameters())
+
+
+def _train(state: State, steps: range) -> None:
+    for step in steps:
+        generator = torch.Generator().manual_seed(step)
+        for parameter in state.parameters.values():
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+        state.update(1e-2, step + 1)
+
+
+@pytest.mark.parametrize("muon", [True, False])
+def test_a_state_goes_on_as_if_never_interrupted(muon: bool) -> None:
+    whole, first, second = (State(_network(), 0.0, 0.9, muon) for _ in range(3))
+    _train(whole, range(6))
+    _train(first, range(3))
+    second.load({name: tensor.clone() for name, tensor in first.tensors().items()}, 3)
+    _train(second, range(3, 6))
+    for name, tensor in whole.tensors().items():
+        assert torch.equal(tensor, second.tensors()[name]), name
+
+
+def test_matrices_keep_one_moment() -> None:
+    names = set(State(_network(), 0.0, 0.9, muon=True).tensors())
+    assert "first_moment.0.weight" in names and "second_moment.0.weight" not in names
+    assert "second_moment.0.bias" in names
+
+
+def test_checkpoint_of_another_optimiser_is_refused() -> None:
+    state = State(_network(), 0.0, 0.9, muon=False)
+    with pytest.raises(AdairError, match=r"second_moment.*--optimiser"):
+        state.load(State(_network(), 0.0, 0.9, muon=True).tensors(), 1)
