@@ -64,6 +64,7 @@ def run(*words: str) -> int:
     [
         (["denoize"], "unknown suite 'denoize'; did you mean 'denoise'?"),
         (["denoise", "--dataset", "Kodak"], "unknown test set 'Kodak'; did you mean 'Kodak24'?"),
+        (["denoise", "--setting", "sigma 26"], "unknown setting 'sigma 26'; did you mean 'sigma 25'?"),
         (["denoise", "--method", "foundatoin"], "unknown method 'foundatoin'; did you mean 'foundation'?"),
         (["sr"], "data: holds none of the test sets; Set5: adair data fetch Set5 --into data"),
         (["denoise", "--json", "foundation.safetensors"], "foundation.safetensors: does not hold rows"),
@@ -87,6 +88,13 @@ def test_what_is_skipped_is_named_and_seen_in_the_exit_code(
     assert run("denoise", "--limit", "1", *OURS) == 0  # the third file is beyond the limit
     assert run("denoise", "--method", "input", *OURS[4:]) == 1
     assert capsys.readouterr().err.count("c.png: is not an image") == 1
+
+
+def test_one_setting_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert run("denoise", "--setting", "sigma 25", "--json", "rows.json", *OURS[:2], *OURS[4:]) == 0
+    rows = json.loads((folder / "rows.json").read_text())
+    assert [(row["setting"], row["method"]) for row in rows] == [("sigma 25", "input")]
 
 
 def test_published_rows_alone(

@@ -21,9 +21,9 @@ Plan = list[tuple[Setting, list[Method]]]
 
 
 def choose_settings(
-    data: Path, suites: Sequence[str] = (), datasets: Sequence[str] = ()
+    data: Path, suites: Sequence[str] = (), datasets: Sequence[str] = (), names: Sequence[str] = ()
 ) -> tuple[list[Setting], list[str]]:
-    """Settings of ``suites`` on ``datasets`` (all if none is named) that ``data`` has the images for.
+    """Settings of ``suites`` on ``datasets`` with ``names`` (all if none is named) that ``data`` has the images for.
 
     Returns:
         The settings, and the names of test sets that are missing.
@@ -35,6 +35,8 @@ def choose_settings(
     wanted = [setting for suite in suites or SUITES for setting in SUITES[suite]]
     _check("test set", datasets, {setting.dataset for setting in wanted})
     wanted = [setting for setting in wanted if not datasets or setting.dataset in datasets]
+    _check("setting", names, {setting.name for setting in wanted})
+    wanted = [setting for setting in wanted if not names or setting.name in names]
     there = {name: (data / dataset(name).folder).is_dir() for name in {setting.dataset: None for setting in wanted}}
     missing = [name for name, present in there.items() if not present]
     if not any(there.values()):

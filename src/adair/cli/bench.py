@@ -27,6 +27,9 @@ def bench(
     data: Annotated[Path, typer.Option(help="Folder of test sets, one folder each.")] = Path("data"),
     listed: Annotated[bool, typer.Option("--list", help="Show suites, test sets and other tools at hand.")] = False,
     dataset: Annotated[list[str] | None, typer.Option(help="Only this test set; repeat for more.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option(help='Only this one, such as "sigma 25" or x2; repeat for more.')
+    ] = None,
     method: Annotated[
         list[str] | None, typer.Option(help="Only this one, or: input, ours, peers, published; repeat for more.")
     ] = None,
@@ -64,7 +67,7 @@ def bench(
     if listed:
         _list(data)
         return
-    settings, missing = choose_settings(data, suites or [], dataset or [])
+    settings, missing = choose_settings(data, suites or [], dataset or [], setting or [])
     for path in (markdown, plots):
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
@@ -74,9 +77,9 @@ def bench(
     with _progress(plan) as progress:
         run = Bench(data, journal, restorer, _say, progress, limit)
         rows: list[Row] = []
-        for setting, methods in plan:
-            rows += run.run(setting, methods)
-            rows += published(setting) if not method or PUBLISHED in method else []
+        for one, methods in plan:
+            rows += run.run(one, methods)
+            rows += published(one) if not method or PUBLISHED in method else []
     journal.add(rows)
     print_rows(rows)
     for name in missing:
