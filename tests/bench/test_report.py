@@ -71,6 +71,13 @@ def test_a_row_without_a_number_is_no_obstacle() -> None:
     assert "| foundation |  / 0.8000 |" in as_markdown(DENOISE, rows, {}, {})
 
 
+def test_rows_of_one_setting_stand_together(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows([row(method, 20, setting) for method in ("input", "foundation") for setting in ("a, Y", "a, RGB")])
+    lines = capsys.readouterr().out.splitlines()[1:5]
+    assert ["input" in line for line in lines] == [True, False, True, False]
+    assert "a, Y" in lines[0] and "a, RGB" in lines[2]
+
+
 def test_the_table_in_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     print_rows(ROWS)
     text = capsys.readouterr().out

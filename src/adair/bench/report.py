@@ -43,7 +43,8 @@ def print_rows(rows: Sequence[Row]) -> None:
     for name in ("PSNR", "SSIM", "s/MP", "MB", "images", "protocol"):
         table.add_column(name, justify="right")
     before: tuple[str, str] | None = None
-    for row in rows:
+    places = list(dict.fromkeys((row.suite, row.dataset, row.setting) for row in rows))
+    for row in sorted(rows, key=lambda row: places.index((row.suite, row.dataset, row.setting))):
         place = (row.dataset, row.setting)
         if before and before != place:
             table.add_section()
