@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -240,3 +241,14 @@ def test_the_meter_sees_memory_that_a_call_takes() -> None:
             torch.ones(megabytes * 250_000)
     assert meter.seconds > 0
     assert meter.peak_mb is None or 30 < meter.peak_mb < 60
+
+
+def test_the_meter_of_one_thread_does_not_count_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {}
+    for threads in (1, 2):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        meter = Meter(torch.device("cpu"))
+        with meter.watch():
+            time.sleep(0.2)
+        seconds[threads] = meter.seconds
+    assert seconds[1] < 0.1 < seconds[2]

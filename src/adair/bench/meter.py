@@ -26,6 +26,9 @@ class Meter:
     allocated there, else the peak resident size that Linux keeps, which is set back before each call; memory that
     the C library keeps for reuse is given back first. Elsewhere it is not known.
 
+    With one thread on a CPU, seconds are those of the processor, which other work on the machine hardly changes; else
+    they are those of the clock.
+
     Args:
         device: where the method works.
     """
@@ -33,6 +36,7 @@ class Meter:
     def __init__(self, device: torch.device) -> None:
         self._cuda = device if device.type == "cuda" else None
         self.seconds = 0.0
+        self._clock = time.process_time if alone(device) else time.perf_counter
         self._most: int | None = None
         _give_back()
         self._before = self._held()
@@ -46,11 +50,11 @@ class Meter:
     def watch(self) -> Iterator[None]:
         """Measure what happens inside."""
         known = self._reset()
-        started = time.perf_counter()
+        started = self._clock()
         yield
         if self._cuda:
             torch.cuda.synchronize(self._cuda)
-        self.seconds += time.perf_counter() - started
+        self.seconds += self._clock() - started
         if known and self._before is not None:
             self._most = max(self._most or 0, self._peak() - self._before, 0)
 
@@ -72,10 +76,15 @@ class Meter:
         return True
 
 
+def alone(device: torch.device) -> bool:
+    """Whether a single thread does the work."""
+    return device.type == "cpu" and torch.get_num_threads() == 1
+
+
 def machine(device: torch.device, precision: str) -> str:
     """What measures, in one line."""
     threads = torch.get_num_threads()
-    cpu = f"{cpu_name()}, {threads} thread{'s' if threads > 1 else ''}"
+    cpu = f"{cpu_name()}, {threads} threads" if threads > 1 else f"{cpu_name()}, 1 thread, processor time"
     where = f"{torch.cuda.get_device_name(device)} (peers: {cpu})" if device.type == "cuda" else cpu
     return f"{where}, {precision}, torch {torch.__version__}, adair {__version__}"
 

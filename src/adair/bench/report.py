@@ -19,7 +19,8 @@ Measured with `adair bench`. Rows in *italics* are copied from papers and were n
 PSNR of each setting is **bold**.
 
 - A cell holds PSNR in dB and SSIM (Gaussian window 11x11, sigma 1.5, where it fits), both means over the images.
-- s/MP: seconds for a megapixel of the result, without reading, writing and scoring.
+- s/MP: seconds for a megapixel of the result, without reading, writing and scoring; the processor's where one thread
+  works, else the clock's.
 - MB: most memory that restoring took, beyond Python, libraries and weights that were already loaded.
 
 Make the page again with

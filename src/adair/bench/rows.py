@@ -23,7 +23,7 @@ class Row:
         psnr, ssim: means over the images, in dB and up to 1; None where they cannot be given.
         protocol: how it was measured; of a published figure, where it stands.
         images: how many images.
-        seconds_per_megapixel: time of restoring, of the result's pixels; without reading, writing and scoring.
+        seconds_per_megapixel: time of restoring, of the result's pixels; see `Meter`.
         peak_mb: most memory that restoring took, see `Meter`.
         published: whether the figure was copied from a paper instead of measured.
         kind: "input", "ours", "peer" or "published".
