@@ -225,6 +225,16 @@ def test_images_smaller_than_the_border(data: Path, ours: Ours) -> None:
     assert "bad.png" in run.problems[0] and "border of 2" in run.problems[0]
 
 
+def test_tools_of_an_earlier_run_stay_on_the_page(data: Path, ours: Ours, tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    (tool,) = bench(data, ours, path).run(NOISY, [Counter().method()])
+    bench(data, ours, path, limit=1).run(NOISY, [Counter().method(name="of one image")])
+    own = bench(data, ours, path).run(NOISY, own_methods(NOISY, *ours))
+    assert Journal(path).elsewhere(own) == [tool]
+    assert Journal(path).elsewhere([*own, tool]) == []
+    assert Journal(path).elsewhere([replace(own[0], setting="sigma 50")]) == []
+
+
 def test_equal_images_have_no_finite_psnr(data: Path, ours: Ours, tmp_path: Path) -> None:
     setting = Setting("unseen", "CBSD68", "nothing", Degraded("banding(levels=256)"), (RGB,))
     (row,) = bench(data, ours, tmp_path / "rows.json").run(setting, own_methods(setting, ours[0], {})[:1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -82,6 +82,18 @@ class Journal:
         """The row that measured just what ``like`` would measure, if there is one."""
         row = self._rows.get(like.place)
         return row if row is not None and row.identity == like.identity else None
+
+    def elsewhere(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows of other tools that were measured just as ``rows`` were, but in an earlier run with more tools at hand."""
+        same = {(row.suite, row.dataset, row.setting, row.limit, row.protocol, row.present) for row in rows}
+        known = {row.place for row in rows}
+        return [
+            row
+            for row in self._rows.values()
+            if row.kind == "peer"
+            and row.place not in known
+            and (row.suite, row.dataset, row.setting, row.limit, row.protocol, row.present) in same
+        ]
 
     def add(self, rows: Iterable[Row]) -> None:
         """Keep rows; the file is whole before and after."""

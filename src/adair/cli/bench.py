@@ -80,6 +80,7 @@ def bench(
         for one, methods in plan:
             rows += run.run(one, methods)
             rows += published(one) if not method or PUBLISHED in method else []
+    rows += [] if method else journal.elsewhere(rows)
     journal.add(rows)
     print_rows(rows)
     for name in missing:
