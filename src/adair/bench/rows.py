@@ -84,7 +84,7 @@ class Journal:
         return row if row is not None and row.identity == like.identity else None
 
     def elsewhere(self, rows: Sequence[Row]) -> list[Row]:
-        """Rows of other tools that were measured just as ``rows`` were, but in an earlier run with more tools at hand."""
+        """Rows of other tools that were measured just as ``rows``, in an earlier run that had them at hand."""
         same = {(row.suite, row.dataset, row.setting, row.limit, row.protocol, row.present) for row in rows}
         known = {row.place for row in rows}
         return [
