@@ -2,20 +2,26 @@
 
 from adair.adapters.adapted import AdaptedModel
 from adair.adapters.adapter import Adapter
+from adair.adapters.combine import STRONGEST, check_strength, combine
 from adair.adapters.create import create_adapter
 from adair.adapters.files import LoadedAdapter, load_adapter, save_adapter
 from adair.adapters.kinds import KINDS
+from adair.adapters.merging import merge_files
 from adair.adapters.size import BUDGET, file_bytes, options_within
 
 __all__ = [
     "BUDGET",
     "KINDS",
+    "STRONGEST",
     "AdaptedModel",
     "Adapter",
     "LoadedAdapter",
+    "check_strength",
+    "combine",
     "create_adapter",
     "file_bytes",
     "load_adapter",
+    "merge_files",
     "options_within",
     "save_adapter",
 ]

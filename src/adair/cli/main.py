@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": "Say what this machine has and how adair will use it.",
     "pretrain": "Train a foundation on clean photos.",
     "adapt": "Train an adapter for your own kind of damage.",
+    "merge": "Merge adapters into one file that acts like their blend.",
     "bench": "Measure on the test sets of the field, beside other tools.",
     "data": "List and fetch public test and training sets.",
     "compare": "Measure how an image differs from a reference, and show it.",

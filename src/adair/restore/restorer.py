@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from adair.errors import AdairError
 from adair.hardware import choose_device, choose_layout, choose_precision, memory_available, tune_allocator
 from adair.inspect import Advice, Inspector, Plan, advise, load_estimator
 from adair.restore.deploy import Deployment, bytes_per_pixel
+from adair.restore.ensemble import Network, self_ensemble
 from adair.restore.picture import WHITE, Planes, open_picture
 from adair.restore.region import enlarge, region
 from adair.restore.tasks import AUTO, FOUNDATION, check_scale, parse_task
@@ -29,6 +31,16 @@ Progress = Callable[[int, int], None]
 
 CPU_BUDGET = 2**30  # bytes for one tile: larger tiles are hardly faster and the machine has other things to do
 MOST_TILES_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How an image is restored, whatever the task: see `Restorer.restore`."""
+
+    scale: int
+    strength: float
+    tile: int | None
+    ensemble: bool
 
 
 class Restorer:
@@ -116,6 +128,7 @@ class Restorer:
         strength: float = 1.0,
         tile: int | None = None,
         progress: Progress | None = None,
+        ensemble: bool = False,
     ) -> Picture:
         """Restore an image; the result is of the kind that came in.
 
@@ -125,27 +138,35 @@ class Restorer:
             image: PIL.Image, array (H, W) or (H, W, C) of uint8, uint16 or float, tensor (N, C, H, W) of floats, or
                 an `ImageFile`; RGB or gray, with or without alpha; floats in 0..1. Floats outside (unclipped noise)
                 are taken as they are; the result is clamped.
-            task: one of `tasks`; a blend such as {"denoise": 0.7, "dejpeg": 0.3} (strengths of the adapters; also
-                written "denoise=0.7,dejpeg=0.3"); "foundation" for the frozen network alone; or "auto" for what
-                `inspect` advises, which never changes the size and may be nothing: then ``image`` itself is returned.
+            task: one of `tasks`; a blend such as {"denoise": 0.7, "dejpeg": 0.3} (also written
+                "denoise=0.7,dejpeg=0.3") of adapters with strengths from 0 to 2: how much of each adapter is added to
+                the foundation, 1 as trained; "foundation" for the frozen network alone; or "auto" for what `inspect`
+                advises, which never changes the size and may be nothing: then ``image`` itself is returned.
             scale: 2, 3 or 4, only for "sr", which enlarges twice unless told otherwise; 1 if the image was enlarged
                 before and is to keep its size.
-            strength: how much of the correction is applied: 0 gives the image itself (for "sr" the bicubic
-                enlargement), 1 the network's result, values between a mix of the two.
+            strength: how much of the whole correction is applied, 0 to 1: the result is the mix
+                ``image + strength * (restored - image)`` of every pixel. 0 returns ``image`` itself (for "sr" its
+                bicubic enlargement) without running the network.
             tile: side in pixels of the square tiles in which large images are restored; None chooses by the memory at
                 hand, 0 restores the whole image at once.
             progress: called with tiles done and tiles in all.
+            ensemble: restore every tile in all eight flips and quarter turns and take the mean: a little better, and
+                eight times as long.
 
         Raises:
             AdairError: an unknown task, a bad scale, strength, tile or image, or not enough memory.
         """
         blend, times = self._checked(task, scale, strength, tile)
         planes, close = open_picture(image)
+        if strength == 0:
+            untouched: Picture = image if times == 1 else close([_enlarged(one, times) for one in planes])
+            return untouched
         plans = [self._advise(one).plan for one in planes] if task == AUTO else [(blend,)] * len(planes)
         if not any(plans):
             return image
+        way = _Way(times, strength, tile, ensemble)
         restored: Picture = close(
-            [self._follow(plan, one, strength, times, tile, progress) for plan, one in zip(plans, planes, strict=True)]
+            [self._follow(plan, one, way, progress) for plan, one in zip(plans, planes, strict=True)]
         )
         return restored
 
@@ -191,14 +212,14 @@ class Restorer:
             self._inspector = Inspector()
         return advise(self._inspector.inspect(planes.pixels), self.tasks)
 
-    def _follow(
-        self, plan: Plan, planes: Planes, strength: float, scale: int, tile: int | None, progress: Progress | None
-    ) -> Planes:
+    def _follow(self, plan: Plan, given: Planes, way: _Way, progress: Progress | None) -> Planes:
         """Apply the blends of a plan one after the other; progress counts the tiles of all."""
+        planes = given
         for step, blend in enumerate(plan):
-            network = self._correct(self._network(blend), strength)
+            network = self._laid_out(self._network(blend))
             shown = progress and partial(_of_all, progress, step, len(plan))
-            planes = self._restore_planes(planes, network, scale, tile, shown)
+            last = step == len(plan) - 1
+            planes = self._restore_planes(planes, network, way, given if last else None, shown)
         return planes
 
     def _network(self, blend: dict[str, float]) -> nn.Module:
@@ -211,39 +232,39 @@ class Restorer:
             self._current = blend, self._deployment.network(adapters)
         return self._current[1]
 
-    def _correct(self, network: nn.Module, strength: float) -> Callable[[Tensor], Tensor]:
-        def correct(x: Tensor) -> Tensor:
+    def _laid_out(self, network: nn.Module) -> Network:
+        def run(x: Tensor) -> Tensor:
             restored: Tensor = network(x.contiguous(memory_format=self._layout.memory_format))
-            return restored if strength == 1 else x + strength * (restored - x)
+            return restored
 
-        return correct
+        return run
 
     @torch.inference_mode()
     def _restore_planes(
-        self,
-        planes: Planes,
-        network: Callable[[Tensor], Tensor],
-        scale: int,
-        tile: int | None,
-        progress: Progress | None,
+        self, planes: Planes, network: Network, way: _Way, given: Planes | None, progress: Progress | None
     ) -> Planes:
+        """Restore ``planes``; mix the result with ``given``, the user's image, where the strength is below 1."""
         source, white = planes.pixels, WHITE[planes.pixels.dtype]
-        height, width = source.shape[0] * scale, source.shape[1] * scale
+        height, width = source.shape[0] * way.scale, source.shape[1] * way.scale
         result: npt.NDArray[Any] = np.empty((height, width, source.shape[2]), source.dtype)
 
         def fetch(top: int, left: int, bottom: int, right: int) -> Tensor:
-            x = region(source, scale, (top, left, bottom, right), self.device)
+            x = region(source, way.scale, (top, left, bottom, right), self.device)
             return x.expand(-1, 3, -1, -1)
 
         def store(top: int, lines: Tensor) -> None:
-            lines = lines.clamp_(0, 1).mul_(white)
+            lines = lines.clamp_(0, 1)
             lines = lines if source.shape[2] == 3 else lines.mean(0, keepdim=True)
-            values = lines.permute(1, 2, 0).numpy()
+            if given is not None and way.strength < 1:
+                box = (top, 0, top + lines.shape[1], width)
+                before = region(given.pixels, way.scale, box, torch.device("cpu"))[0]
+                lines = before.lerp(lines, way.strength).clamp_(0, 1)
+            values = lines.mul_(white).permute(1, 2, 0).numpy()
             result[top : top + len(values)] = values if white == 1.0 else np.rint(values, out=values)
 
-        tiler = Tiler(network, *self._sizes(height, width, tile))
+        tiler = Tiler(self_ensemble(network) if way.ensemble else network, *self._sizes(height, width, way.tile))
         tiler.run(height, width, fetch, store, progress)
-        return Planes(result, None if planes.alpha is None else enlarge(planes.alpha, scale))
+        return Planes(result, None if planes.alpha is None else enlarge(planes.alpha, way.scale))
 
     def _sizes(self, height: int, width: int, tile: int | None) -> tuple[tuple[int, int], int]:
         """Height and width of a tile, and how many go through the network together."""
@@ -260,3 +281,9 @@ class Restorer:
 
 def _of_all(progress: Progress, step: int, steps: int, done: int, total: int) -> None:
     progress(step * total + done, steps * total)
+
+
+def _enlarged(planes: Planes, scale: int) -> Planes:
+    """The bicubic enlargement alone."""
+    bands = [enlarge(band, scale) for band in np.moveaxis(planes.pixels, 2, 0)]
+    return Planes(np.dstack(bands), None if planes.alpha is None else enlarge(planes.alpha, scale))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Collection, Mapping
 
+from adair.adapters import check_strength
 from adair.errors import AdairError
 
 FOUNDATION = "foundation"  # the frozen network alone
@@ -22,21 +22,20 @@ def parse_task(task: str | Mapping[str, float], known: Collection[str]) -> dict[
         known: the names there are.
 
     Raises:
-        AdairError: an unknown name (the nearest is suggested), or a strength that is no finite number.
+        AdairError: no name, an unknown one (the nearest is suggested), or a strength that is no number from 0 to 2.
     """
     blend = _parse_blend(task) if isinstance(task, str) else dict(task)
     if not blend:
         raise AdairError(f"no task named; known: {', '.join([*known, AUTO, FOUNDATION])}")
-    for name, strength in blend.items():
+    for name in blend:
         if name == AUTO:
             raise AdairError(f"task '{AUTO}' chooses adapters and strengths itself; name it alone, or leave it out")
         if name not in known and name != FOUNDATION:
             near = difflib.get_close_matches(str(name), [*known, AUTO, FOUNDATION], n=1, cutoff=0.4)
             hint = f"did you mean '{near[0]}'? " if near else ""
             raise AdairError(f"unknown task '{name}'; {hint}known: {', '.join([*known, AUTO, FOUNDATION])}")
-        if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not math.isfinite(strength):
-            raise AdairError(f"task '{name}': strength {strength!r} is not a finite number")
-    return {name: float(strength) for name, strength in blend.items() if name != FOUNDATION}
+    strengths = {name: check_strength(name, strength) for name, strength in blend.items()}
+    return {name: strength for name, strength in strengths.items() if name != FOUNDATION}
 
 
 def check_scale(scale: int | None, tasks: Collection[str]) -> int:
@@ -60,6 +59,8 @@ def check_scale(scale: int | None, tasks: Collection[str]) -> int:
 
 
 def _parse_blend(text: str) -> dict[str, float]:
+    if not text.strip():
+        return {}
     if "=" not in text and "," not in text:
         return {text.strip(): 1.0}
     blend: dict[str, float] = {}

@@ -1,0 +1,74 @@
+"""``adair merge``: one adapter file that acts like a blend of several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adair.errors import AdairError
+
+
+def merge(
+    files: Annotated[
+        list[Path], typer.Argument(help="Adapter files, or names of bundled tasks.", metavar="ADAPTER...")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The new adapter file.")],
+    weights: Annotated[
+        str | None, typer.Option(help="Strength of each, as 0.7,0.3; default: equal, adding up to 1.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Name of the new task; default: the name of the file.")] = None,
+    rank: Annotated[
+        int | None, typer.Option(help="Rank of the result; default: exact if that keeps the file within 1.9 MB.")
+    ] = None,
+    foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Merge adapters into one file that acts like their blend.
+
+    Only adapters of kind merge can. Ranks add up. Where the file would be over 1.9 MB, or by --rank, the sum is cut to
+    a smaller rank; the relative error that this makes is printed and kept in the card.
+    """
+    from adair.adapters import save_adapter
+    from adair.adapters.merging import merge_files
+    from adair.cli.show import print_facts, print_json, size
+    from adair.restore.tasks import AUTO, FOUNDATION
+    from adair.weights import bundled_adapters, load_foundation
+
+    if output.exists() and not overwrite:
+        raise AdairError(f"{output}: exists; choose another name with -o, or replace it with --overwrite")
+    name = task or output.stem
+    if name in (AUTO, FOUNDATION):
+        raise AdairError(f"{output}: task name '{name}' is taken; choose another with --task")
+    bundled = bundled_adapters()
+    paths = [path if path.exists() else bundled.get(str(path), path) for path in files]
+    frozen = load_foundation(foundation)
+    merged = merge_files(paths, _numbers(weights, len(paths)), frozen, rank)
+    adapter = merged.combined.adapter
+    save_adapter(output, adapter, foundation_fingerprint=frozen.fingerprint, task=name, card=merged.card)
+
+    facts = {"file": str(output), "task": name, "bytes": output.stat().st_size, **merged.card["merged"]}
+    facts["licence"] = merged.card["licence"]
+    if as_json:
+        print_json(facts)
+        return
+    parents = facts.pop("parents")
+    exact_rank = facts.pop("exact_rank")
+    facts["bytes"] = f"{facts['bytes']:,} ({size(facts['bytes'])})"
+    facts["acts like"] = " + ".join(f"{parent['weight']:g} x {parent['task']}" for parent in parents)
+    if facts["rank"] < exact_rank:
+        facts["rank"] = f"{facts['rank']}; --rank {exact_rank} would be exact, in a larger file"
+    facts["use it"] = f"adair restore PHOTO --adapter {output} --task {name}"
+    print_facts(facts)
+
+
+def _numbers(text: str | None, count: int) -> list[float]:
+    """The weights that were given; equal ones by default."""
+    if text is None:
+        return [1 / count] * count
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise AdairError(f"--weights {text}: is no list of numbers; write one for each file, as 0.7,0.3") from None
