@@ -1,17 +1,15 @@
-"""Batches: what a step of training learns from, made from the photos, the recipe and the number of the step."""
+"""Batches: what a step of training learns from, made from the photos, the lesson and the number of the step."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
-from torch import Tensor
 
 from adair.degradations import Recipe
+from adair.train.lessons import Batch, Lesson, lesson_of
 from adair.train.patches import Patches
 from adair.train.photos import PhotoStore
-
-Batch = tuple[Tensor, Tensor]
 
 
 class Batches:
@@ -21,8 +19,8 @@ class Batches:
     room, a second thread cuts them in main memory and sends them, one step ahead.
 
     Args:
-        photos: clean photos to cut patches from.
-        recipe: the degradation to learn to undo.
+        photos: what to cut patches from.
+        recipe: the degradation to learn to undo, or another lesson.
         count: patches in a batch, over all processes. Each makes all of them and takes its part, so that what is
             learnt does not depend on their number.
         seed: every patch and degradation follows from it and from the step.
@@ -35,7 +33,7 @@ class Batches:
     def __init__(
         self,
         photos: PhotoStore,
-        recipe: Recipe,
+        recipe: Recipe | Lesson,
         count: int,
         seed: int,
         device: torch.device,
@@ -44,7 +42,7 @@ class Batches:
         ahead: bool | None = None,
     ) -> None:
         self.patches = Patches(photos, device, texture)
-        self.recipe, self.count, self.seed = recipe, count, seed
+        self.lesson, self.count, self.seed = lesson_of(recipe), count, seed
         process, processes = share
         self.part = slice(count * process // processes, count * (process + 1) // processes)
         ahead = not self.patches.resident if ahead is None else ahead
@@ -52,7 +50,7 @@ class Batches:
         self._next: tuple[tuple[int, int], Future[Batch]] | None = None
 
     def make(self, step: int, side: int) -> Batch:
-        """Return this process's (clean, degraded) patches of ``step``, each (patches, 3, side, side) in 0..1."""
+        """Return this process's (target, input) patches of ``step``, each (patches, 3, side, side) in 0..1."""
         if self._thread is None:
             return self._make(step, side)
         if self._next is None or self._next[0] != (step, side):
@@ -64,9 +62,9 @@ class Batches:
     def _make(self, step: int, side: int) -> Batch:
         # One generator a step, seeded by the step: a resumed run sees the same data, and data can be made ahead.
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        clean = self.patches.draw(self.count, side, generator)
-        degraded = self.recipe.apply(clean, generator)
-        return clean[self.part], degraded[self.part]
+        patches = self.patches.draw(self.count, self.lesson.reach(side), generator)
+        target, degraded = self.lesson.pair(patches, generator)
+        return target[self.part], degraded[self.part]
 
 
 def _settle(device: torch.device) -> None:

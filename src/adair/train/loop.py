@@ -1,4 +1,4 @@
-"""The training loop, one for foundations and adapters: clean patches, a recipe to undo, L1, averaged weights."""
+"""The training loop, one for foundations and adapters: patches of photos, a lesson to learn, averaged weights."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Trainer:
         forward: maps degraded patches (N, 3, H, W) to restored ones.
         parameters: what is trained, by name; all on one device, in float32.
         plan: what to do.
-        photos: clean photos to train on.
+        photos: what to train on: clean photos for a recipe, or what the plan's lesson needs.
         exam: named validation sets, each (clean, degraded) on the parameters' device.
         checkpoint: file to save to and resume from.
         facts: what a checkpoint must agree on to be resumed (backbone, adapter kind, foundation).
@@ -168,8 +168,8 @@ class Trainer:
     def _step(self) -> None:
         """Take one optimiser step, without waiting for the device."""
         plan, report = self.plan, self.report
-        clean, degraded = self.batches.make(report.step, plan.patch(report.progress))
-        loss = (self._restore(degraded) - clean).abs().mean() * (len(clean) / plan.batch)
+        target, degraded = self.batches.make(report.step, plan.patch(report.progress))
+        loss = self.batches.lesson.loss(self._restore(degraded), target) * (len(target) / plan.batch)
         self.state.forget_gradients()
         loss.backward()
         loss = loss.detach()

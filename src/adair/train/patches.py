@@ -23,7 +23,7 @@ class Patches:
     Photos are drawn in proportion to their pixels, so that every pixel counts alike.
 
     Args:
-        photos: clean photos.
+        photos: where to cut.
         device: where patches are wanted.
         texture: share of the patches that are the most textured of a few: what is hard to restore comes more often.
 
@@ -33,14 +33,14 @@ class Patches:
 
     def __init__(self, photos: PhotoStore, device: torch.device, texture: float = 0.0) -> None:
         self.photos, self.device, self.texture = photos, device, texture
-        pixels = torch.from_numpy(photos.pixels).view(-1, 3)
+        pixels = torch.from_numpy(photos.pixels).view(-1, photos.channels)
         fits = device.type == "cuda" and pixels.nbytes <= _GPU_SHARE * memory_available(device)
         self.resident = fits or device.type == "cpu"
         self._pixels = pixels.to(device) if fits else pixels
         self._areas = torch.tensor([float(height * width) for height, width in photos.shapes])
 
     def draw(self, count: int, side: int, generator: torch.Generator) -> Tensor:
-        """Return (count, 3, side, side) patches, float in 0..1, channels last in memory.
+        """Return (count, channels, side, side) patches, float in 0..1, channels last in memory.
 
         Args:
             count: number of patches.
@@ -67,18 +67,19 @@ class Patches:
         for index, (v, h), turn in zip(chosen, places, turns, strict=True):
             height, width = self.photos.shapes[index]
             top, left = int(v * max(1, height - side + 1)), int(h * max(1, width - side + 1))
-            rows.append((self.photos.offsets[index] // 3, height, width, top, left, *_TURNS[turn][0], *_TURNS[turn][1]))
+            first = self.photos.offsets[index] // self.photos.channels
+            rows.append((first, height, width, top, left, *_TURNS[turn][0], *_TURNS[turn][1]))
         return torch.tensor(rows).T.contiguous()
 
     def _cut(self, places: Tensor, side: int) -> Tensor:
-        """(count, side, side, 3) uint8 on the device of ``places``, where the pixels must be."""
+        """(count, side, side, channels) uint8 on the device of ``places``, where the pixels must be."""
         first, height, width, top, left, *turn = places.view(11, -1, 1, 1).unbind()
         along = torch.arange(side, device=places.device)
         down = along.view(-1, 1)
         row = _mirrored(top + turn[0] * down + turn[1] * along + turn[2] * (side - 1), height)
         column = _mirrored(left + turn[3] * down + turn[4] * along + turn[5] * (side - 1), width)
         index = first + row * width + column
-        return self._pixels.index_select(0, index.flatten()).view(*index.shape, 3)
+        return self._pixels.index_select(0, index.flatten()).view(*index.shape, self.photos.channels)
 
     def _best(self, pixels: Tensor, textured: int) -> Tensor:
         """Of each of the first ``textured`` groups of `TRIES` patches the most textured one, and all of the rest."""
@@ -103,6 +104,6 @@ def _mirrored(index: Tensor, size: Tensor) -> Tensor:
 
 
 def _texture(pixels: Tensor) -> Tensor:
-    """Mean square of the differences between neighbours in the green channel of (N, side, side, 3), (N,)."""
+    """Mean square of the differences between neighbours in green of (N, side, side, channels), (N,)."""
     green = pixels[..., 1].float()
     return green.diff(dim=1).square_().mean(dim=(1, 2)) + green.diff(dim=2).square_().mean(dim=(1, 2))

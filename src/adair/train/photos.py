@@ -1,13 +1,15 @@
-"""The photo store: clean photos decoded once into one memory-mapped file."""
+"""The photo store: photos decoded once into one memory-mapped file."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,9 @@ from adair.errors import AdairError
 
 EXTENSIONS = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 SMALLEST_SIDE = 64  # a photo with a shorter side holds no patch worth training on
+
+Pixels = npt.NDArray[np.uint8]
+Read = Callable[[], tuple[Pixels, dict[str, Any]]]
 
 
 def find_photos(folder: Path, exclude: Sequence[str] = ()) -> list[Path]:
@@ -37,7 +42,7 @@ def find_photos(folder: Path, exclude: Sequence[str] = ()) -> list[Path]:
 
 @dataclass(frozen=True)
 class PhotoStore:
-    """Decoded photos: a flat array of uint8 pixels (RGB, row by row) and each photo's place in it.
+    """Decoded photos: a flat array of uint8 pixels (row by row) and each photo's place in it.
 
     Attributes:
         pixels: all photos one after the other.
@@ -45,22 +50,26 @@ class PhotoStore:
         shapes: (height, width) of each photo.
         offsets: where in ``pixels`` each photo starts.
         skipped: files that could not be used, each with the reason.
+        channels: 3 (RGB), or 6 for pairs: the clean picture's, then the degraded one's.
+        facts: what was found out about each photo as it was read; empty if nothing.
     """
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: Pixels
     names: tuple[str, ...]
     shapes: tuple[tuple[int, int], ...]
     offsets: tuple[int, ...]
     skipped: tuple[str, ...] = ()
+    channels: int = 3
+    facts: tuple[Mapping[str, Any], ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def photo(self, index: int) -> npt.NDArray[np.uint8]:
-        """Return photo ``index`` as a view, (height, width, 3)."""
+    def photo(self, index: int) -> Pixels:
+        """Return photo ``index`` as a view, (height, width, channels)."""
         height, width = self.shapes[index]
         start = self.offsets[index]
-        return self.pixels[start : start + height * width * 3].reshape(height, width, 3)
+        return self.pixels[start : start + height * width * self.channels].reshape(height, width, self.channels)
 
     def subset(self, indices: Sequence[int]) -> PhotoStore:
         """Return a store of some of the photos over the same pixels."""
@@ -69,22 +78,35 @@ class PhotoStore:
             tuple(self.names[i] for i in indices),
             tuple(self.shapes[i] for i in indices),
             tuple(self.offsets[i] for i in indices),
+            channels=self.channels,
         )
 
     def split(self, held_out: int) -> tuple[PhotoStore, PhotoStore]:
         """Hold ``held_out`` evenly spaced photos out for validation; return (training, validation).
 
+        Of a single photo, the lowest quarter is held out.
+
         Raises:
             AdairError: if no photo would be left to train on.
         """
+        if len(self) == held_out == 1:
+            return self._cut(0.75)
         if held_out >= len(self):
             raise AdairError(f"{len(self)} photos are too few to hold {held_out} out for validation; add photos")
         chosen = {(2 * i + 1) * len(self) // (2 * held_out) for i in range(held_out)}
         rest = [i for i in range(len(self)) if i not in chosen]
         return self.subset(rest), self.subset(sorted(chosen))
 
+    def _cut(self, share: float) -> tuple[PhotoStore, PhotoStore]:
+        """Cut the only photo below ``share`` of its rows; return what is above and what is below."""
+        height, width = self.shapes[0]
+        rows = round(share * height)
+        start = self.offsets[0] + rows * width * self.channels
+        above = dataclasses.replace(self, shapes=((rows, width),))
+        return above, dataclasses.replace(self, shapes=((height - rows, width),), offsets=(start,))
+
     def centres(self, size: int) -> Tensor:
-        """Return the centre crop of every photo, (photos, 3, size, size), for validation."""
+        """Return the centre crop of every photo, (photos, channels, size, size), for validation."""
         crops = []
         for index in range(len(self)):
             photo = self.photo(index)
@@ -99,8 +121,9 @@ def open_store(
     folder: Path,
     cache: Path,
     exclude: Sequence[str] = (),
-    longest_side: int = 2048,
+    longest_side: int | None = 2048,
     progress: Callable[[int, int], None] | None = None,
+    smallest_side: int = SMALLEST_SIDE,
 ) -> PhotoStore:
     """Open the store of the photos under ``folder``; decode them if that was not done before.
 
@@ -109,20 +132,58 @@ def open_store(
         cache: folder for the decoded file; its name there is a hash of the photos' names, sizes and times, so a
             changed folder gets a new store.
         exclude: stems of photos to leave out (test images, say).
-        longest_side: larger photos are shrunk to it, which also hides their noise and compression.
+        longest_side: larger photos are shrunk to it, which also hides their noise and compression; None keeps all
+            pixels as they are.
         progress: called with (done, all) after each photo.
+        smallest_side: photos with a shorter side are skipped.
 
     Raises:
         AdairError: if the folder is missing or holds no usable photo, or the cache cannot be written.
     """
     paths = find_photos(folder, exclude)
-    facts = [(str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
-    key = hashlib.sha256(json.dumps([facts, longest_side]).encode()).hexdigest()[:16]
+    facts: list[Any] = [[(str(p.relative_to(folder)), *stamp(p)) for p in paths], longest_side]
+    if smallest_side != SMALLEST_SIDE:
+        facts.append(smallest_side)
+
+    def reader(path: Path) -> Read:
+        return lambda: (read_photo(path, longest_side, smallest_side), {})
+
+    return decode_once([(str(p.relative_to(folder)), reader(p)) for p in paths], 3, facts, cache, str(folder), progress)
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Return what changes when a file does: its size and its time."""
+    return path.stat().st_size, path.stat().st_mtime_ns
+
+
+def decode_once(
+    entries: Sequence[tuple[str, Read]],
+    channels: int,
+    facts: Any,
+    cache: Path,
+    source: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> PhotoStore:
+    """Open the store of some pictures in ``cache``; read them into it if that was not done before.
+
+    Args:
+        entries: name of each picture and how to read it: pixels (height, width, channels), and facts to keep. One that
+            raises `AdairError` is skipped.
+        channels: of every picture.
+        facts: all that the store depends on, for `json`; its hash names the store.
+        cache: folder for the store.
+        source: where the pictures are from, for errors.
+        progress: called with (done, all) after each picture.
+
+    Raises:
+        AdairError: if no picture can be used, or the cache cannot be written.
+    """
+    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     pixels, index = cache / f"{key}.u8", cache / f"{key}.json"
     if not index.exists():
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            _decode(paths, folder, pixels, index, longest_side, progress)
+            _decode(entries, pixels, index, source, progress)
         except OSError as error:
             raise AdairError(f"{cache}: the photo store cannot be written ({error}); choose another --cache") from error
     table = json.loads(index.read_text())
@@ -132,26 +193,26 @@ def open_store(
         tuple((h, w) for h, w in table["shapes"]),
         tuple(table["offsets"]),
         tuple(table["skipped"]),
+        channels,
+        tuple(table.get("facts", ())),  # a store of version 0.1 has none
     )
 
 
 def _decode(
-    paths: Sequence[Path],
-    folder: Path,
+    entries: Sequence[tuple[str, Read]],
     pixels: Path,
     index: Path,
-    longest_side: int,
+    source: str,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    table: dict[str, list[object]] = {"names": [], "shapes": [], "offsets": [], "skipped": []}
+    table: dict[str, list[Any]] = {"names": [], "shapes": [], "offsets": [], "skipped": [], "facts": []}
     aside = pixels.with_suffix(f".{os.getpid()}.part")
     offset = 0
     try:
         with aside.open("wb") as out:
-            for done, path in enumerate(paths, 1):
-                name = str(path.relative_to(folder))
+            for done, (name, read) in enumerate(entries, 1):
                 try:
-                    photo = _read(path, longest_side)
+                    photo, facts = read()
                 except AdairError as error:
                     table["skipped"].append(str(error))
                 else:
@@ -159,11 +220,13 @@ def _decode(
                     table["names"].append(name)
                     table["shapes"].append(photo.shape[:2])
                     table["offsets"].append(offset)
+                    table["facts"].append(facts)
                     offset += photo.size
                 if progress:
-                    progress(done, len(paths))
+                    progress(done, len(entries))
         if not table["names"]:
-            raise AdairError(f"{folder}: none of its {len(paths)} photos can be used; the first: {table['skipped'][0]}")
+            first = table["skipped"][0]
+            raise AdairError(f"{source}: none of its {len(entries)} photos can be used; the first: {first}")
         os.replace(aside, pixels)
         part = index.with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps(table))
@@ -172,16 +235,25 @@ def _decode(
         aside.unlink(missing_ok=True)
 
 
-def _read(path: Path, longest_side: int) -> npt.NDArray[np.uint8]:
+def read_photo(path: Path, longest_side: int | None = None, smallest_side: int = SMALLEST_SIDE) -> Pixels:
+    """Read an image as RGB, (height, width, 3), upright; 16-bit gray is rounded to 8 bits.
+
+    Raises:
+        AdairError: a file that is no image, or one with a side below ``smallest_side``.
+    """
     try:
         with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
+            if image.mode.startswith("I"):  # Pillow would clip 16 bits, not scale them
+                levels = np.rint(np.asarray(image, np.float64).clip(0, 65535) / 257).astype(np.uint8)
+                upright = ImageOps.exif_transpose(Image.fromarray(levels)).convert("RGB")
+            else:
+                upright = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
         raise AdairError(f"{path}: cannot be read as an image ({error}); remove or replace it") from error
-    if min(upright.size) < SMALLEST_SIDE:
+    if min(upright.size) < smallest_side:
         raise AdairError(
-            f"{path}: {upright.width}x{upright.height} is too small; photos need {SMALLEST_SIDE} pixels a side"
+            f"{path}: {upright.width}x{upright.height} is too small; photos need {smallest_side} pixels a side"
         )
-    if max(upright.size) > longest_side:
+    if longest_side is not None and max(upright.size) > longest_side:
         upright.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
     return np.asarray(upright)

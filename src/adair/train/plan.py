@@ -10,6 +10,7 @@ import torch
 from adair.degradations import Recipe
 from adair.errors import AdairError
 from adair.train.checkpoint import Saving
+from adair.train.lessons import Lesson
 from adair.train.schedule import Schedule
 
 
@@ -18,7 +19,7 @@ class Plan:
     """What a run does. Checked once, here; the loop trusts it.
 
     Attributes:
-        recipe: the degradation to learn to undo.
+        recipe: the degradation to learn to undo, or another lesson.
         schedule: learning rate over the run.
         steps: length of the run in optimiser steps.
         batch: patches a step, over all processes.
@@ -37,7 +38,7 @@ class Plan:
         compile: compile the network (`torch.compile`).
     """
 
-    recipe: Recipe
+    recipe: Recipe | Lesson
     schedule: Schedule
     steps: int
     batch: int = 16

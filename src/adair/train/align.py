@@ -1,0 +1,151 @@
+"""How two pictures of one scene lie to each other: by how many pixels one is shifted, and whether they match at all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Gray = npt.NDArray[np.float64]
+
+LARGEST = 1024  # pixels a side, from the middle, that are looked at
+SMALLEST_QUARTER = 48  # pixels a side
+BAND = 0.1  # cycles a pixel; of higher frequencies noise, blur and compression leave little that is in both
+# Measured on 45 pairs of unrelated photos (at most 9.2 and 0.52) and on damaged copies (rain: from 14 and 0.73 on).
+STRONG = 12.0  # standard deviations by which a peak stands out that is none by chance
+ALIKE = 0.6  # correlation of two coarse pictures from which they show the same
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How the second of two pictures lies to the first.
+
+    Attributes:
+        down, right: shift in pixels.
+        spread: how far the quarters of the picture are from agreeing on it, in pixels (the median); infinite if the
+            picture is too small for quarters.
+        related: whether the pictures show the same.
+        warped: whether the quarters disagree as they do in a turned or scaled picture.
+    """
+
+    down: float
+    right: float
+    spread: float
+    related: bool
+    warped: bool
+
+
+def align(first: Gray, second: Gray) -> Alignment:
+    """Measure how ``second`` is shifted against ``first``, both (height, width), by phase correlation.
+
+    The peak of the phase correlation (Kuglin and Hines 1975), restricted to low frequencies, gives whole pixels. On
+    the part that both then share it is looked at between pixels by a finer Fourier sum (as in Guizar-Sicairos et al.
+    2008, Optics Letters 33(2)), for the whole and for each quarter.
+    """
+    first, second = _middle(first), _middle(second)
+    (down, right), strength = _peak(first, second, whole=True)
+    one, other = _shared(first, second, round(down), round(right))
+    if strength < STRONG or likeness(one, other) < likeness(first, second):  # motion blur has a peak at either end
+        down = right = 0
+        one, other = first, second
+    fine, _ = _peak(one, other, whole=False)
+    total = (round(down) + fine[0], round(right) + fine[1])
+    related = strength >= STRONG or abs(likeness(*_coarse(one, other))) >= ALIKE
+    height, width = (side // 2 for side in one.shape)
+    if min(height, width) < SMALLEST_QUARTER:
+        return Alignment(*total, math.inf, related, False)
+    corners = [(slice(i * height, (i + 1) * height), slice(j * width, (j + 1) * width)) for i in (0, 1) for j in (0, 1)]
+    near = np.array([_peak(one[corner], other[corner], whole=False)[0] for corner in corners])
+    far = [_peak(one[corner], other[corner], whole=True) for corner in corners]
+    return Alignment(*total, _spread(near), related, _warped(far))
+
+
+def _spread(shifts: npt.NDArray[np.float64]) -> float:
+    return float(np.median(np.linalg.norm(shifts - np.median(shifts, axis=0), axis=1)))
+
+
+def _warped(quarters: list[tuple[tuple[float, float], float]]) -> bool:
+    """Whether the shifts of the quarters are clear, differ, and do so as linear functions of the place."""
+    shifts = np.array([shift for shift, _ in quarters])
+    if min(strength for _, strength in quarters) < STRONG:
+        return False
+    differ = float(np.linalg.norm(shifts - shifts.mean(axis=0), axis=1).max())
+    bent = float(np.linalg.norm(shifts[0] - shifts[1] - shifts[2] + shifts[3])) / 4
+    return differ >= 2 and bent <= 0.35 * differ
+
+
+def shifted(image: npt.NDArray[np.uint8], down: float, right: float) -> npt.NDArray[np.uint8]:
+    """Shift an image (height, width, channels); what comes in at a border is mirrored.
+
+    A phase ramp on the Fourier transform: the interpolation that keeps all detail.
+    """
+    pad = 16 + math.ceil(max(abs(down), abs(right)))
+    padded = np.pad(image.astype(np.float64), ((pad, pad), (pad, pad), (0, 0)), mode="symmetric")
+    rows, columns = np.fft.fftfreq(padded.shape[0]), np.fft.rfftfreq(padded.shape[1])
+    ramp = np.exp(-2j * np.pi * (rows[:, None] * down + columns * right))
+    moved = np.fft.irfft2(np.fft.rfft2(padded, axes=(0, 1)) * ramp[..., None], padded.shape[:2], axes=(0, 1))
+    levels: npt.NDArray[np.uint8] = np.rint(moved[pad:-pad, pad:-pad].clip(0, 255)).astype(np.uint8)
+    return levels
+
+
+def _middle(image: Gray) -> Gray:
+    top, left = (max(0, (side - LARGEST) // 2) for side in image.shape)
+    return image[top : top + LARGEST, left : left + LARGEST]
+
+
+def _shared(first: Gray, second: Gray, down: int, right: int) -> tuple[Gray, Gray]:
+    """The part of both that shows the same, if ``second`` is shifted so."""
+    height, width = first.shape
+    one = first[max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
+    other = second[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
+    return one, other
+
+
+def _peak(first: Gray, second: Gray, whole: bool) -> tuple[tuple[float, float], float]:
+    """Where the phase correlation is highest, and by how many standard deviations.
+
+    Args:
+        whole: search all shifts, by whole pixels; else those of up to one pixel, to a hundredth.
+    """
+    window = np.outer(np.hanning(first.shape[0]), np.hanning(first.shape[1]))
+    one, other = (np.fft.fft2((image - image.mean()) * window) for image in (first, second))
+    cross = other * one.conj()
+    rows, columns = np.fft.fftfreq(first.shape[0])[:, None], np.fft.fftfreq(first.shape[1])
+    band = np.exp(-(rows**2 + columns**2) / (2 * BAND**2))
+    cross = band * cross / (np.abs(cross) + 1e-9)
+    cross[0, 0] = 0
+    if whole:
+        surface = np.fft.ifft2(cross).real
+        v, h = np.unravel_index(int(surface.argmax()), surface.shape)
+        down, right = (int(i) - n if 2 * int(i) > n else int(i) for i, n in zip((v, h), surface.shape, strict=True))
+        return (float(down), float(right)), float(surface[v, h] / (surface.std() + 1e-12))
+    down = right = 0.0
+    for step in (0.1, 0.01):
+        offsets = np.arange(-10, 11) * step
+        left_hand = np.exp(2j * np.pi * (down + offsets)[:, None] * rows[:, 0])
+        right_hand = np.exp(2j * np.pi * columns[:, None] * (right + offsets))
+        values = (left_hand @ cross @ right_hand).real
+        v, h = np.unravel_index(int(values.argmax()), values.shape)
+        down, right = down + float(offsets[v]), right + float(offsets[h])
+    return (down, right), 0.0
+
+
+def likeness(first: Gray, second: Gray) -> float:
+    """Return the correlation of two pictures, -1 to 1."""
+    one, other = first - first.mean(), second - second.mean()
+    return float((one * other).sum() / (math.sqrt(float((one**2).sum() * (other**2).sum())) + 1e-9))
+
+
+def _coarse(first: Gray, second: Gray) -> tuple[Gray, Gray]:
+    """Both pictures, shrunk to about 32 pixels on the shorter side, where noise has gone."""
+    factor = max(2, min(first.shape) // 32)
+    return _shrunk(first, factor), _shrunk(second, factor)
+
+
+def _shrunk(image: Gray, factor: int) -> Gray:
+    height, width = (side // factor * factor for side in image.shape)
+    blocks = image[:height, :width].reshape(height // factor, factor, width // factor, factor)
+    means: Gray = blocks.mean(axis=(1, 3))
+    return means

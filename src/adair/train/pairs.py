@@ -1,0 +1,192 @@
+"""Pairs: the same pictures degraded and clean, matched by name, laid upon each other, decoded once into a store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from adair.degradations import resize
+from adair.errors import AdairError
+from adair.train.align import Alignment, Gray, align, likeness, shifted
+from adair.train.photos import (
+    SMALLEST_SIDE,
+    PhotoStore,
+    Pixels,
+    decode_once,
+    find_photos,
+    read_photo,
+    stamp,
+)
+
+SCALES = (2, 3, 4)  # by which a clean picture may be larger: super-resolution
+FARTHEST = 32  # pixels; a larger shift is no small misalignment
+NOTICED = 0.1  # pixels; a smaller shift is left as it is
+SURE = 2.5  # times the disagreement of the quarters: what a shift has to exceed to be corrected
+
+Match = tuple[str, Path, Path]  # name, degraded, clean
+
+
+def match_pairs(degraded: Path, clean: Path, exclude: Sequence[str] = ()) -> tuple[list[Match], list[str]]:
+    """Match the pictures of two folders by their names without suffix, or take two files as one pair.
+
+    Pictures in folders below match where the folders do too; if none match so, their own names have to do.
+
+    Args:
+        degraded, clean: two folders, searched recursively, or two files.
+        exclude: names to leave out.
+
+    Returns:
+        The pairs, and one line for each picture without its other half.
+
+    Raises:
+        AdairError: missing folders, no pairs at all, or two pictures of one name in a folder.
+    """
+    for path in (degraded, clean):
+        if not path.exists():
+            raise AdairError(f"{path}: does not exist; --pairs takes two folders or two files: degraded, then clean")
+    if degraded.is_file() and clean.is_file():
+        return [(degraded.stem, degraded, clean)], []
+    if degraded.resolve() == clean.resolve():
+        raise AdairError(f"{degraded}: is given as degraded and as clean; give two folders")
+    found = [(folder, find_photos(folder, exclude)) for folder in (degraded, clean)]
+    first, second = (
+        _by_name({path: path.relative_to(folder).with_suffix("").as_posix() for path in paths})
+        for folder, paths in found
+    )
+    if not first.keys() & second.keys():
+        first, second = (_by_name({path: path.stem for path in paths}) for _, paths in found)
+    names = sorted(first.keys() & second.keys())
+    if not names:
+        raise AdairError(
+            f"{degraded} and {clean}: no two pictures have the same name, {found[0][1][0].name} and "
+            f"{found[1][1][0].name} for example; name the halves of a pair alike"
+        )
+    alone = [f"{path}: no picture of this name in {clean}" for name, path in first.items() if name not in second]
+    alone += [f"{path}: no picture of this name in {degraded}" for name, path in second.items() if name not in first]
+    return [(name, first[name], second[name]) for name in names], alone
+
+
+def open_pairs(
+    matches: Sequence[Match], cache: Path, progress: Callable[[int, int], None] | None = None
+) -> tuple[PhotoStore, int]:
+    """Open the store of some pairs, decoding them if that was not done before.
+
+    A photo of the store has six channels, the clean picture's and then the degraded one's, both of the clean one's
+    size. Its facts hold "scale", "shift" (down, right) in pixels, and "note", a line for people or nothing.
+
+    Args:
+        matches: as `match_pairs` gives them.
+        cache: folder for the store.
+        progress: called with (done, all) after each pair.
+
+    Returns:
+        The store and the scale: 1, or how many times larger the clean pictures are.
+
+    Raises:
+        AdairError: no pair can be used, or they differ in their scale.
+    """
+
+    def reader(match: Match) -> Callable[[], tuple[Pixels, dict[str, Any]]]:
+        return lambda: read_pair(match[1], match[2])
+
+    facts = [("pairs", name, str(one), *stamp(one), str(other), *stamp(other)) for name, one, other in matches]
+    source = f"{matches[0][1].parent} and {matches[0][2].parent}"
+    store = decode_once([(match[0], reader(match)) for match in matches], 6, facts, cache, source, progress)
+    scales = {fact["scale"]: name for name, fact in zip(store.names, store.facts, strict=True)}
+    if len(scales) > 1:
+        (one, name), (other, second) = sorted(scales.items())[:2]
+        raise AdairError(f"{source}: {name} has scale {one} and {second} scale {other}; train one adapter for each")
+    return store, next(iter(scales))
+
+
+def read_pair(degraded: Path, clean: Path) -> tuple[Pixels, dict[str, Any]]:
+    """Read a pair and lay the clean picture on the degraded one.
+
+    Returns:
+        Pixels (height, width, 6) and the facts that `open_pairs` describes.
+
+    Raises:
+        AdairError: unreadable files, sizes that do not fit, pictures that do not show the same, or that differ by more
+            than a shift.
+    """
+    worse, better = read_photo(degraded, smallest_side=SMALLEST_SIDE // max(SCALES)), read_photo(clean)
+    scale = _scale(degraded, clean, worse.shape[:2], better.shape[:2])
+    worse = _enlarged(worse, scale)[: better.shape[0], : better.shape[1]]
+    if np.array_equal(worse, better):
+        raise AdairError(f"{degraded}: is the same picture as {clean}, pixel for pixel; nothing to learn from it")
+    found = align(_gray(better), _gray(worse))
+    _check(degraded, clean, found)
+    size = math.hypot(found.down, found.right)
+    facts: dict[str, Any] = {"scale": scale, "shift": [round(found.down, 2), round(found.right, 2)], "note": ""}
+    if size < NOTICED:
+        return np.concatenate([better, worse], axis=2), facts
+    moved = f"{degraded.name}: lies {found.down:+.2f} pixels down and {found.right:+.2f} right of {clean.name}"
+    moved_clean = shifted(better, found.down, found.right)
+    gray = _gray(worse)
+    if size < SURE * found.spread or likeness(_gray(moved_clean), gray) <= likeness(_gray(better), gray):
+        facts["note"] = f"{moved}, not clearly; left as it is" if size >= 0.5 else ""
+        return np.concatenate([better, worse], axis=2), facts
+    facts["note"] = f"{moved}; corrected"
+    pair = np.concatenate([moved_clean, worse], axis=2)
+    down, right = (math.ceil(abs(part)) for part in (found.down, found.right))  # what came in at the borders
+    pair = pair[down : pair.shape[0] - down, right : pair.shape[1] - right]
+    if min(pair.shape[:2]) < SMALLEST_SIDE:
+        raise AdairError(
+            f"{moved}, which leaves less than {SMALLEST_SIDE} pixels of both; lay them on each other first"
+        )
+    return pair, facts
+
+
+def _by_name(names: Mapping[Path, str]) -> dict[str, Path]:
+    table: dict[str, Path] = {}
+    for path, name in names.items():
+        if (other := table.setdefault(name, path)) is not path:
+            raise AdairError(f"{path}: has the same name as {other}; keep one of them, or name them apart")
+    return table
+
+
+def _scale(degraded: Path, clean: Path, small: tuple[int, ...], large: tuple[int, ...]) -> int:
+    """How many times larger the clean picture is; a small side may have been rounded up."""
+    for scale in (1, *SCALES):
+        if all(-(-a // scale) == b for a, b in zip(large, small, strict=True)):
+            return scale
+    sizes = f"is {small[1]}x{small[0]} and {clean} {large[1]}x{large[0]}"
+    if small[0] > large[0] and small[1] > large[1]:
+        raise AdairError(
+            f"{degraded}: {sizes}; the degraded picture is the larger one: give degraded first, then clean"
+        )
+    raise AdairError(f"{degraded}: {sizes}; the sizes of a pair are equal, or the clean one is 2, 3 or 4 times larger")
+
+
+def _enlarged(image: Pixels, scale: int) -> Pixels:
+    """Enlarge as restoring does before the network sees the picture."""
+    if scale == 1:
+        return image
+    x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
+    x = resize(x, (x.shape[2] * scale, x.shape[3] * scale), scale).clamp_(0, 1)
+    levels: Pixels = x[0].mul_(255).round_().to(torch.uint8).permute(1, 2, 0).numpy()
+    return levels
+
+
+def _gray(image: Pixels) -> Gray:
+    gray: Gray = image.mean(axis=2, dtype=np.float64)
+    return gray
+
+
+def _check(degraded: Path, clean: Path, found: Alignment) -> None:
+    if not found.related:
+        raise AdairError(f"{degraded}: does not show what {clean} shows; a pair is the same picture twice")
+    if found.warped:
+        raise AdairError(
+            f"{degraded}: is turned, scaled or bent against {clean}, not only shifted; lay them on each other first"
+        )
+    if max(abs(found.down), abs(found.right)) > FARTHEST:
+        raise AdairError(
+            f"{degraded}: lies {found.down:+.0f} pixels down and {found.right:+.0f} right of {clean}, more than "
+            f"{FARTHEST}; lay them on each other first"
+        )
