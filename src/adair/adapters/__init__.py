@@ -2,7 +2,7 @@
 
 from adair.adapters.adapted import AdaptedModel
 from adair.adapters.adapter import Adapter
-from adair.adapters.combine import STRONGEST, check_strength, combine
+from adair.adapters.combine import STRONGEST, check_strength
 from adair.adapters.create import create_adapter
 from adair.adapters.files import LoadedAdapter, load_adapter, save_adapter
 from adair.adapters.kinds import KINDS
@@ -17,7 +17,6 @@ __all__ = [
     "Adapter",
     "LoadedAdapter",
     "check_strength",
-    "combine",
     "create_adapter",
     "file_bytes",
     "load_adapter",
