@@ -97,6 +97,21 @@ def test_one_setting_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [(row["setting"], row["method"]) for row in rows] == [("sigma 25", "input")]
 
 
+def test_a_report_measures_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    words = ["denoise", "--json", "rows.json", *OURS[:2], *OURS[4:]]
+    assert run(*words, "--report") == 2
+    assert "name one that exists with --json" in capsys.readouterr().err
+    assert run(*words, "--setting", "sigma 25") == 0
+    one = (folder / "rows.json").read_text()
+    capsys.readouterr()
+    assert run(*words, "--report") == 0
+    assert "sigma 25" in (text := capsys.readouterr().out) and "sigma 15" not in text
+    assert (folder / "rows.json").read_text() == one
+
+
 def test_published_rows_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,6 +36,7 @@ class Bench:
         say: told at once, in one line, what is left out and why.
         progress: told which row is being measured, and how many are done.
         limit: only the first usable images of each set; None for all.
+        measure: whether what the journal lacks is measured; else it is left out.
         problems: everything that `say` was told, once each.
     """
 
@@ -45,6 +46,7 @@ class Bench:
     say: Callable[[str], None]
     progress: Callable[[str, float], None]
     limit: int | None = None
+    measure: bool = True
     problems: list[str] = field(default_factory=list)
     _done: int = field(default=0, init=False)
 
@@ -63,7 +65,7 @@ class Bench:
         """A row for each score; none if the method fails."""
         blanks = [self._blank(setting, score, method, found) for score in setting.scores]
         known = [row for row in map(self.journal.find, blanks) if row is not None]
-        if len(known) == len(blanks):
+        if len(known) == len(blanks) or not self.measure:
             return known
         try:
             measured = self._measure(setting, method, found.samples, blanks)

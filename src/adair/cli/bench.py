@@ -39,6 +39,7 @@ def bench(
         Path | None, typer.Option(help="File for the rows; what it holds already is not measured again.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the rows that the file holds.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Measure nothing: show what the file holds.")] = False,
     markdown: Annotated[Path | None, typer.Option(help="Write all as a page of Markdown.")] = None,
     plots: Annotated[
         Path | None, typer.Option(help="Folder for plots of PSNR against time (needs matplotlib).")
@@ -71,11 +72,13 @@ def bench(
     for path in (markdown, plots):
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
+    if report and (json is None or not json.exists()):
+        raise AdairError("--report shows the rows of a file; name one that exists with --json")
     journal = Journal(json, fresh)
     restorer, adapters = load_ours(foundation, adapter or [], device, precision)
     plan = choose_methods(settings, restorer, adapters, peer or [], method or [])
     with _progress(plan) as progress:
-        run = Bench(data, journal, restorer, _say, progress, limit)
+        run = Bench(data, journal, restorer, _say, progress, limit, not report)
         rows: list[Row] = []
         for one, methods in plan:
             rows += run.run(one, methods)
