@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ def changes(adapter: Adapter, strength: float = 1.0) -> dict[str, Tensor]:
 
 
 def distance(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
-    return sum(float((first[name] - second[name]).double().square().sum()) for name in first) ** 0.5
+    return math.sqrt(sum(float((first[name] - second[name]).double().square().sum()) for name in first))
 
 
 def size(change: dict[str, Tensor]) -> float:
@@ -67,7 +68,8 @@ def test_ranks_add_up_and_nothing_is_lost(foundation: Foundation, image: Tensor,
     assert any(isinstance(delta, LowRankDelta) for delta in combined.adapter.deltas().values())
     assert distance(changes(combined.adapter), blend_of(parts)) < 1e-6 * size(blend_of(parts))
     adapted, outputs = AdaptedModel(foundation.model), []
-    for attached in (dict(parts), {combined.adapter: 1.0}):
+    blends: list[dict[Adapter, float]] = [{**dict(parts)}, {combined.adapter: 1.0}]
+    for attached in blends:
         adapted.attach(attached)
         with torch.no_grad():
             outputs.append(adapted(image))

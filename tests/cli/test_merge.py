@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     mark = save_foundation("foundation.safetensors", "nafnet", CONFIG, weights)
     network = load_foundation("foundation.safetensors").model
     for name, kind in (("a", "merge"), ("b", "merge"), ("c", "conv")):
-        adapter = create_adapter(kind, network, **({"rank": 2} if kind == "merge" else {}))
+        adapter = create_adapter(kind, network, rank=2) if kind == "merge" else create_adapter(kind, network)
         with torch.no_grad():
             for value in adapter.parameters():
                 value.add_(torch.randn(value.shape, generator=generator) * 0.05)
