@@ -1,9 +1,10 @@
 """Measure task "auto" on the field's test sets: is the damage found, is the result as good as the right adapter's?
 
-    python benchmarks/auto.py --data FOLDER [--limit N] [--judge-only] [--mixtures] [--json FILE]
+    python benchmarks/auto.py --data FOLDER [--limit N] [--psnr] [--mixtures] [--json FILE]
 
-FOLDER is as for `adair bench`. Three tables: degraded images (the right kind found first, and the PSNR of auto beside
-that of the adapter that a person who knows would choose); clean images (what auto leaves alone, and how near the rest
+FOLDER is as for `adair bench`. Three tables: degraded images (the right kind found first, and the PSNR of auto less
+that of the adapter that a person who knows would choose; where auto chooses that adapter it is zero, so only the other
+images are restored, unless --psnr asks for all); clean images (what auto leaves alone, and how near the rest
 stays); with --mixtures, ways to treat damage of several kinds. All PSNR are RGB, of results rounded to 8 bits; inputs
 are 8-bit images too, but for noise that is not clipped.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def quality(image: Tensor, clean: Tensor) -> float:
     return min(UNTOUCHED, float(psnr(quantise(image), clean)))
 
 
-def mean(values: list[float]) -> float:
+def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
@@ -96,16 +97,17 @@ def measure_degraded(data: Path, restorer: Restorer, options: argparse.Namespace
         for clean, given in degraded_images(data, dataset, source, options.limit):
             advice = restorer.inspect(given)[0]
             main = advice.main
-            row: tuple[float, ...] = (float(main is not None and main.kind.task == task), level(advice, task))
             plans.append(" > ".join("+".join(blend) or "foundation" for blend in advice.plan) or "nothing")
-            if not options.judge_only:
+            row: tuple[float, ...] = (float(main is not None and main.kind.task == task), level(advice, task), 0.0)
+            same = advice.plan == ({task: 1.0},)
+            if options.psnr or not same:
                 right = quality(follow(restorer, given, ({task: 1.0},)), clean)
-                same = advice.plan == ({task: 1.0},)
                 auto = right if same else quality(restorer.restore(given, "auto"), clean)
-                row += (quality(given, clean), right, auto)
+                row = (*row[:2], auto - right)
+                row += (quality(given, clean), right, auto) if options.psnr else ()
             rows.append(row)
-        columns = [mean(list(column)) for column in zip(*rows, strict=True)]
-        names = ("found", "level", "input", "right adapter", "auto")
+        columns = [mean(column) for column in zip(*rows, strict=True)]
+        names = ("found", "level", "auto - right", "input", "right adapter", "auto")
         yield {"task": task, "set": dataset, "setting": name, "images": len(rows)} | {
             **dict(zip(names, columns, strict=False)),
             "plans": {plan: plans.count(plan) for plan in sorted(set(plans))},
@@ -180,10 +182,8 @@ def summary(rows: list[dict[str, Any]]) -> Iterator[str]:
         def over(value: Callable[[dict[str, Any]], float], chosen: Any = chosen, images: int = images) -> float:
             return sum(value(row) * row["images"] for row in chosen) / images
 
-        line = f"{task or 'all'}: found on {over(lambda row: row['found']):.1%} of {images}"
-        if "auto" in chosen[0]:
-            line += f"; auto {over(lambda row: row['auto'] - row['right adapter']):+.2f} dB from the right adapter"
-        yield line
+        found, apart = over(lambda row: row["found"]), over(lambda row: row["auto - right"])
+        yield f"{task or 'all'}: found on {found:.1%} of {images}; auto {apart:+.3f} dB from the right adapter"
 
 
 def main() -> None:
@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of test sets")
     parser.add_argument("--limit", type=int, help="only N images of each setting, evenly spaced")
     parser.add_argument("--task", action="append", help="only degraded images of this task; repeat for more")
-    parser.add_argument("--judge-only", action="store_true", help="find the damage, restore nothing")
+    parser.add_argument("--psnr", action="store_true", help="restore every image, not only those where auto differs")
     parser.add_argument("--mixtures", action="store_true", help="measure mixtures alone")
     parser.add_argument("--estimator", type=Path, help="an estimator file instead of the bundled one")
     parser.add_argument("--adapter", type=Path, action="append", default=[], help="an adapter file to add")

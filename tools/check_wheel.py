@@ -44,7 +44,9 @@ def main() -> None:
         assert (home.parent / "py.typed").is_file(), "py.typed is not packed"
 
         weights = list((home.parent / "weights" / "bundled").glob("*.safetensors"))
-        assert {path.stem for path in weights} == TASKS | {"foundation"}, f"bundled: {sorted(p.name for p in weights)}"
+        assert {path.stem for path in weights} == TASKS | {"foundation", "estimator"}, (
+            f"bundled: {sorted(p.name for p in weights)}"
+        )
         for path in weights:
             limit = LARGEST.get(path.stem, LARGEST["adapter"])
             assert path.stat().st_size <= limit, f"{path.name}: {path.stat().st_size} bytes, more than {limit}"
