@@ -15,7 +15,7 @@ from adair.errors import AdairError
 from adair.train.align import align, shifted
 from adair.train.batches import Batches
 from adair.train.lessons import Given
-from adair.train.pairs import match_pairs, open_pairs, read_pair
+from adair.train.pairs import common_scale, match_pairs, open_pairs, read_pair
 from adair.train.photos import Pixels, read_photo
 
 
@@ -97,10 +97,10 @@ def test_pairs_are_matched_by_name_and_the_rest_is_named(tmp_path: Path) -> None
     assert len(alone) == 1 and "alone.png" in alone[0]
     (bad / "p1.bmp").write_bytes(b"not an image")
     save(bad / "p2.bmp", picture(2)[:100])
-    store, scale = open_pairs(matches, tmp_path / "cache")
-    assert (len(store), scale) == (1, 1)
+    store = open_pairs(matches, tmp_path / "cache")
+    assert (len(store), common_scale(store)) == (1, 1)
     assert "p1.bmp" in store.skipped[0] and "150x100" in store.skipped[1]
-    again, _ = open_pairs(matches, tmp_path / "cache")
+    again = open_pairs(matches, tmp_path / "cache")
     assert np.array_equal(again.photo(0), store.photo(0))
 
     target, degraded = Batches(store, Given(), 6, 0, torch.device("cpu")).make(0, 32)
@@ -151,10 +151,13 @@ def test_scales_are_not_mixed(tmp_path: Path) -> None:
     half = np.asarray(Image.fromarray(picture()).resize((75, 68), Image.Resampling.BICUBIC))
     matches = []
     for name, image in (("a", half), ("b", damaged(picture(), "noise(sigma=10)"))):
-        clean, worse = save(tmp_path / "clean" / f"{name}.png", picture()), save(tmp_path / "bad" / f"{name}.png", image)
+        clean, worse = (
+            save(tmp_path / "clean" / f"{name}.png", picture()),
+            save(tmp_path / "bad" / f"{name}.png", image),
+        )
         matches.append((name, worse, clean))
     with pytest.raises(AdairError, match="one adapter for each"):
-        open_pairs(matches, tmp_path / "cache")
+        common_scale(open_pairs(matches, tmp_path / "cache"))
 
 
 def test_sixteen_bits_of_gray_are_rounded_not_clipped(tmp_path: Path) -> None:

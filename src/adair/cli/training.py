@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from adair.degradations import parse_recipe
 from adair.errors import AdairError
 from adair.hardware import choose_device, choose_precision
 from adair.train.checkpoint import Saving
+from adair.train.lessons import Lesson
 from adair.train.photos import PhotoStore, open_store
 from adair.train.plan import Plan, Report
 from adair.train.processes import Processes
@@ -24,10 +25,12 @@ from adair.train.tensorboard import tensorboard_log
 
 Watch = Callable[[Report], None]
 Tell = Callable[[str], None]
+Decoded = Callable[[int, int], None]
+MOST_LINES = 20
 
 
 def build_plan(
-    recipe: str,
+    recipe: str | Lesson,
     *,
     patch: str,
     learning_rate: float,
@@ -47,7 +50,7 @@ def build_plan(
     if checkpoint_precision not in ("fp32", "bf16"):
         raise AdairError(f"--checkpoint-precision {checkpoint_precision}: choose fp32 or bf16")
     return Plan(
-        recipe=parse_recipe(recipe),
+        recipe=parse_recipe(recipe) if isinstance(recipe, str) else recipe,
         schedule=Schedule(learning_rate, hold=hold),
         patches=parse_patches(patch),
         by_time=schedule == "time",
@@ -101,7 +104,17 @@ def refuse_existing(path: Path, overwrite: bool, resume: bool) -> None:
 
 
 def open_photos(folder: Path, cache: Path, exclude: Sequence[str], processes: Processes) -> PhotoStore:
-    """Open the photo store, decoding (in the first process) with a progress bar; name what had to be skipped."""
+    """Open the store of a folder of clean photos (see `decode_photos`)."""
+    return decode_photos(lambda progress: open_store(folder, cache, exclude, progress=progress), processes)
+
+
+def decode_photos(opener: Callable[[Decoded | None], PhotoStore], processes: Processes) -> PhotoStore:
+    """Open a store, decoding (in the first process) with a progress bar; name what had to be skipped.
+
+    Args:
+        opener: opens it, given what to call with (done, all) after each photo.
+        processes: those that train together.
+    """
     console = Console(stderr=True)
     with Progress(
         TextColumn("decoding photos"), BarColumn(), TextColumn("{task.completed}/{task.total}"), console=console
@@ -109,15 +122,22 @@ def open_photos(folder: Path, cache: Path, exclude: Sequence[str], processes: Pr
         task = bar.add_task("", total=None, visible=False)
 
         def decode() -> None:
-            open_store(
-                folder, cache, exclude, progress=lambda i, n: bar.update(task, completed=i, total=n, visible=True)
-            )
+            opener(lambda i, n: bar.update(task, completed=i, total=n, visible=True))
 
         processes.from_first(decode)
-    store = open_store(folder, cache, exclude)  # decoded now: opening takes no time
-    for reason in store.skipped if processes.first else ():
-        console.print(f"skipped {reason}", markup=False, highlight=False)
+    store = opener(None)  # decoded now: opening takes no time
+    if processes.first:
+        print_lines(f"skipped {reason}" for reason in store.skipped)
     return store
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines to the terminal's error stream: the first twenty, and how many more there are."""
+    some = list(lines)
+    for line in some[:MOST_LINES]:
+        print(line, file=sys.stderr)
+    if len(some) > MOST_LINES:
+        print(f"... and {len(some) - MOST_LINES} more", file=sys.stderr)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The exam: the same degraded crops in every run, from photos that training never sees."""
+"""The exam: the same crops in every run, from photos that training never sees."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from adair.degradations import parse_recipe
 from adair.metrics import psnr
+from adair.train.lessons import Lesson, lesson_of
 from adair.train.photos import PhotoStore
 
 EXAM_SIDE = 128  # pixels of a crop
@@ -16,12 +17,25 @@ EXAM_PHOTOS = 12
 Exam = Mapping[str, tuple[Tensor, Tensor]]
 
 
-def make_exam(photos: PhotoStore, recipes: Mapping[str, str], device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return named (clean, degraded) pairs, each (photos, 3, 128, 128): the centres of ``photos``."""
-    clean = photos.centres(EXAM_SIDE)
+def make_exam(
+    photos: PhotoStore, recipes: Mapping[str, str | Lesson], device: torch.device
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return named (target, input) pairs, each (photos, 3, 128, 128): the centres of ``photos``.
+
+    Args:
+        photos: those that are held out.
+        recipes: recipes as text, or other lessons, by name. What a lesson makes of more than 128 pixels a side (from
+            every second one, say) is smaller than that where photos are, so that none is mirrored.
+        device: where the exam is wanted.
+    """
+    smallest = min(min(shape) for shape in photos.shapes)
     exam = {}
-    for name, text in recipes.items():
-        degraded = parse_recipe(text).apply(clean, torch.Generator().manual_seed(0))
+    for name, given in recipes.items():
+        lesson = lesson_of(parse_recipe(given)) if isinstance(given, str) else given
+        side = EXAM_SIDE
+        while side > 1 and lesson.reach(side) > max(side, smallest):
+            side -= 1
+        clean, degraded = lesson.pair(photos.centres(lesson.reach(side)), torch.Generator().manual_seed(0))
         exam[name] = (clean.to(device), degraded.to(device))
     return exam
 

@@ -16,6 +16,7 @@ from adair.errors import AdairError
 from adair.train.batches import Batches
 from adair.train.checkpoint import check_space, load_checkpoint, save_checkpoint
 from adair.train.compute import compiled
+from adair.train.early import Best
 from adair.train.exam import Exam, take_exam
 from adair.train.health import WINDOW, Health
 from adair.train.photos import PhotoStore
@@ -66,6 +67,7 @@ class Trainer:
         share = (self.processes.rank, self.processes.count)
         self.batches = Batches(photos, plan.recipe, plan.batch, plan.seed, self.device, share, plan.texture)
         self.health = Health(self.device)
+        self.best = Best(self.state.average, plan.patience)
         self.report = Report()
 
     def resume(self, restart: bool = False) -> None:
@@ -90,13 +92,18 @@ class Trainer:
             if facts.get(key) != value:
                 raise AdairError(f"{self.checkpoint}: was trained with {key} {facts.get(key)}, not {value}")
         self.state.load(tensors, facts["step"])
+        self.best.load(tensors)
         known = {field.name for field in dataclasses.fields(Report)}
         return Report(**{key: value for key, value in facts.items() if key in known})
 
     def save(self) -> None:
         """Write the checkpoint."""
         facts = {**self.facts, **vars(self.report), "recipe": str(self.plan.recipe)}
-        save_checkpoint(self.checkpoint, self.state.tensors(self.plan.saving.compact), facts, self.plan.saving)
+        save_checkpoint(self.checkpoint, self._tensors(), facts, self.plan.saving)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint holds."""
+        return self.state.tensors(self.plan.saving.compact) | self.best.tensors()
 
     def run(self, write: Callable[[Report], None] = lambda report: None) -> Report:
         """Train until the steps or the minutes are over, or a signal asks to stop; return the last report.
@@ -117,18 +124,18 @@ class Trainer:
                 self._train(stopped)
             if self.processes.first:
                 try:
-                    with self.state.averaged():
-                        write(self.report)
+                    with self.state.averaged(self.best.weights):
+                        write(self._result())
                 finally:
                     self.save()
-        return self.report
+        return self._result()
 
     def _train(self, stopped: list[float]) -> None:
         plan, report = self.plan, self.report
         begun, before, start, saved = time.monotonic(), report.seconds, report.progress, 0.0
         self._remember()
         while not report.finished:
-            stop, elapsed = self.processes.agree(bool(stopped), time.monotonic() - begun, self.device)
+            stop, elapsed = self.processes.agree(bool(stopped) or self.best.over, time.monotonic() - begun, self.device)
             report.progress = self._progress(start, elapsed)
             out_of_time = plan.max_minutes is not None and elapsed >= 60 * plan.max_minutes
             report.finished = out_of_time and plan.by_time
@@ -149,9 +156,16 @@ class Trainer:
             self.watch(report)
         self._healthy()
         self.validate()
+        if self.best.over:
+            report.finished = True
+            self.tell(f"step {report.step}: it has been getting worse since step {report.best_step}; stopped there")
+
+    def _result(self) -> Report:
+        """The report, with the results of the weights that are the result."""
+        return dataclasses.replace(self.report, psnr=self.report.best) if self.best.weights else self.report
 
     def _check_space(self) -> None:
-        saving, tensors = self.plan.saving, self.state.tensors(self.plan.saving.compact)
+        saving, tensors = self.plan.saving, self._tensors()
         result = 2 * sum(parameter.numel() for parameter in self.state.parameters.values())
         check_space(self.checkpoint, tensors, saving, result)
 
@@ -169,7 +183,7 @@ class Trainer:
         """Take one optimiser step, without waiting for the device."""
         plan, report = self.plan, self.report
         target, degraded = self.batches.make(report.step, plan.patch(report.progress))
-        loss = self.batches.lesson.loss(self._restore(degraded), target) * (len(target) / plan.batch)
+        loss = self.batches.lesson.loss(self.restore(degraded), target) * (len(target) / plan.batch)
         self.state.forget_gradients()
         loss.backward()
         loss = loss.detach()
@@ -181,7 +195,8 @@ class Trainer:
         report.step += 1
         self.state.update(report.rate, report.step)
 
-    def _restore(self, degraded: Tensor) -> Tensor:
+    def restore(self, degraded: Tensor) -> Tensor:
+        """Restore patches in the precision of the plan."""
         precision = self.plan.precision
         with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
             return self.forward(degraded).float()
@@ -190,7 +205,8 @@ class Trainer:
         """Measure the averaged weights on the exam and put the result into the report."""
         if self.processes.first:
             with self.state.averaged():
-                self.report.psnr, self.report.input_psnr = take_exam(self.exam, self._restore)
+                self.report.psnr, self.report.input_psnr = take_exam(self.exam, self.restore)
+            self.best.note(self.report)
 
     def _healthy(self) -> bool:
         """Look at the loss; if it is out of hand go back to the last good state with half the learning rate.

@@ -71,9 +71,7 @@ def match_pairs(degraded: Path, clean: Path, exclude: Sequence[str] = ()) -> tup
     return [(name, first[name], second[name]) for name in names], alone
 
 
-def open_pairs(
-    matches: Sequence[Match], cache: Path, progress: Callable[[int, int], None] | None = None
-) -> tuple[PhotoStore, int]:
+def open_pairs(matches: Sequence[Match], cache: Path, progress: Callable[[int, int], None] | None = None) -> PhotoStore:
     """Open the store of some pairs, decoding them if that was not done before.
 
     A photo of the store has six channels, the clean picture's and then the degraded one's, both of the clean one's
@@ -84,11 +82,8 @@ def open_pairs(
         cache: folder for the store.
         progress: called with (done, all) after each pair.
 
-    Returns:
-        The store and the scale: 1, or how many times larger the clean pictures are.
-
     Raises:
-        AdairError: no pair can be used, or they differ in their scale.
+        AdairError: no pair can be used.
     """
 
     def reader(match: Match) -> Callable[[], tuple[Pixels, dict[str, Any]]]:
@@ -96,12 +91,20 @@ def open_pairs(
 
     facts = [("pairs", name, str(one), *stamp(one), str(other), *stamp(other)) for name, one, other in matches]
     source = f"{matches[0][1].parent} and {matches[0][2].parent}"
-    store = decode_once([(match[0], reader(match)) for match in matches], 6, facts, cache, source, progress)
-    scales = {fact["scale"]: name for name, fact in zip(store.names, store.facts, strict=True)}
+    return decode_once([(match[0], reader(match)) for match in matches], 6, facts, cache, source, progress)
+
+
+def common_scale(store: PhotoStore) -> int:
+    """Return the scale of all pairs: 1, or how many times larger the clean pictures are.
+
+    Raises:
+        AdairError: pairs of different scale.
+    """
+    scales: dict[int, str] = {fact["scale"]: name for name, fact in zip(store.names, store.facts, strict=True)}
     if len(scales) > 1:
         (one, name), (other, second) = sorted(scales.items())[:2]
-        raise AdairError(f"{source}: {name} has scale {one} and {second} scale {other}; train one adapter for each")
-    return store, next(iter(scales))
+        raise AdairError(f"pair {name} has scale {one} and {second} scale {other}; train one adapter for each")
+    return next(iter(scales))
 
 
 def read_pair(degraded: Path, clean: Path) -> tuple[Pixels, dict[str, Any]]:

@@ -36,6 +36,8 @@ class Plan:
         validate_steps: steps between validations.
         texture: share of the patches that are the most textured of a few.
         compile: compile the network (`torch.compile`).
+        patience: validations in a row that may lie clearly below the best before the run stops; the best averaged
+            weights are then the result. 0: the last ones are, and only the schedule ends the run.
     """
 
     recipe: Recipe | Lesson
@@ -55,11 +57,14 @@ class Plan:
     validate_steps: int = 500
     texture: float = 0.0
     compile: bool = False
+    patience: int = 0
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "validate_steps"):
             if getattr(self, name) < 1:
                 raise AdairError(f"{name} {getattr(self, name)} must be at least 1")
+        if self.patience < 0:
+            raise AdairError(f"patience {self.patience} must not be negative; 0 switches early stopping off")
         if self.optimiser not in ("muon", "adamw"):
             raise AdairError(f"--optimiser {self.optimiser}: choose muon or adamw")
         if self.by_time and self.max_minutes is None:
@@ -95,6 +100,11 @@ class Report:
         finished: whether the schedule has come to its end.
         origin: the step at which the schedule began.
         slowdown: what divergence has left of the learning rate: 1, 1/2, 1/4, ...
+        history: step and mean PSNR of every validation, if the best weights are kept.
+        best: PSNR of each exam with the best averaged weights.
+        best_step: the step that they are from.
+        beside: mean PSNR of what the result is compared with ("foundation", and bundled adapters by task).
+        warnings: what a person should know about the run, a line each.
     """
 
     step: int = 0
@@ -107,3 +117,8 @@ class Report:
     finished: bool = False
     origin: int = 0
     slowdown: float = 1.0
+    history: list[list[float]] = field(default_factory=list)
+    best: dict[str, float] = field(default_factory=dict)
+    best_step: int = 0
+    beside: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)

@@ -120,10 +120,10 @@ class State:
                     kept["step"].fill_(step)
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Put the averaged weights into the model for a while."""
+    def averaged(self, instead: Mapping[str, Tensor] | None = None) -> Iterator[None]:
+        """Put the averaged weights, or others of the same names, into the model for a while."""
         weights: list[Tensor] = list(self.parameters.values())
-        average = list(self.average.values())
+        average = [(instead or self.average)[name] for name in self.parameters]
         kept = [parameter.detach().clone() for parameter in weights]
         with torch.no_grad():
             torch._foreach_copy_(weights, average)

@@ -1,0 +1,84 @@
+"""What a person should know before and after training an adapter: too few photos, duplicates, nothing gained."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+
+from adair.errors import AdairError
+from adair.train.early import mean
+from adair.train.lessons import Lesson
+from adair.train.patches import Patches
+from adair.train.photos import PhotoStore
+from adair.train.plan import Report
+
+FEW = 10  # photos or pairs; with less, what is learnt depends on which ones they are
+CLOSE = 4  # of 64 bits that may differ between near-duplicates
+GAIN = 0.05  # dB; less is no gain
+
+
+def check_photos(photos: PhotoStore, train: PhotoStore, held_out: PhotoStore) -> list[str]:
+    """Return warnings about the photos, a line each.
+
+    Args:
+        photos: all of them.
+        train, held_out: what they were split into.
+
+    Raises:
+        AdairError: if all photos are the same.
+    """
+    if len(photos) == 1:
+        return [f"one photo only ({photos.names[0]}): its lowest quarter is held out; add photos to know more"]
+    prints = {name: fingerprint(photos, index) for index, name in enumerate(photos.names)}
+    if len({photos.photo(i).tobytes() for i in range(min(len(photos), 3))}) == 1 and len(set(prints.values())) == 1:
+        raise AdairError(f"all {len(photos)} photos show the same ({photos.names[0]}, ...); give different ones")
+    warnings = []
+    if len(photos) < FEW:
+        warnings.append(f"only {len(photos)} photos: the result may depend on which they are; {FEW} or more are better")
+    for name in held_out.names:
+        twin = next((n for n in train.names if (prints[n] ^ prints[name]).bit_count() <= CLOSE), None)
+        if twin is not None:
+            warnings.append(f"{name} is held out and looks like {twin}, which is trained on: validation is too kind")
+    return warnings
+
+
+def check_lesson(photos: PhotoStore, lesson: Lesson) -> None:
+    """Refuse a lesson whose inputs are its targets: a recipe that changes nothing.
+
+    Raises:
+        AdairError: if there is nothing to learn.
+    """
+    generator = torch.Generator().manual_seed(0)
+    patches = Patches(photos, torch.device("cpu")).draw(16, lesson.reach(32), generator)
+    target, degraded = lesson.pair(patches, generator)
+    if float((target - degraded).abs().max()) < 0.25 / 255:
+        raise AdairError(f"'{lesson}' leaves photos as they are: there is nothing to learn; make it stronger")
+
+
+def verdict(report: Report) -> list[str]:
+    """Return what the figures say against an adapter, a line each."""
+    reached, warnings = mean(report.psnr), []
+    bundled = {name: value for name, value in report.beside.items() if name != "foundation"}
+    if reached < report.beside.get("foundation", -np.inf) + GAIN:
+        warnings.append(
+            f"the adapter is no better than the foundation alone ({reached:.2f} and "
+            f"{report.beside['foundation']:.2f} dB): train longer, or with more photos"
+        )
+    best = max(bundled, key=lambda name: bundled[name], default=None)
+    if best is not None and reached < bundled[best] + GAIN:
+        warnings.append(
+            f"the bundled adapter '{best}' does as well ({bundled[best]:.2f} dB, this one {reached:.2f}): "
+            f"use --task {best}, or train longer"
+        )
+    return warnings
+
+
+def fingerprint(photos: PhotoStore, index: int) -> int:
+    """Return 64 bits that stay nearly the same when a photo is resized or compressed.
+
+    They say which of its parts are brighter than their right neighbours (a difference hash).
+    """
+    gray = Image.fromarray(np.ascontiguousarray(photos.photo(index)[..., :3])).convert("L")
+    cells = np.asarray(gray.resize((9, 8), Image.Resampling.BOX), np.int16)
+    return int("".join("1" if bit else "0" for bit in (np.diff(cells, axis=1) > 0).ravel()), 2)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adair.degradations import parse_recipe
+from adair.errors import AdairError
+from adair.train.checks import check_lesson, check_photos, verdict
+from adair.train.lessons import Undo
+from adair.train.photos import PhotoStore, open_store
+from adair.train.plan import Report
+
+
+def test_a_recipe_that_does_nothing_is_refused(photos: PhotoStore) -> None:
+    with pytest.raises(AdairError, match="as they are"):
+        check_lesson(photos, Undo(parse_recipe("noise(sigma=0)")))
+    check_lesson(photos, Undo(parse_recipe("noise(sigma=5)?0.5")))
+
+
+def test_few_and_similar_photos_are_named(photo_folder: Path, photos: PhotoStore, tmp_path: Path) -> None:
+    lines = check_photos(photos, *photos.split(1))
+    assert len(lines) == 1 and "only 6 photos" in lines[0]
+    with Image.open(photo_folder / "photo0.png") as image:
+        image.save(tmp_path / "a.png")
+        image.resize((90, 81)).save(tmp_path / "b.jpg", quality=70)
+    with Image.open(photo_folder / "photo1.png") as image:
+        image.save(tmp_path / "c.png")
+    store = open_store(tmp_path, tmp_path / "cache")
+    lines = check_photos(store, store.subset([0, 2]), store.subset([1]))
+    assert any("b.jpg" in line and "a.png" in line for line in lines)
+
+
+def test_photos_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8))
+    for i in range(4):
+        image.save(tmp_path / f"{i}.png")
+    store = open_store(tmp_path, tmp_path / "cache")
+    with pytest.raises(AdairError, match="all 4 photos"):
+        check_photos(store, *store.split(1))
+
+
+def test_one_photo_is_cut_in_two_that_share_no_pixel(photos: PhotoStore) -> None:
+    one = photos.subset([5])
+    train, held_out = one.split(1)
+    height, width = one.shapes[0]
+    assert np.array_equal(np.concatenate([train.photo(0), held_out.photo(0)]), one.photo(0))
+    assert held_out.shapes[0] == (height - round(0.75 * height), width)
+    assert "one photo only" in check_photos(one, train, held_out)[0]
+
+
+def test_an_adapter_that_gains_nothing_is_told() -> None:
+    report = Report(psnr={"a": 30.0}, beside={"foundation": 29.0, "denoise": 29.5})
+    assert verdict(report) == []
+    report.psnr["a"] = 29.52
+    assert "'denoise'" in verdict(report)[0]
+    report.psnr["a"] = 29.0
+    assert "foundation alone" in verdict(report)[0] and "'denoise'" in verdict(report)[1]
+    assert verdict(Report(psnr={"a": 1.0})) == []
