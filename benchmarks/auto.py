@@ -194,11 +194,12 @@ def main() -> None:
     parser.add_argument("--psnr", action="store_true", help="restore every image, not only those where auto differs")
     parser.add_argument("--mixtures", action="store_true", help="measure mixtures alone")
     parser.add_argument("--estimator", type=Path, help="an estimator file instead of the bundled one")
+    parser.add_argument("--foundation", type=Path, help="a foundation file instead of the bundled; name adapters too")
     parser.add_argument("--adapter", type=Path, action="append", default=[], help="an adapter file to add")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
     console = Console(width=180)
-    restorer = Restorer.load(estimator=options.estimator)
+    restorer = Restorer.load(options.foundation, estimator=options.estimator)
     for path in options.adapter:
         restorer.add_adapter(path)
     parts = {"mixtures": measure_mixtures} if options.mixtures else {"degraded": measure_degraded}
