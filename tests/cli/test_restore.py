@@ -94,6 +94,14 @@ def test_blend_and_strength(restore: Restore, photos: Path) -> None:
     np.testing.assert_array_equal(read_image(photos / "a.denoise.png").pixels, read_image(photos / "a.png").pixels)
 
 
+def test_ensemble(restore: Restore, photos: Path, tmp_path: Path) -> None:
+    for name, words in (("one.png", []), ("eight.png", ["--ensemble"])):
+        assert restore(photos / "a.png", "-t", "denoise", "-o", tmp_path / name, *words) == 0
+    one, eight = (read_image(tmp_path / name).pixels.astype(int) for name in ("one.png", "eight.png"))
+    assert one.shape == eight.shape
+    assert np.abs(one - eight).mean() > 0.5
+
+
 def test_a_folder_keeps_its_tree(
     restore: Restore, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
