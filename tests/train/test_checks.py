@@ -56,6 +56,7 @@ def test_an_adapter_that_gains_nothing_is_told() -> None:
     assert verdict(report) == []
     report.psnr["a"] = 29.52
     assert "'denoise'" in verdict(report)[0]
+    assert verdict(report, gain=0.0) == []
     report.psnr["a"] = 29.0
     assert "foundation alone" in verdict(report)[0] and "'denoise'" in verdict(report)[1]
     assert verdict(Report(psnr={"a": 1.0})) == []

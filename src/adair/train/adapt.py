@@ -136,6 +136,8 @@ def adapt(
                 + ", ".join(f"{name} {value:.2f} dB" for name, value in trainer.report.beside.items())
             )
 
+    gain = 0.0 if isinstance(lesson, Neighbours) else GAIN
+
     def write(report: Report) -> None:
         card = training_card(plan, report, train, target)
         card["training"] |= earlier
@@ -144,7 +146,7 @@ def adapt(
         if isinstance(lesson, Neighbours):
             card["validation"]["protocol"] = f"{card['validation']['protocol']}; beside noisy targets, not clean ones"
         save_adapter(output, adapter, foundation_fingerprint=foundation.fingerprint, task=task, card=card)
-        report.warnings[:] = warnings + verdict(report)  # the list of the run's own report, too
+        report.warnings[:] = warnings + verdict(report, gain)  # the list of the run's own report, too
         rows = sample_rows(held_out, lesson, trainer.restore, target)
         write_pages(output, task, card, report, rows)
 

@@ -56,17 +56,22 @@ def check_lesson(photos: PhotoStore, lesson: Lesson) -> None:
         raise AdairError(f"'{lesson}' leaves photos as they are: there is nothing to learn; make it stronger")
 
 
-def verdict(report: Report) -> list[str]:
-    """Return what the figures say against an adapter, a line each."""
+def verdict(report: Report, gain: float = GAIN) -> list[str]:
+    """Return what the figures say against an adapter, a line each.
+
+    Args:
+        report: of its training.
+        gain: dB by which it should be better; beside noisy targets, whose noise drowns most of a gain, 0 says enough.
+    """
     reached, warnings = mean(report.psnr), []
     bundled = {name: value for name, value in report.beside.items() if name != "foundation"}
-    if reached < report.beside.get("foundation", -np.inf) + GAIN:
+    if reached < report.beside.get("foundation", -np.inf) + gain:
         warnings.append(
             f"the adapter is no better than the foundation alone ({reached:.2f} and "
             f"{report.beside['foundation']:.2f} dB): train longer, or with more photos"
         )
     best = max(bundled, key=lambda name: bundled[name], default=None)
-    if best is not None and reached < bundled[best] + GAIN:
+    if best is not None and reached < bundled[best] + gain:
         warnings.append(
             f"the bundled adapter '{best}' does as well ({bundled[best]:.2f} dB, this one {reached:.2f}): "
             f"use --task {best}, or train longer"

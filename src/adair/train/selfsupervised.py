@@ -136,7 +136,8 @@ def noise_facts(image: Pixels) -> NoiseFacts:
     blocks = blocks.transpose(0, 2, 1, 3, 4).reshape(-1, BLOCK, BLOCK, 3)
     means = cells.mean(axis=(1, 3)).reshape(-1, 3)
     usable = np.flatnonzero((means.min(axis=1) > 20) & (means.max(axis=1) < 235))  # nothing clipped
-    usable = usable if len(usable) >= 4 else np.arange(len(blocks))
+    if len(usable) < 4:  # a picture that is dark or light throughout
+        usable = np.argsort(np.abs(means.mean(axis=1) - 127.5))[:4]
     chosen = blocks[usable[np.argsort(rough[usable])[: max(4, len(usable) // 8)]]]
     power = float(np.square(chosen).mean())
     along = float((chosen[:, :, 1:] * chosen[:, :, :-1]).mean()) / (power + 1e-12)
