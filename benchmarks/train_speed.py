@@ -258,7 +258,7 @@ def floor(trainer: Any, options: argparse.Namespace, seconds: float) -> dict[str
 
     clean, degraded = trainer.batches.make(0, options.patch)
     with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda kept: kept):
-        (trainer._restore(degraded) - clean).abs().mean().backward()
+        (trainer.restore(degraded) - clean).abs().mean().backward()
     # Of each trained weight four bytes: gradient written, clipped and read; weight, two moments and average read and
     # written.
     state = 4 * 12 * sum(value.numel() for value in trainer.state.parameters.values())
