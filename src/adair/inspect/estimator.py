@@ -41,8 +41,8 @@ class Estimator(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm2d(size) for size in sizes)
         features = 6 * width + 2 * BANDS[0] * BANDS[1]
         self.scale = nn.BatchNorm1d(features)
-        self.hidden = nn.Linear(features, 4 * width)
-        self.verdict = nn.Linear(4 * width, 2 * len(KINDS))
+        self.hidden = nn.Linear(features, 8 * width)
+        self.verdict = nn.Linear(8 * width, 2 * len(KINDS))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Judge images, each a set of patches (N, patches, 3, H, W), sides multiples of 8 and 48 at least.
