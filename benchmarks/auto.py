@@ -212,7 +212,7 @@ def main() -> None:
             print(json.dumps(row), file=sys.stderr)
             result[part].append(row)
         show(console, result[part])
-    for line in summary(result.get("degraded", [])):
+    for line in summary(result["degraded"]) if result.get("degraded") else []:
         console.print(line, highlight=False)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
