@@ -1,12 +1,14 @@
 """Measure task "auto" on the field's test sets: is the damage found, is the result as good as the right adapter's?
 
-    python benchmarks/auto.py --data FOLDER [--limit N] [--psnr] [--mixtures] [--json FILE]
+    python benchmarks/auto.py --data FOLDER [--limit N] [--psnr] [--json FILE]
+    python benchmarks/auto.py --mixtures PHOTOS [--exclude STEM ...] [--limit N] [--json FILE]
 
-FOLDER is as for `adair bench`. Three tables: degraded images (the right kind found first, and the PSNR of auto less
-that of the adapter that a person who knows would choose; where auto chooses that adapter it is zero, so only the other
-images are restored, unless --psnr asks for all); clean images (what auto leaves alone, and how near the rest
-stays); with --mixtures, ways to treat damage of several kinds. All PSNR are RGB, of results rounded to 8 bits; inputs
-are 8-bit images too, but for noise that is not clipped.
+FOLDER is as for `adair bench`. Two tables: degraded images (the right kind found first, and the PSNR of auto less that
+of the adapter that a person who knows would choose; where auto chooses that adapter it is zero, so only the other
+images are restored, unless --psnr asks for all), and clean images (what auto leaves alone, and how near the rest
+stays). With --mixtures another one: ways to treat damage of several kinds, from which the rules of auto are chosen; so
+it uses no test set, but those photos of PHOTOS that `recipes/estimator.py` holds out of the same folder. All PSNR are
+RGB, of results rounded to 8 bits; inputs are 8-bit images too, but for noise that is not clipped.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -29,6 +33,7 @@ from adair.bench.inputs import Degraded, Noise, Paired, Small, Source
 from adair.degradations import parse_recipe, resize
 from adair.inspect import Advice
 from adair.metrics import psnr, quantise
+from adair.train.photos import find_photos, read_photo, spread
 
 DEGRADED: list[tuple[str, str, str, Source]] = [
     *(("denoise", "CBSD68", f"sigma {s}", Noise(s)) for s in (15, 25, 50)),
@@ -49,6 +54,7 @@ MIXTURES = {
     "rain > noise 15": ("rain(amount=0.1, brightness=0.5, haze=0) > noise(sigma=15)", ("denoise", "derain")),
     "rain > JPEG 40": ("rain(amount=0.1, brightness=0.5, haze=0) > jpeg(quality=40)", ("dejpeg", "derain")),
 }
+HELD_OUT = 24  # photos: as in recipes/estimator.py
 UNTOUCHED = 100.0  # dB written for a result that is the input itself
 
 
@@ -151,17 +157,27 @@ def ways(tasks: tuple[str, str]) -> dict[str, tuple[dict[str, float], ...]]:
     }
 
 
-def measure_mixtures(data: Path, restorer: Restorer, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def centres(photos: Path, exclude: Sequence[str], limit: int | None) -> Iterator[Tensor]:
+    """Yield the centres, 384x256 pixels, of the photos held out, halved once: as sharp as small photos are."""
+    paths = find_photos(photos, exclude)
+    for index in first(spread(HELD_OUT, len(paths)), limit):
+        image = Image.fromarray(read_photo(paths[index], 2048)).reduce(2)
+        left, top = (image.width - 384) // 2, (image.height - 256) // 2
+        pixels = np.asarray(image.crop((left, top, left + 384, top + 256)), np.float32)
+        yield torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0) / 255
+
+
+def measure_mixtures(photos: Path, restorer: Restorer, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    images = list(centres(photos, options.exclude, options.limit))
     for name, (recipe, tasks) in MIXTURES.items():
         scores: dict[str, list[float]] = {}
-        for number, sample in enumerate(first(clean_images(data, "Kodak24").samples, options.limit)):
-            clean = load(sample.clean)[..., :256, :384]
+        for number, clean in enumerate(images):
             given = quantise(parse_recipe(recipe).run(clean, torch.Generator().manual_seed(number)))
             scores.setdefault("input", []).append(quality(given, clean))
             for way, steps in ways(tasks).items():
                 scores.setdefault(way, []).append(quality(follow(restorer, given, steps), clean))
             scores.setdefault("auto", []).append(quality(restorer.restore(given, "auto"), clean))
-        yield {"mixture": name, **{way: mean(values) for way, values in scores.items()}}
+        yield {"mixture": name, "images": len(images), **{way: mean(values) for way, values in scores.items()}}
 
 
 def show(console: Console, rows: list[dict[str, Any]]) -> None:
@@ -188,27 +204,30 @@ def summary(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of test sets")
+    parser.add_argument("--data", type=Path, help="folder of test sets")
     parser.add_argument("--limit", type=int, help="only N images of each setting, evenly spaced")
     parser.add_argument("--task", action="append", help="only degraded images of this task; repeat for more")
     parser.add_argument("--psnr", action="store_true", help="restore every image, not only those where auto differs")
-    parser.add_argument("--mixtures", action="store_true", help="measure mixtures alone")
+    parser.add_argument("--mixtures", type=Path, help="measure mixtures alone, on this folder of training photos")
+    parser.add_argument("--exclude", action="append", default=[], help="stem of a photo left out of training; repeat")
     parser.add_argument("--estimator", type=Path, help="an estimator file instead of the bundled one")
     parser.add_argument("--foundation", type=Path, help="a foundation file instead of the bundled; name adapters too")
     parser.add_argument("--adapter", type=Path, action="append", default=[], help="an adapter file to add")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
+    if (options.data is None) == (options.mixtures is None):
+        parser.error("give --data FOLDER or --mixtures PHOTOS")
     console = Console(width=180)
     restorer = Restorer.load(options.foundation, estimator=options.estimator)
     for path in options.adapter:
         restorer.add_adapter(path)
     parts = {"mixtures": measure_mixtures} if options.mixtures else {"degraded": measure_degraded}
-    if not options.mixtures and not options.task:
+    if options.data and not options.task:
         parts["clean"] = measure_clean
     result: dict[str, list[dict[str, Any]]] = {}
     for part, measure in parts.items():
         result[part] = []
-        for row in measure(options.data, restorer, options):
+        for row in measure(options.data or options.mixtures, restorer, options):
             print(json.dumps(row), file=sys.stderr)
             result[part].append(row)
         show(console, result[part])

@@ -9,7 +9,7 @@ from adair.errors import AdairError
 from adair.inspect.inspector import Finding
 from adair.inspect.kinds import KINDS
 
-THRESHOLD = 0.4  # probability from which on a damage is treated: on held-out photos no more false alarms than at 0.5
+THRESHOLD = 0.5  # probability from which on a damage is treated: more likely there than not
 TOGETHER = {"denoise", "dejpeg"}  # tasks that the foundation alone does better when both are needed
 SOFT = {"deblur", "sr"}  # tasks of which one image needs one at most
 

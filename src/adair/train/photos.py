@@ -40,6 +40,11 @@ def find_photos(folder: Path, exclude: Sequence[str] = ()) -> list[Path]:
     return found
 
 
+def spread(count: int, of: int) -> list[int]:
+    """Return ``count`` places of ``of``, evenly spaced: which photos are held out."""
+    return [(2 * i + 1) * of // (2 * count) for i in range(count)]
+
+
 @dataclass(frozen=True)
 class PhotoStore:
     """Decoded photos: a flat array of uint8 pixels (row by row) and each photo's place in it.
@@ -93,9 +98,9 @@ class PhotoStore:
             return self._cut(0.75)
         if held_out >= len(self):
             raise AdairError(f"{len(self)} photos are too few to hold {held_out} out for validation; add photos")
-        chosen = {(2 * i + 1) * len(self) // (2 * held_out) for i in range(held_out)}
-        rest = [i for i in range(len(self)) if i not in chosen]
-        return self.subset(rest), self.subset(sorted(chosen))
+        chosen = spread(held_out, len(self))
+        rest = [i for i in range(len(self)) if i not in set(chosen)]
+        return self.subset(rest), self.subset(chosen)
 
     def _cut(self, share: float) -> tuple[PhotoStore, PhotoStore]:
         """Cut the only photo below ``share`` of its rows; return what is above and what is below."""
