@@ -12,22 +12,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
-
 from adair.bench.rows import Row, read_rows
-from adair.weights import bundled_adapters, bundled_foundation, load_foundation, read_header, write_safetensors
+from adair.weights import bundled_adapters, bundled_foundation, load_foundation, update_card
 
 LICENCE = "Apache-2.0"
 COLUMNS = {"input": "input", "bicubic": "input", "foundation": "foundation", "foundation + adapter": "adapter"}
 # What stands in the README's last column: the first of these that there is.
 BESIDE = ("Restormer (blind)", "Restormer (trained on Rain13K)", "SwinIR", "FBCNN")
-
-
-def record(path: Path, **facts: Any) -> None:
-    """Add ``facts`` to the card of a weight file."""
-    metadata = dict(read_header(path).metadata)
-    metadata["card"] = {**metadata.get("card", {}), **facts}
-    write_safetensors(path, load_file(path), metadata)
 
 
 def figures(rows: Iterable[Row]) -> list[dict[str, Any]]:
@@ -53,9 +44,9 @@ def main() -> None:
     entries = figures(read_rows(parser.parse_args().rows))
 
     before = load_foundation().fingerprint
-    record(bundled_foundation(), licence=LICENCE)
+    update_card(bundled_foundation(), licence=LICENCE)
     for task, path in bundled_adapters().items():
-        record(path, licence=LICENCE, measured=[entry for entry in entries if entry["task"] == task])
+        update_card(path, licence=LICENCE, measured=[entry for entry in entries if entry["task"] == task])
     assert load_foundation().fingerprint == before
 
     print("| Task | Images | Setting | Input | Foundation | Adapter | Published |")

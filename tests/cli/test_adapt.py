@@ -92,6 +92,20 @@ def test_pairs_of_two_sizes_make_super_resolution(folder: Path) -> None:
         assert image.size == (128, 112)
 
 
+def test_a_task_of_the_zoo_brings_its_recipe(folder: Path) -> None:
+    done = adair("adapt", "deband", "--photos", "clean", *OWN, folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "8 levels: input" in done.stdout
+    card = load_adapter(folder / "deband.safetensors", load_foundation(folder / "foundation.safetensors")).card
+    assert card["recipe"] == "banding(levels=6..32)"
+
+
+@pytest.mark.parametrize("name", ["auto", "foundation", "a/b", "a=1"])
+def test_names_that_no_command_could_use_are_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["adapt", name, "--photos", "clean", "--recipe", "noise(sigma=5)"]) == 2
+    assert f"{name}: cannot be the name of a task" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -101,6 +115,7 @@ def test_pairs_of_two_sizes_make_super_resolution(folder: Path) -> None:
         (["--pairs", "noisy", "nowhere"], "nowhere"),
         (["--degraded-only", "clean"], "no noise"),
         (["--photos", "clean", "--recipe", "noise(sigma=0)"], "nothing to learn"),
+        (["--photos", "clean"], "mine: no known task (denoise, "),
         (["--photos", "clean", "--recipe", "noise(sigma=5)", "--minutes", "1", "--max-minutes", "2"], "--max-minutes"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from adair.errors import AdairError
-from adair.weights import check_tensors, read_header, read_tensors, write_safetensors
+from adair.weights import check_tensors, read_header, read_tensors, update_card, write_safetensors
 
 KIND = {"kind": "adapter"}
 
@@ -30,6 +30,19 @@ def test_round_trip_of_values_shapes_and_metadata(tmp_path: Path, dtype: torch.d
     for name, tensor in tensors.items():
         assert loaded[name].dtype == torch.float32
         assert torch.equal(loaded[name], tensor.float())
+
+
+def test_a_card_is_added_to_and_the_tensors_stay(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    tensors = {"a": torch.randn(3, dtype=torch.float16), "b": torch.randn(2, 2, dtype=torch.bfloat16)}
+    write_safetensors(path, tensors, {**KIND, "card": {"steps": 5, "licence": "none"}})
+    stored = path.read_bytes()[-10:]
+    update_card(path, licence="Apache-2.0", measured=[1])
+    header = read_header(path)
+    assert header.metadata["card"] == {"steps": 5, "licence": "Apache-2.0", "measured": [1]}
+    assert {name: info.dtype for name, info in header.tensors.items()} == {"a": "F16", "b": "BF16"}
+    assert path.read_bytes()[-10:] == stored
+    assert all(torch.equal(value, tensors[name].float()) for name, value in read_tensors(header).items())
 
 
 def test_loaded_tensors_outlive_their_file(tmp_path: Path) -> None:

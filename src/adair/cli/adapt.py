@@ -33,9 +33,9 @@ from adair.cli.options import (
 
 
 def adapt(
-    name: Annotated[str, typer.Argument(help="Name of the task: denoise, sr, ..., or your own.")],
+    name: Annotated[str, typer.Argument(help="Name of the task: denoise, dehaze, ..., or your own.")],
     photos: Annotated[Path | None, typer.Option(help="Folder of clean photos; a --recipe degrades them.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="Degradation to undo; a bundled task has its own.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Degradation to undo; known tasks have their own.")] = None,
     pairs: Annotated[
         tuple[Path, Path] | None,
         typer.Option(help="Folder of degraded pictures and folder of the same, clean.", metavar="DEGRADED CLEAN"),
@@ -86,10 +86,12 @@ def adapt(
     Give clean photos and a recipe that damages them, or pairs of the same pictures degraded and clean, or noisy
     pictures alone. --minutes says how long; the rest has good defaults.
     """
+    import re
     from functools import partial
 
     from adair.cli.training import build_plan, decode_photos, open_photos, print_lines, refuse_existing, show
     from adair.errors import AdairError
+    from adair.restore.tasks import AUTO, FOUNDATION
     from adair.train.adapt import adapt as run
     from adair.train.adapt import checkpoint_of
     from adair.train.lessons import Given, Lesson
@@ -98,6 +100,7 @@ def adapt(
     from adair.train.processes import join_processes
     from adair.train.selfsupervised import Neighbours, open_noisy
     from adair.train.tasks import TASKS
+    from adair.train.zoo import ZOO
     from adair.weights import bundled_adapters, load_foundation
 
     if sum(source is not None for source in (photos, pairs, degraded_only)) != 1:
@@ -108,14 +111,16 @@ def adapt(
         raise AdairError("--minutes and --max-minutes: give one; --minutes also lets the learning rate end with it")
     if minutes is not None:
         max_minutes, schedule, steps = minutes, "time", 10**9
-    task = TASKS.get(name)
+    task = TASKS.get(name) or ZOO.get(name)
     lesson: str | Lesson
     if photos is None:
         lesson = Given() if pairs else Neighbours()
     elif recipe is not None or task is not None:
         lesson = recipe or (task.recipe if task else "")
     else:
-        raise AdairError(f"{name}: not a bundled task ({', '.join(TASKS)}); say what to undo with --recipe")
+        raise AdairError(f"{name}: no known task ({', '.join([*TASKS, *ZOO])}); say what to undo with --recipe")
+    if name in (AUTO, FOUNDATION) or not re.fullmatch(r"[\w-]+", name):
+        raise AdairError(f"{name}: cannot be the name of a task; use letters, digits and -, not {AUTO} or {FOUNDATION}")
     processes = join_processes(device)
     going_on = resume or restart_schedule
     target = output or Path(f"{name}.safetensors")
@@ -159,11 +164,13 @@ def adapt(
         store = decode_photos(partial(open_noisy, degraded_only, folder, side, left_out), processes)
     if scale > 1 and name != "sr":
         raise AdairError(f"{name}: the clean pictures are {scale} times larger; only task sr enlarges: name it sr (-o)")
-    own = task is None or recipe is not None or photos is None
     if photos is None:
         exam: dict[str, str | Lesson] = {"pairs" if pairs else "noisy": lesson}
+    elif task is None or recipe is not None:
+        exam = {"recipe": str(plan.recipe)}
     else:
-        exam = {"recipe": str(plan.recipe)} if task is None or own else dict(task.exam)
+        exam = dict(task.exam)
+    bundled_again = name in TASKS and photos is not None and recipe is None  # from nothing, as it was first made
     with show(plan, processes, tensorboard) as (watch, tell):
         report = run(
             name,
@@ -175,7 +182,7 @@ def adapt(
             exam=exam,
             start=start,
             bundled=bundled_adapters() if foundation is None else {},
-            begin_best=own and not fresh,
+            begin_best=not (bundled_again or fresh),
             scale=scale,
             device=device,
             resume=resume,

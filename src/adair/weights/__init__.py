@@ -1,6 +1,14 @@
 """Weights on disk: safetensors files with checked headers, the foundation, and what ships in the package."""
 
-from adair.weights.files import Header, TensorInfo, check_tensors, read_header, read_tensors, write_safetensors
+from adair.weights.files import (
+    Header,
+    TensorInfo,
+    check_tensors,
+    read_header,
+    read_tensors,
+    update_card,
+    write_safetensors,
+)
 from adair.weights.foundation import (
     Foundation,
     bundled_adapters,
@@ -24,5 +32,6 @@ __all__ = [
     "read_header",
     "read_tensors",
     "save_foundation",
+    "update_card",
     "write_safetensors",
 ]

@@ -17,7 +17,7 @@ from torch import Tensor
 from adair.errors import AdairError
 from adair.weights.header import FORMAT, METADATA_KEY, Header, TensorInfo, read_header, short
 
-__all__ = ["Header", "TensorInfo", "check_tensors", "read_header", "read_tensors", "write_safetensors"]
+__all__ = ["Header", "TensorInfo", "check_tensors", "read_header", "read_tensors", "update_card", "write_safetensors"]
 
 
 def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
@@ -40,6 +40,17 @@ def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor
         raise AdairError(f"{path}: its metadata cannot be written as JSON: {error}") from error
     plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     _write_whole(path, safetensors.torch.save(plain, {METADATA_KEY: text, "format": "pt"}))
+
+
+def update_card(path: str | os.PathLike[str], **facts: Any) -> None:
+    """Add ``facts`` to the card of a weight file, or replace them there; its tensors stay bit for bit.
+
+    Raises:
+        AdairError: a file that cannot be read or written, or facts that are no JSON.
+    """
+    header = read_header(path)
+    card = {**header.metadata.get("card", {}), **facts}
+    write_safetensors(path, safetensors.torch.load_file(path), {**header.metadata, "card": card})
 
 
 def check_tensors(header: Header, expected: Mapping[str, tuple[int, ...]]) -> None:

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Train the adapters of the zoo on the bundled foundation: recipes/zoo.sh PHOTOS RUNS [MINUTES_EACH]
+set -eu
+photos=$1 runs=$2 minutes=${3:-30}
+adair=${ADAIR:-adair}
+held_out="--exclude budgie-kitten-on-lawn --exclude budgie-lake-sherburne --exclude budgie-roman-colosseum"
+
+go_on() { # the word that resumes a run, if there is a checkpoint
+    if [ -e "$1" ]; then echo --resume; fi
+}
+
+mkdir -p "$runs"
+# Side of the patches and how many: how thick haze is, and how dark a photo, shows on a larger part of it.
+for entry in "motion-deblur 64 16" "defocus-deblur 64 16" "dehaze 128 4" "brighten 128 4" "camera-denoise 64 16" \
+    "impulse-denoise 64 16" "descratch 64 16" "deband 64 16"; do
+    # shellcheck disable=SC2086
+    set -- $entry
+    if [ ! -e "$runs/done-$1" ]; then
+        # shellcheck disable=SC2046,SC2086
+        $adair adapt "$1" --photos "$photos" --cache "${CACHE:-$runs/cache}" $held_out -o "$runs/$1.safetensors" \
+            --minutes "$minutes" --patch "$2" --batch "$3" $(go_on "$runs/$1.checkpoint.safetensors") >"$runs/last.txt"
+        cat "$runs/last.txt"
+        if grep -q "stopped early" "$runs/last.txt"; then exit 130; fi
+        touch "$runs/done-$1"
+    fi
+done

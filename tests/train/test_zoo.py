@@ -1,0 +1,43 @@
+"""The zoo's recipes, and the adapters that lie beside the checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adair.adapters import load_adapter
+from adair.degradations import parse_recipe
+from adair.train.checks import check_lesson
+from adair.train.lessons import Undo
+from adair.train.photos import PhotoStore
+from adair.train.tasks import TASKS
+from adair.train.zoo import ZOO
+from adair.weights import load_foundation
+
+FOLDER = Path(__file__).resolve().parents[2] / "zoo"
+
+
+def test_the_zoo_adds_to_the_bundled_tasks() -> None:
+    assert len(ZOO) == 8 and not ZOO.keys() & TASKS.keys()
+
+
+@pytest.mark.parametrize("task", ZOO)
+def test_recipes_can_be_trained_and_measured(task: str, photos: PhotoStore) -> None:
+    assert len(ZOO[task].exam) >= 2
+    for recipe in (ZOO[task].recipe, *ZOO[task].exam.values()):
+        check_lesson(photos, Undo(parse_recipe(recipe)))
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="the zoo is part of the checkout only")
+def test_adapters_of_the_zoo_fit_the_bundled_foundation_and_say_what_they_gain() -> None:
+    foundation = load_foundation()
+    files = sorted(FOLDER.glob("*.safetensors"))
+    assert {path.stem for path in files} == ZOO.keys()
+    for path in files:
+        loaded = load_adapter(path, foundation)
+        assert loaded.task == path.stem
+        assert path.stat().st_size <= 1_900_000
+        assert len(loaded.card["measured"]) == len(ZOO[path.stem].exam)
+        for row in loaded.card["measured"]:
+            assert row["adapter"] > row["input"] + 0.3 and row["adapter"] > row["foundation"], (path.stem, row)
