@@ -23,7 +23,8 @@ FLOORS = {
     "restore": 7,
     "bench": 8,
     "compare": 8,
-    "cli": 9,
+    "studies": 9,
+    "cli": 10,
 }
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "adapt": "Train an adapter for your own kind of damage.",
     "merge": "Merge adapters into one file that acts like their blend.",
     "bench": "Measure on the test sets of the field, beside other tools.",
+    "study": "Rerun an experiment of the paper and judge its claims.",
     "data": "List and fetch public test and training sets.",
     "compare": "Measure how an image differs from a reference, and show it.",
 }

@@ -1,0 +1,88 @@
+"""``adair study``: the paper's experiments, worked and reported."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adair.errors import AdairError
+
+
+def study(
+    name: Annotated[str, typer.Argument(help="strategies, unseen, schemes, adapters, backbones, or all.")],
+    photos: Annotated[Path, typer.Option(help="Folder of clean photos, searched recursively.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder that keeps results and checkpoints; share it among studies.")
+    ],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of test sets. Default: photos that are held out are the test images.")
+    ] = None,
+    budget: Annotated[str, typer.Option(help="tiny (a smoke test), cpu or gpu.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="All randomness follows from it.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(help="Cells at once, a thread each. Default: one for each core; on a GPU one.", min=1)
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what is to be done, and how long it takes.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write every cell and verdict to this file.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the page; of all studies, a folder of pages.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for the plots (needs matplotlib).")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32 or bf16; default: the fastest that is safe.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pages, plots and JSON that exist.")] = False,
+) -> None:
+    """Rerun an experiment of the paper and judge its claims.
+
+    Every cell (a training or a test) is kept in --output: a study that was stopped goes on, and what is done is not
+    done again, not even for another study.
+    """
+    from adair.hardware import usable_cores
+    from adair.studies.budget import find_budget
+    from adair.studies.lab import Lab, Place
+    from adair.studies.registry import find_studies
+    from adair.studies.report import write_json, write_page
+    from adair.studies.runner import in_order, outlook, work_off, work_together
+    from adair.studies.study import Results
+
+    chosen, level = find_studies(name), find_budget(budget)
+    for path in (json, markdown, plots):
+        if path is not None and path.exists() and not overwrite:
+            raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
+    place = Place(output, photos, level.held_out, data, device, precision)
+    lab = Lab(place, _say)
+    for reason in lab.skipped:
+        _say(f"skipped {reason}")
+    cells = in_order([cell for one in chosen for cell in one.cells(level, seed)], lab)
+    ahead = outlook(cells, lab)
+    count = min(jobs or (usable_cores() if lab.device.type == "cpu" else 1), max(1, ahead.left))
+    _say(
+        f"{name}, budget {budget}: {len(cells)} cells, {ahead.done} done, {ahead.left} to do: "
+        f"about {ahead.minutes(count):.1f} minutes, {count} at once; {lab.machine}"
+    )
+    if level.meaningless:
+        _say("this is a smoke test: its figures are meaningless")
+    if plan:
+        return
+    begun = time.monotonic()
+    if count == 1:
+        work_off(cells, lab)
+    else:
+        work_together(cells, place, count)
+    _say(f"{ahead.left} cells took {(time.monotonic() - begun) / 60:.1f} minutes")
+    results = Results(lab, level)
+    pages = [(one, one.page(results, seed)) for one in chosen]
+    for one, page in pages:
+        print(page.title + (" (meaningless: a smoke test)" if level.meaningless else ""))
+        for verdict in page.verdicts:
+            print(f"  {verdict.outcome}: {verdict.claim} ({verdict.why})")
+        target = markdown / f"{one.name}.md" if markdown is not None and name == "all" else markdown
+        write_page(one, page, results, seed, target, plots)
+    if json is not None:
+        write_json(json, pages, results, seed)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

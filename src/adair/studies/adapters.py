@@ -1,0 +1,202 @@
+"""Study ``adapters``: kind x sites x size x tasks: what an adapter gains for its parameters and its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from adair.adapters import BUDGET as LINE
+from adair.adapters import file_bytes
+from adair.adapters.kinds import empty_adapter
+from adair.backbones import build_backbone
+from adair.studies.budget import Budget
+from adair.studies.cell import Cell
+from adair.studies.common import adapted, fine_tuned, foundation
+from adair.studies.contender import Contender, contender, mean, psnrs, samples
+from adair.studies.networks import Adapted, Part
+from adair.studies.page import Page, table
+from adair.studies.plots import scatter
+from adair.studies.scores import protocol
+from adair.studies.storage import FORMS, Stored
+from adair.studies.study import Results, Study
+from adair.studies.tasks import ALL_TESTS, TASKS, Task
+from adair.studies.verdict import Verdict, compare
+
+SMALL_SHARE = 0.08  # of the network's parameters: what summaries of the paper say its adapters have
+NEAR = 0.1  # dB: what counts as equal
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An adapter to compare: its family, how large it is, and the settings that make it so."""
+
+    family: str
+    size: str
+    kind: str
+    options: tuple[tuple[str, Any], ...]
+    part: Part = "all"
+
+    @property
+    def name(self) -> str:
+        return f"{self.family}, {self.size}" if self.size else self.family
+
+    def on(self, budget: Budget, seed: int, task: Task) -> Adapted:
+        """The cell that trains it for a task."""
+        return adapted(budget, task.recipes, seed, kind=self.kind, part=self.part, **dict(self.options))
+
+
+def merge(rank: int) -> Variant:
+    """Low-rank changes of dense weights and full ones of all else."""
+    return Variant("merge", f"rank {rank}", "merge", (("rank", rank),))
+
+
+def lora(rank: int) -> Variant:
+    """Low-rank changes alone."""
+    return Variant("low-rank alone (LoRA)", f"rank {rank}", "merge", (("rank", rank),), "low-rank")
+
+
+VECTORS = Variant("norms, biases, scales alone", "", "merge", (("rank", 1),), "vectors")
+
+
+def conv(sites: str, reduction: int) -> Variant:
+    """Small convolutional branches."""
+    options = (("reduction", reduction), ("sites", sites))
+    return Variant(f"conv, {sites} site{'s' if sites == 'both' else ''}", f"1/{reduction}", "conv", options)
+
+
+def variants(budget: Budget) -> list[Variant]:
+    """All that are compared; conv at both sites with 1/8 and at one with 1/4 are about equally large."""
+    small, usual, large = budget.rank // 2 or 1, budget.rank, 4 * budget.rank
+    ranks = sorted({small, usual, large})
+    convs = [conv("both", 8), conv("both", 2), conv("first", 4), conv("second", 4)]
+    return [*map(merge, ranks), *map(lora, ranks[-2:]), VECTORS, *convs]
+
+
+def storage(budget: Budget) -> list[Variant]:
+    """Those that are also stored in other number formats: one that merges, one that does not."""
+    return [merge(budget.rank), conv("both", 8)]
+
+
+def trained(budget: Budget, seed: int) -> dict[str, Contender]:
+    """All contenders that are trained, by name."""
+    found = [
+        contender(budget, "foundation, frozen", lambda task: foundation(budget, seed)),
+        *(contender(budget, one.name, partial(one.on, budget, seed)) for one in variants(budget)),
+        contender(budget, "full fine-tuning", lambda task: fine_tuned(budget, task.recipes, seed)),
+    ]
+    return {one.name: one for one in found}
+
+
+def stored(budget: Budget, seed: int, variant: Variant, form: str) -> Contender:
+    """A variant as it comes back from a file of another number format."""
+    return contender(budget, f"{variant.name}, {form}", lambda task: Stored.of(variant.on(budget, seed, task), form))
+
+
+def cells(budget: Budget, seed: int) -> list[Cell]:
+    """The cells that the page reports about."""
+    rivals = [*trained(budget, seed).values()]
+    rivals += [stored(budget, seed, variant, form) for variant in storage(budget) for form in FORMS]
+    return [scores for rival in rivals for scores in rival.scores.values()]
+
+
+def page(results: Results, seed: int) -> Page:
+    """What was found."""
+    budget = results.budget
+    rivals = trained(budget, seed)
+    whole = results[foundation(budget, seed)].figures
+    sizes = {one.name: results[one.on(budget, seed, TASKS[0])].figures for one in variants(budget)}
+    nothing = {"parameters": 0, "bytes": 0}
+    rows: list[list[object]] = []
+    for name, rival in rivals.items():
+        size = sizes.get(name, whole if name == "full fine-tuning" else nothing)
+        share = f"{100 * size['parameters'] / whole['parameters']:.1f} %"
+        figures = [*psnrs(results, rival), mean(results, rival)]
+        rows.append([name, size["parameters"], share, size["bytes"], *figures])
+    points: dict[str, list[tuple[float, float]]] = {}
+    for one in variants(budget):
+        place = sizes[one.name]["bytes"] / 1000, mean(results, rivals[one.name])
+        points.setdefault(one.family, []).append(place)
+    formats: list[list[object]] = []
+    for variant in storage(budget):
+        for form in FORMS:
+            file = results[Stored.of(variant.on(budget, seed, TASKS[0]), form)].figures["bytes"]
+            formats.append([variant.name, form, file, f"{mean(results, stored(budget, seed, variant, form)):.3f}"])
+    names = [test.name for test in ALL_TESTS]
+    return Page(
+        "Adapters: kind, sites, size, storage",
+        "What does an adapter gain for its parameters and its bytes? Which kind, at which sites, how large, and in "
+        "which number format? Where does the line of 1.9 MB fall?",
+        [
+            "PSNR in dB; every adapter learns the easy and the hard half of its task together.\n\n"
+            + table(("network", "parameters", "share", "bytes, fp16", *names, "mean"), rows),
+            scatter(
+                "size",
+                "Mean PSNR of all tests against the bytes of an adapter; the sizes of a family are joined.",
+                points,
+                ("kB of an adapter's file (fp16)", "mean PSNR in dB"),
+                {name: mean(results, rivals[name]) for name in ("foundation, frozen", "full fine-tuning")},
+            ),
+            "### Number formats\n\nBytes of one adapter, and the mean PSNR of all tests.\n\n"
+            + table(("adapter", "format", "bytes", "mean"), formats),
+            "### Where the line of 1.9 MB falls\n\nCounted, not trained: the same kinds on networks of full size.\n\n"
+            + table(("network", "adapter", "parameters", "bytes, fp16", "bytes, int8", "under 1.9 MB"), the_line()),
+        ],
+        verdicts(results, seed, rivals, sizes, whole["parameters"]),
+        [
+            *protocol(results.lab, ALL_TESTS, budget.images, budget.crop),
+            "One foundation; all adapters see the same patches in the same order.",
+        ],
+    )
+
+
+def verdicts(
+    results: Results, seed: int, rivals: dict[str, Contender], sizes: dict[str, dict[str, Any]], whole: int
+) -> list[Verdict]:
+    """What became of each claim."""
+    budget, usual = results.budget, merge(results.budget.rank)
+    small = [name for name, size in sizes.items() if size["parameters"] <= SMALL_SHARE * whole] or list(sizes)
+    best = max(small, key=lambda name: mean(results, rivals[name]))
+
+    def judged(claim: str, ours: Contender, theirs: Contender, margin: float = 0.0, retrained: bool = True) -> Verdict:
+        ours_theirs = samples(results, [ours]), samples(results, [theirs])
+        return compare(claim, *ours_theirs, margin, budget.meaningless, retrained)
+
+    return [
+        judged(
+            f"The best adapter of at most {SMALL_SHARE:.0%} of the parameters ({best}) comes within {NEAR} dB of full "
+            "fine-tuning",
+            *(rivals[best], rivals["full fine-tuning"], -NEAR),
+        ),
+        judged(f"It beats the frozen foundation ({best})", rivals[best], rivals["foundation, frozen"]),
+        judged(
+            "A convolutional adapter beats LoRA alone of about its size",
+            *(rivals[conv("both", 8).name], rivals[lora(budget.rank).name]),
+        ),
+        judged(
+            f"Stored as int8, {usual.name} loses at most {NEAR / 2} dB",
+            *(stored(budget, seed, usual, "int8"), stored(budget, seed, usual, "fp32"), -NEAR / 2, False),
+        ),
+    ]
+
+
+def the_line(sizes: Sequence[int] = (2, 4, 8, 16, 32)) -> list[list[object]]:
+    """Parameters and bytes of adapters on the bundled network and on the published Restormer."""
+    found: list[list[object]] = []
+    for label, backbone in (("nafnet, width 32 (bundled)", "nafnet"), ("restormer, width 48 (published)", "restormer")):
+        with torch.device("meta"):
+            model = build_backbone(backbone)
+        for kind, option in (("merge", "rank"), ("conv", "reduction")):
+            for value in sizes:
+                adapter = empty_adapter(kind, model, {option: value})
+                parameters = sum(tensor.numel() for tensor in adapter.state_dict().values())
+                half, byte = file_bytes(adapter), file_bytes(adapter, 1)
+                under = "yes" if half <= LINE else "as int8" if byte <= LINE else "no"
+                found.append([label, f"{kind}, {option} {value}", parameters, half, byte, under])
+    return found
+
+
+STUDY = Study("adapters", "Kinds, sites and sizes of adapters: PSNR against parameters and bytes.", cells, page)

@@ -1,0 +1,97 @@
+"""Budgets: how large the networks of a study are, how long they train, and how many images judge them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adair.backbones.registry import NAFNetConfig
+from adair.errors import AdairError
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a study may spend. Everything else about it is the same at every budget.
+
+    Attributes:
+        name: how the command line calls it.
+        shape: the network of all strategies.
+        pretrain_steps: steps of pre-training a foundation.
+        steps: steps of one network or adapter for one task; networks for several tasks get so many for each of them.
+        batch: patches a step, a multiple of 8 (the recipes of the largest mixture share a batch evenly).
+        patch: side of a patch in pixels.
+        images: test images of each setting.
+        crop: side of the centre of a test image that is restored and scored, a multiple of 12 (and of all scales).
+        held_out: photos that are never trained on; test images where no test sets are given.
+        rank: of the adapter that stands for AdaIR: the largest power of 2 that trains less than 8 % of the parameters.
+        seeds: how often what decides a claim is trained; the spread between them counts in the verdict.
+        meaningless: whether it only shows that everything runs.
+    """
+
+    name: str
+    shape: NAFNetConfig
+    pretrain_steps: int
+    steps: int
+    batch: int
+    patch: int
+    images: int
+    crop: int
+    held_out: int
+    rank: int
+    seeds: int = 1
+    meaningless: bool = False
+
+
+BUDGETS = {
+    budget.name: budget
+    for budget in (
+        Budget(
+            "tiny",
+            NAFNetConfig(width=8, encoder=(1, 1), middle=1, decoder=(1, 1)),
+            pretrain_steps=3,
+            steps=2,
+            batch=8,
+            patch=16,
+            images=2,
+            crop=48,
+            held_out=2,
+            rank=1,
+            meaningless=True,
+        ),
+        Budget(
+            "cpu",
+            NAFNetConfig(width=16, encoder=(1, 1, 1, 2), middle=1, decoder=(1, 1, 1, 1)),
+            pretrain_steps=3000,
+            steps=750,
+            batch=8,
+            patch=64,
+            images=24,
+            crop=192,
+            held_out=24,
+            rank=4,
+        ),
+        Budget(
+            "gpu",
+            NAFNetConfig(),
+            pretrain_steps=40_000,
+            steps=10_000,
+            batch=32,
+            patch=128,
+            images=48,
+            crop=240,
+            held_out=24,
+            rank=8,
+            seeds=3,
+        ),
+    )
+}
+
+
+def find_budget(name: str) -> Budget:
+    """Return the budget of that name.
+
+    Raises:
+        AdairError: an unknown name.
+    """
+    if name not in BUDGETS:
+        raise AdairError(f"--budget {name}: choose one of {', '.join(BUDGETS)}")
+    return BUDGETS[name]

@@ -1,0 +1,178 @@
+"""The lab: photos, test images and a device to work with, and the folder that keeps what cells have found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+import torch
+
+from adair import __version__
+from adair.errors import AdairError
+from adair.hardware import choose_device, choose_precision, cpu_name, tune_allocator
+from adair.restore.files import write_whole
+from adair.studies.cell import FORMAT, Cell, Result, describe, digest
+from adair.train.photos import PhotoStore, open_store
+
+try:
+    import fcntl
+except ImportError:  # Windows: there, only one process at a time may work in a folder
+    fcntl = None  # type: ignore[assignment]
+
+_STRIDE = 65_537  # every so many bytes of the photos enter their fingerprint
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a study works; plain values, so that it can be handed to other processes.
+
+    Attributes:
+        folder: keeps results and checkpoints.
+        photos: folder of clean photos.
+        held_out: how many of them are never trained on.
+        data: folder of test sets; None: the photos that are held out are the test images.
+        device, precision: as for `choose_device` and `choose_precision`.
+    """
+
+    folder: Path
+    photos: Path
+    held_out: int
+    data: Path | None = None
+    device: str | None = None
+    precision: str | None = None
+
+
+class Lab:
+    """Where cells are worked and their results kept.
+
+    Args:
+        place: where.
+        say: called with one line when something happens that a person should know.
+        decoded: called with (done, all) while photos are decoded for the first time.
+        threads: of the processor for each cell; None: as torch has it. One by default: figures then do not depend on
+            how many processors there are, and several cells are worked at once.
+
+    Raises:
+        AdairError: photos, a device or a precision that cannot be used.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        say: Callable[[str], None] = lambda line: None,
+        decoded: Callable[[int, int], None] | None = None,
+        threads: int | None = 1,
+    ) -> None:
+        tune_allocator()
+        self.place, self.say = place, say
+        self.device = choose_device(place.device)
+        self.precision = _training_precision(place.precision, self.device)
+        if threads is not None and self.device.type == "cpu":
+            torch.set_num_threads(threads)
+        store = open_store(place.photos, place.folder / "photos", progress=decoded)
+        self.photos, self.held_out = store.split(place.held_out)
+        self.skipped = store.skipped
+
+    @cached_property
+    def training_mark(self) -> list[str]:
+        """What decides a training beside its own settings."""
+        return [_fingerprint(self.photos), str(self.precision), self.device.type]
+
+    @cached_property
+    def held_out_mark(self) -> str:
+        """Fingerprint of the photos that are held out."""
+        return _fingerprint(self.held_out)
+
+    @property
+    def machine(self) -> str:
+        """What works here, in one line."""
+        threads = torch.get_num_threads()
+        name = cpu_name() if self.device.type != "cuda" else torch.cuda.get_device_name(self.device)
+        count = "" if self.device.type == "cuda" else f", {threads} thread{'s' if threads > 1 else ''} a cell"
+        precision = str(self.precision).removeprefix("torch.")
+        return f"{name}{count}, {precision}, torch {torch.__version__}, adair {__version__}"
+
+    def key(self, cell: Cell) -> str:
+        """The name under which a cell's result is kept: a hash of all that decides it."""
+        return digest([FORMAT, type(cell).__module__, describe(cell), cell.world(self), *map(self.key, cell.needs())])
+
+    def folder(self, cell: Cell) -> Path:
+        """The folder of a cell."""
+        return self.place.folder / "cells" / self.key(cell)
+
+    def find(self, cell: Cell) -> Result | None:
+        """The result of a cell, if it is done.
+
+        Raises:
+            AdairError: a result that cannot be read.
+        """
+        path = self.folder(cell) / "result.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return Result(found["figures"], found["costs"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise AdairError(f"{path}: cannot be read ({error}); remove it, and the cell is worked again") from error
+
+    def done(self, cell: Cell) -> bool:
+        """Whether a cell has its result."""
+        return (self.folder(cell) / "result.json").exists()
+
+    def result(self, cell: Cell) -> Result:
+        """The result of a cell that is done."""
+        found = self.find(cell)
+        if found is None:
+            raise AdairError(f"{self.folder(cell)}: the result of '{cell.title}' is missing; run the study again")
+        return found
+
+    def work(self, cell: Cell) -> Result:
+        """Work a cell and keep its result, which appears whole or not at all."""
+        begun = time.monotonic()
+        result = cell.work(self)
+        result.costs.setdefault("worked", time.monotonic() - begun)
+        facts = {"title": cell.title, "machine": self.machine, **asdict(result), "cell": describe(cell)}
+        write_whole(self.folder(cell) / "result.json", json.dumps(facts, indent=1).encode())
+        return result
+
+    @contextmanager
+    def claim(self, cell: Cell) -> Iterator[bool]:
+        """Whether this process may work a cell now: no other one does until the end of the ``with``.
+
+        The claim is a lock of the operating system, so it ends with the process, however that ends.
+        """
+        folder = self.folder(cell)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as file:
+            yield _locked(file)
+
+
+def _locked(file: IO[str]) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _training_precision(name: str | None, device: torch.device) -> torch.dtype:
+    """As restoring would choose, but never fp16, whose gradients vanish."""
+    chosen = choose_precision(name, device).dtype
+    return torch.float32 if chosen == torch.float16 else chosen
+
+
+def _fingerprint(photos: PhotoStore) -> str:
+    """Hash the names and sizes of photos and a sample of their pixels."""
+    mark = hashlib.sha256(repr((photos.names, photos.shapes)).encode())
+    for index in range(len(photos)):
+        mark.update(photos.photo(index).reshape(-1)[::_STRIDE].tobytes())
+    return mark.hexdigest()[:20]

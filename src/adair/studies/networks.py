@@ -1,0 +1,206 @@
+"""Cells that train a network: all of it, from scratch or from another one; or an adapter on a frozen foundation."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, Literal
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from adair.adapters import AdaptedModel, create_adapter
+from adair.backbones.registry import BACKBONES, NAFNetConfig, RestormerConfig
+from adair.restore.files import write_whole
+from adair.studies.cell import Cell, Result, describe
+from adair.studies.lab import Lab
+from adair.studies.training import Course, fit, step_seconds
+from adair.train.loop import channels_last
+
+Shape = NAFNetConfig | RestormerConfig
+Part = Literal["all", "low-rank", "vectors"]
+STORED = torch.float16  # as the product stores weights: what is tested is what a file would hold
+
+
+@dataclasses.dataclass
+class Model:
+    """A network as it is trained and run.
+
+    Attributes:
+        module: maps degraded patches (N, 3, H, W) to restored ones.
+        trained: the parameters that training changes and a file holds, by name.
+    """
+
+    module: nn.Module
+    trained: dict[str, nn.Parameter]
+
+
+@dataclasses.dataclass(frozen=True)
+class Network(Cell):
+    """A cell that trains a network. A subclass says how it is built, and what of it is trained.
+
+    Attributes:
+        course: what it is taught.
+    """
+
+    course: Course
+
+    @property
+    def shape(self) -> Shape:
+        """The backbone; what is trained is about as fast as it."""
+        raise NotImplementedError
+
+    def build(self, lab: Lab) -> Model:
+        """Return the network as it is before training, on the lab's device."""
+        raise NotImplementedError
+
+    def restorer(self, lab: Lab, task: str) -> nn.Module:
+        """Return the trained network as it restores ``task``, its stored weights rounded as a file would hold them."""
+        return self.load(lab).module.eval()
+
+    def load(self, lab: Lab) -> Model:
+        """Return the trained network."""
+        model = self.build(lab)
+        fill(model, self.tensors(lab))
+        return model
+
+    def tensors(self, lab: Lab) -> dict[str, Tensor]:
+        """Return what was trained, in float32."""
+        return safetensors.torch.load_file(lab.folder(self) / "weights.safetensors")
+
+    def work(self, lab: Lab) -> Result:
+        """Train. Figures: parameters trained, bytes of the file that holds them, last loss."""
+        torch.manual_seed(self.course.seed)
+        model = self.build(lab)
+        report = self.train(lab, model)
+        tensors = {name: value.detach().cpu().contiguous() for name, value in model.trained.items()}
+        write_whole(lab.folder(self) / "weights.safetensors", safetensors.torch.save(tensors))
+        (lab.folder(self) / "checkpoint.safetensors").unlink(missing_ok=True)
+        figures = {
+            "parameters": sum(tensor.numel() for tensor in tensors.values()),
+            "bytes": stored_bytes(tensors),
+            "steps": report.step,
+        }
+        return Result(figures, {"seconds": report.seconds, "worked": report.seconds})  # over all calls
+
+    def train(self, lab: Lab, model: Model) -> Any:
+        """Train ``model`` in place and return the loop's report."""
+        facts = {"cell": json.dumps(describe(self))}
+        return fit(lab, lab.folder(self), model.module, model.trained, self.course, facts)
+
+    def pace(self) -> tuple[str, float]:
+        return f"train {self.shape} {self.course.batch}x{self.course.patch}", self.course.steps
+
+    def trial(self, lab: Lab) -> float:
+        return step_seconds(lab, bare(self.shape, lab), self.course.batch, self.course.patch)
+
+
+@dataclasses.dataclass(frozen=True)
+class Whole(Network):
+    """All weights of a backbone are trained.
+
+    Attributes:
+        form: its shape.
+        start: the network that it begins from; None: from scratch.
+    """
+
+    form: Shape
+    start: Network | None = None
+
+    @property
+    def title(self) -> str:
+        how = "from scratch" if self.start is None else "fine-tuned"
+        return f"{_brief(self.form)} {how}: {taught(self.course)}"
+
+    @property
+    def shape(self) -> Shape:
+        return self.form
+
+    def build(self, lab: Lab) -> Model:
+        torch.manual_seed(self.course.seed)
+        model = bare(self.form, lab)
+        if self.start is not None:
+            model.load_state_dict(self.start.load(lab).module.state_dict())
+        return Model(model, dict(model.named_parameters()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Adapted(Network):
+    """An adapter is trained on a frozen foundation.
+
+    Attributes:
+        foundation: the network that it stands on.
+        kind: as for `create_adapter`.
+        options: its settings, as (name, value).
+        part: of an adapter of kind merge, what is trained: "all"; only the "low-rank" changes (LoRA alone); only the
+            "vectors" (norms, biases and scales alone). The rest stays zero and is not stored.
+    """
+
+    foundation: Network
+    kind: str = "merge"
+    options: tuple[tuple[str, Any], ...] = (("rank", 8),)
+    part: Part = "all"
+
+    @property
+    def title(self) -> str:
+        options = " ".join(f"{name} {value}" for name, value in self.options)
+        part = "" if self.part == "all" else f", {self.part} only"
+        return f"adapter {self.kind} {options}{part}: {taught(self.course)}"
+
+    @property
+    def shape(self) -> Shape:
+        return self.foundation.shape
+
+    def build(self, lab: Lab) -> Model:
+        foundation = self.foundation.load(lab).module
+        generator = torch.Generator().manual_seed(self.course.seed)
+        adapter = create_adapter(self.kind, foundation, generator, **dict(self.options)).to(lab.device)
+        model = AdaptedModel(foundation)
+        model.attach(adapter)
+        trained = {name: value for name, value in adapter.named_parameters() if _belongs(name, value, self.part)}
+        for name, value in adapter.named_parameters():
+            value.requires_grad_(name in trained)
+        return Model(model, trained)
+
+    def restorer(self, lab: Lab, task: str) -> nn.Module:
+        model = self.load(lab).module.eval()
+        assert isinstance(model, AdaptedModel)
+        model.merge()
+        return model
+
+
+def bare(shape: Shape, lab: Lab) -> nn.Module:
+    """Build a backbone with fresh weights on the lab's device."""
+    name = next(name for name, (schema, _) in BACKBONES.items() if isinstance(shape, schema))
+    return channels_last(BACKBONES[name][1](**dataclasses.asdict(shape)).to(lab.device))
+
+
+@torch.no_grad()
+def fill(model: Model, tensors: dict[str, Tensor], dtype: torch.dtype = STORED) -> None:
+    """Put trained values into ``model``, rounded to ``dtype``."""
+    for name, parameter in model.trained.items():
+        parameter.copy_(tensors[name].to(dtype))
+
+
+def stored_bytes(tensors: dict[str, Tensor], dtype: torch.dtype = STORED) -> int:
+    """Size of a safetensors file that holds ``tensors`` in ``dtype``, without a card."""
+    return len(safetensors.torch.save({name: tensor.to(dtype) for name, tensor in tensors.items()}))
+
+
+def taught(course: Course) -> str:
+    """A course in a few words."""
+    text = " + ".join(course.recipes)
+    return f"{text if len(text) < 60 else text[:57] + '...'}, {course.steps} steps"
+
+
+def _brief(shape: Shape) -> str:
+    name = next(name for name, (schema, _) in BACKBONES.items() if isinstance(shape, schema))
+    return f"{name} of width {shape.width}"
+
+
+def _belongs(name: str, value: Tensor, part: Part) -> bool:
+    thin = name.endswith((".up", ".down"))
+    if part == "low-rank":
+        return thin
+    return part == "all" or (not thin and value.squeeze().ndim <= 1)

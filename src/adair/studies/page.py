@@ -1,0 +1,92 @@
+"""The page of a study: text, tables, plots and verdicts, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from adair.studies.verdict import RULE, Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MEANINGLESS = (
+    "**Meaningless: a smoke test.** These networks have hardly been trained; the page shows only that all runs."
+)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture of a page.
+
+    Attributes:
+        name: of its file, without the ending.
+        caption: what it shows, in words.
+        draw: draws it.
+        size: width and height in inches.
+    """
+
+    name: str
+    caption: str
+    draw: Callable[[Figure], None]
+    size: tuple[float, float] = (8.0, 4.0)
+
+
+@dataclass
+class Page:
+    """What a study found.
+
+    Attributes:
+        title: its heading.
+        question: what was asked, in a paragraph.
+        parts: Markdown and plots, in their order.
+        verdicts: of each claim.
+        protocol: how it was measured, a line each.
+    """
+
+    title: str
+    question: str
+    parts: list[str | Plot] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    protocol: list[str] = field(default_factory=list)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Make a Markdown table: the first column to the left, the others to the right."""
+    lines = [list(columns), ["---", *["---:"] * (len(columns) - 1)], *[[*map(cell, row)] for row in rows]]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def cell(value: object) -> str:
+    """A value as tables show it: numbers to two places, none as nothing."""
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def as_markdown(page: Page, facts: Sequence[str], meaningless: bool, pictures: dict[str, str]) -> str:
+    """Write the page.
+
+    Args:
+        page: what was found.
+        facts: hardware, time, seeds, the command: a line each.
+        meaningless: whether it comes from a smoke test; it says so at its top.
+        pictures: addresses of the plots by name; those that were not drawn are left out.
+    """
+    blocks = [f"# {page.title}\n", *([f"{MEANINGLESS}\n"] if meaningless else []), f"{page.question}\n"]
+    rows = [(verdict.claim, f"**{verdict.outcome}**", verdict.why) for verdict in page.verdicts]
+    blocks.append(f"## Verdicts\n\n{_plain_table(('Claim', 'Verdict', 'Because'), rows)}\n{RULE}\n")
+    blocks.append("## Results\n")
+    for part in page.parts:
+        if isinstance(part, str):
+            blocks.append(f"{part.rstrip()}\n")
+        elif part.name in pictures:
+            blocks.append(f"![{part.caption}]({pictures[part.name]})\n\n{part.caption}\n")
+    blocks.append("## How it was measured\n\n" + "".join(f"- {line}\n" for line in [*page.protocol, *facts]))
+    return "\n".join(blocks)
+
+
+def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [list(columns), ["---"] * len(columns), *map(list, rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

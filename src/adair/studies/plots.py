@@ -1,0 +1,110 @@
+"""The kinds of plots that studies share."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from adair.errors import AdairError
+from adair.studies.page import Plot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+OURS, OTHERS, GRAY = "#08519c", "#9ecae1", "#8a8a8a"
+COLOURS = ("#08519c", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3c8d", "#444444")
+_MARKERS = "osD^vPXh"
+
+
+def drawn(plot: Plot) -> bytes:
+    """Draw a plot as PNG.
+
+    Raises:
+        AdairError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise AdairError("--plots needs matplotlib; pip install 'adair[bench]'") from error
+    figure = Figure(figsize=plot.size, dpi=140, layout="constrained")
+    plot.draw(figure)
+    data = io.BytesIO()
+    figure.savefig(data, format="png")
+    return data.getvalue()
+
+
+def bars(name: str, caption: str, values: Mapping[str, float], ours: Sequence[str], unit: str) -> Plot:
+    """A bar for each of ``values``, those of ``ours`` darker; the axis begins a little below the smallest."""
+
+    def draw(figure: Figure) -> None:
+        axes = _axes(figure)
+        labels = list(values)
+        colours = [OURS if label in ours else OTHERS for label in labels]
+        axes.barh(labels, list(values.values()), color=colours)
+        low, high = min(values.values()), max(values.values())
+        room = max(0.2, high - low)
+        axes.set_xlim(low - 0.35 * room, high + 0.15 * room)
+        axes.invert_yaxis()
+        axes.set_xlabel(unit, fontsize=9)
+        for index, value in enumerate(values.values()):
+            axes.text(value, index, f" {value:.2f}", va="center", fontsize=8.5)
+
+    return Plot(name, caption, draw, (8.0, 0.9 + 0.32 * len(values)))
+
+
+def scatter(
+    name: str,
+    caption: str,
+    groups: Mapping[str, Sequence[tuple[float, float]]],
+    axes_names: tuple[str, str],
+    lines: Mapping[str, float] | None = None,
+    log: bool = True,
+) -> Plot:
+    """Points of several groups, joined within a group; ``lines`` are dashed heights to compare with."""
+
+    def draw(figure: Figure) -> None:
+        axes = _axes(figure)
+        if log:
+            axes.set_xscale("log")
+        for number, (label, points) in enumerate(groups.items()):
+            x, y = zip(*sorted(points), strict=True)
+            colour, marker = COLOURS[number % len(COLOURS)], _MARKERS[number % len(_MARKERS)]
+            axes.plot(x, y, label=label, color=colour, marker=marker, linewidth=1.2, markersize=6)
+        for label, height in (lines or {}).items():
+            axes.axhline(height, color=GRAY, linewidth=1, linestyle=(0, (4, 3)))
+            axes.text(0.005, height, label, transform=axes.get_yaxis_transform(), color=GRAY, fontsize=8, va="bottom")
+        axes.set_xlabel(axes_names[0], fontsize=9)
+        axes.set_ylabel(axes_names[1], fontsize=9)
+        axes.legend(frameon=False, fontsize=8.5, loc="best")
+
+    return Plot(name, caption, draw)
+
+
+def heat_map(
+    name: str, caption: str, rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]]
+) -> Plot:
+    """A square for each value, blue above zero and red below, with the number in it."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        limit = max((abs(value) for row in values for value in row), default=1.0) or 1.0
+        axes.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
+        axes.set_xticks(range(len(columns)), columns, rotation=35, ha="right", fontsize=8.5)
+        axes.set_yticks(range(len(rows)), rows, fontsize=8.5)
+        for i, row in enumerate(values):
+            for j, value in enumerate(row):
+                ink = "white" if abs(value) > 0.65 * limit else "black"
+                axes.text(j, i, f"{value:+.2f}", ha="center", va="center", fontsize=8, color=ink)
+
+    return Plot(name, caption, draw, (2.5 + 0.75 * len(columns), 1.4 + 0.34 * len(rows)))
+
+
+def _axes(figure: Figure) -> Axes:
+    axes: Axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(True, color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=8.5)
+    return axes

@@ -1,0 +1,22 @@
+"""The studies by name."""
+
+from __future__ import annotations
+
+from adair.errors import AdairError
+from adair.studies import adapters
+from adair.studies.study import Study
+
+STUDIES: dict[str, Study] = {study.name: study for study in (adapters.STUDY,)}
+
+
+def find_studies(name: str) -> list[Study]:
+    """Return the study of that name, or all of them for "all".
+
+    Raises:
+        AdairError: an unknown name.
+    """
+    if name == "all":
+        return list(STUDIES.values())
+    if name not in STUDIES:
+        raise AdairError(f"unknown study '{name}'; choose one of {', '.join(STUDIES)}, or all")
+    return [STUDIES[name]]

@@ -1,0 +1,71 @@
+"""What a study leaves behind: its page with plots, and all of its cells as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from adair.restore.files import write_whole
+from adair.studies.cell import describe
+from adair.studies.page import MEANINGLESS, Page, Plot, as_markdown
+from adair.studies.plots import drawn
+from adair.studies.runner import in_order
+from adair.studies.study import Results, Study
+
+
+def write_page(study: Study, page: Page, results: Results, seed: int, path: Path | None, plots: Path | None) -> None:
+    """Write a study's plots into a folder and its page to ``path``, where wanted.
+
+    Raises:
+        AdairError: plots are wanted and matplotlib is not installed, or something cannot be written.
+    """
+    pictures = {}
+    for part in page.parts:
+        if plots is not None and isinstance(part, Plot):
+            picture = plots / f"{study.name}-{part.name}.png"
+            write_whole(picture, drawn(part))
+            pictures[part.name] = Path(os.path.relpath(picture, path.parent if path else plots)).as_posix()
+    if path is not None:
+        facts = _facts(study, results, seed)
+        write_whole(path, as_markdown(page, facts, results.budget.meaningless, pictures).encode())
+
+
+def write_json(path: Path, pages: Sequence[tuple[Study, Page]], results: Results, seed: int) -> None:
+    """Write every cell of some studies, with their verdicts, to a JSON file."""
+    lab, budget = results.lab, results.budget
+    studies = []
+    for study, page in pages:
+        cells = [
+            {
+                "title": cell.title,
+                "key": lab.key(cell),
+                **asdict(results[cell]),
+                "needs": [lab.key(need) for need in cell.needs()],
+                "cell": describe(cell),
+            }
+            for cell in in_order(study.cells(budget, seed), lab)
+        ]
+        verdicts = [asdict(verdict) for verdict in page.verdicts]
+        studies.append({"study": study.name, "verdicts": verdicts, "protocol": page.protocol, "cells": cells})
+    note = {"note": MEANINGLESS.replace("*", "")} if budget.meaningless else {}
+    whole = {**note, "budget": asdict(budget), "seed": seed, "machine": lab.machine, "studies": studies}
+    write_whole(path, (json.dumps(whole, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _facts(study: Study, results: Results, seed: int) -> list[str]:
+    """Hardware, time, seeds and the command, a line each."""
+    lab, budget = results.lab, results.budget
+    cells = in_order(study.cells(budget, seed), lab)
+    minutes = sum(results[cell].costs["worked"] for cell in cells) / 60
+    data = " --data DATA" if lab.place.data else ""
+    return [
+        f"Photos: {len(lab.photos)} to train on; {len(lab.held_out)} are held out and never trained on.",
+        f"Budget {budget.name}: {budget.steps} steps for a task, {budget.pretrain_steps} of pre-training, each of "
+        f"{budget.batch} patches of {budget.patch}x{budget.patch}; first seed {seed}, {budget.seeds} in all.",
+        f"{len(cells)} cells, {minutes:.1f} minutes of work on {lab.machine}. Cells that studies share count in each.",
+        f"Make it again: `adair study {study.name} --budget {budget.name} --seed {seed} --photos PHOTOS{data} -o RUNS "
+        "--markdown PAGE --plots FOLDER`.",
+    ]

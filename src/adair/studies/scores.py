@@ -1,0 +1,179 @@
+"""Cells that test a network: PSNR and SSIM of every image of some tests, and the time that restoring takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adair.backbones import set_local_statistics
+from adair.bench import datasets
+from adair.bench.datasets import Found, Sample
+from adair.bench.meter import Meter
+from adair.degradations import resize
+from adair.errors import AdairError
+from adair.metrics import quantise
+from adair.restore.deploy import REACH
+from adair.studies.cell import Cell, Result, digest
+from adair.studies.lab import Lab
+from adair.studies.networks import Network, bare
+from adair.studies.tasks import Test
+
+_MARGIN = 48  # pixels around the crop that degradations see
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores(Cell):
+    """A trained network's PSNR and SSIM.
+
+    Figures: test name to {"psnr": [dB of each image], "ssim": [...]}. Costs: "seconds" a megapixel.
+
+    Attributes:
+        network: what restores; None scores the input itself.
+        tests: the settings.
+        images: how many images of each.
+        crop: side of the centre that is restored and scored.
+        task: what the network is told to do, if it wants to know.
+    """
+
+    network: Network | None
+    tests: tuple[Test, ...]
+    images: int
+    crop: int
+    task: str = ""
+
+    @property
+    def title(self) -> str:
+        names = ", ".join(test.name for test in self.tests)
+        return f"test of {self.network.title if self.network else 'the input'} on {names}"
+
+    def world(self, lab: Lab) -> Any:
+        return [lab.training_mark, *(_images_mark(lab, test) for test in self.tests)]
+
+    def work(self, lab: Lab) -> Result:
+        restorer = None if self.network is None else self.network.restorer(lab, self.task)
+        figures: dict[str, dict[str, list[float | None]]] = {}
+        meter, pixels = Meter(lab.device), 0
+        for test in self.tests:
+            found: dict[str, list[float | None]] = {"psnr": [], "ssim": []}
+            for _, clean, given in images_of(lab, test, self.images, self.crop):
+                restored = start = enlarged(given, clean, test)
+                if restorer is not None:
+                    if not pixels:
+                        restore(lab, restorer, start[..., :64, :64])  # chooses kernels, which is not restoring
+                    with meter.watch():
+                        restored = quantise(restore(lab, restorer, start))
+                    pixels += math.prod(clean.shape[-2:])
+                value, likeness = test.score.psnr(restored, clean), test.score.ssim(restored, clean)
+                found["psnr"].append(round(value, 6) if math.isfinite(value) else None)
+                found["ssim"].append(None if likeness is None else round(likeness, 6))
+            figures[test.name] = found
+        return Result(figures, {"seconds": meter.seconds / pixels * 1e6 if pixels else 0.0})
+
+    def pace(self) -> tuple[str, float]:
+        shape = self.network.shape if self.network else "nothing"
+        return f"test {shape} {self.crop}", self.images * len(self.tests)
+
+    def trial(self, lab: Lab) -> float:
+        if self.network is None:
+            return 0.1
+        model, x = bare(self.network.shape, lab), torch.rand(1, 3, self.crop, self.crop)
+        restore(lab, model, x)
+        begun = time.perf_counter()
+        y = restore(lab, model, x)
+        self.tests[0].score.ssim(y, x)
+        return 2 * (time.perf_counter() - begun)
+
+
+@torch.no_grad()
+def restore(lab: Lab, restorer: nn.Module, given: Tensor) -> Tensor:
+    """Restore (1, 3, H, W) as the product does, with local statistics, in the lab's precision; on the CPU."""
+    set_local_statistics(restorer, REACH)
+    try:
+        x = given.to(lab.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(lab.device.type, lab.precision, enabled=lab.precision != torch.float32):
+            return restorer(x).float().cpu().clamp(0, 1)  # type: ignore[no-any-return]
+    finally:
+        set_local_statistics(restorer, None)
+
+
+def enlarged(given: Tensor, clean: Tensor, test: Test) -> Tensor:
+    """What networks are given: the input, enlarged to the size of the result where it is smaller."""
+    return resize(given, (clean.shape[-2], clean.shape[-1])).clamp(0, 1) if test.scale > 1 else given
+
+
+def images_of(lab: Lab, test: Test, count: int, crop: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yield name, clean image and input of a test, each (1, 3, H, W), evenly spaced over the test set.
+
+    Raises:
+        AdairError: an image that cannot be used.
+    """
+    samples = _samples(lab, test)
+    if samples is None:
+        for index in _spaced(len(lab.held_out), count):
+            photo = torch.from_numpy(lab.held_out.photo(index).copy()).permute(2, 0, 1).unsqueeze(0).float() / 255
+            name = lab.held_out.names[index]
+            clean, given = (test.drawn or test.source).make(_centre(photo, crop + 2 * _MARGIN, 12), Sample(Path(name)))
+            yield name, *_crop(clean, given, crop, test.scale)
+    else:
+        for index in _spaced(len(samples), count):
+            sample = samples[index]
+            clean, given = test.source.make(datasets.load(sample.clean), sample)
+            yield sample.clean.name, *_crop(clean, given, crop, test.scale)
+
+
+def protocol(lab: Lab, tests: Sequence[Test], images: int, crop: int) -> list[str]:
+    """How tests are made and scored, a line each."""
+    lines = [f"Tests: up to {images} images each, their centres of {crop}x{crop} pixels, restored in one piece."]
+    for test in tests:
+        samples = _samples(lab, test)
+        if samples is None:
+            images_from, source = "photos that are held out", test.drawn or test.source
+        else:
+            images_from, source = test.dataset, test.source
+        lines.append(f"{test.name}: {images_from}; {source.text(Found(samples or []))}; {test.score}; 8-bit output.")
+    return lines
+
+
+def _samples(lab: Lab, test: Test) -> list[Sample] | None:
+    """The samples of the test set; None: there is none, and the photos that are held out serve."""
+    data = lab.place.data
+    if data is None or not (data / test.dataset).is_dir():
+        return None
+    found = test.source.find(data, test.dataset)
+    if not found.samples:
+        raise AdairError(f"{data / test.dataset}: {found.problems[0]}")
+    return found.samples
+
+
+def _images_mark(lab: Lab, test: Test) -> str:
+    """Fingerprint of what a test's images are made from."""
+    samples = _samples(lab, test)
+    if samples is None:
+        return lab.held_out_mark
+    files = [path for sample in samples for path in (sample.clean, sample.given) if path is not None]
+    return digest([[path.name, path.stat().st_size] for path in files])
+
+
+def _spaced(total: int, count: int) -> list[int]:
+    """``count`` whole numbers below ``total`` at even distances; all if there are fewer."""
+    count = min(count, total)
+    return [(2 * i + 1) * total // (2 * count) for i in range(count)]
+
+
+def _centre(image: Tensor, side: int, multiple: int) -> Tensor:
+    height, width = image.shape[-2:]
+    high, wide = (max(multiple, min(side, length) // multiple * multiple) for length in (height, width))
+    top, left = ((length - inner) // 2 // multiple * multiple for length, inner in ((height, high), (width, wide)))
+    return image[..., top : top + high, left : left + wide]
+
+
+def _crop(clean: Tensor, given: Tensor, side: int, scale: int) -> tuple[Tensor, Tensor]:
+    """The centre of a clean image and the same place of its input, which may be smaller by ``scale``."""
+    return _centre(clean, side, scale), _centre(given, side // scale, 1)

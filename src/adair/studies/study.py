@@ -1,0 +1,59 @@
+"""What a study is: a question, the cells that answer it at a budget, and the page that is made of their results."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from adair.studies.budget import Budget
+from adair.studies.cell import Cell, Result
+from adair.studies.lab import Lab
+from adair.studies.page import Page
+from adair.studies.scores import Scores
+from adair.studies.tasks import Test
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a study's cells, all of them done.
+
+    Attributes:
+        lab: where they were found.
+        budget: at which they were.
+    """
+
+    lab: Lab
+    budget: Budget
+
+    def __getitem__(self, cell: Cell) -> Result:
+        return self.lab.result(cell)
+
+    def psnr(self, scores: Scores, test: Test) -> float:
+        """Mean PSNR of a test, in dB."""
+        return statistics.fmean(self.each(scores, test))
+
+    def ssim(self, scores: Scores, test: Test) -> float:
+        """Mean SSIM of a test."""
+        return statistics.fmean(value or 0.0 for value in self[scores].figures[test.name]["ssim"])
+
+    def each(self, scores: Scores, test: Test) -> list[float]:
+        """PSNR of each image of a test, in dB."""
+        return [value for value in self[scores].figures[test.name]["psnr"] if value is not None]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One experiment.
+
+    Attributes:
+        name: what the command line calls it.
+        summary: what it asks, in a line.
+        cells: those that it reports about, at a budget and from a first seed; what they need is found from them.
+        page: makes the page from their results, at the same budget and seed.
+    """
+
+    name: str
+    summary: str
+    cells: Callable[[Budget, int], Sequence[Cell]]
+    page: Callable[[Results, int], Page]
