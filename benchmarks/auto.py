@@ -158,10 +158,11 @@ def ways(tasks: tuple[str, str]) -> dict[str, tuple[dict[str, float], ...]]:
 
 
 def centres(photos: Path, exclude: Sequence[str], limit: int | None) -> Iterator[Tensor]:
-    """Yield the centres, 384x256 pixels, of the photos held out, halved once: as sharp as small photos are."""
+    """Yield the centres, 384x256 pixels, of the photos held out; large ones are halved: small ones are as sharp."""
     paths = find_photos(photos, exclude)
     for index in first(spread(HELD_OUT, len(paths)), limit):
-        image = Image.fromarray(read_photo(paths[index], 2048)).reduce(2)
+        image = Image.fromarray(read_photo(paths[index], 2048))
+        image = image.reduce(2) if min(image.size) >= 2 * 384 else image
         left, top = (image.width - 384) // 2, (image.height - 256) // 2
         pixels = np.asarray(image.crop((left, top, left + 384, top + 256)), np.float32)
         yield torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0) / 255
