@@ -112,7 +112,12 @@ class NAFNet(nn.Module):
         added to ``x`` as it came.
         """
         height, width = x.shape[-2:]
-        y = self.intro(pad_to_multiple(x.to(self.intro.weight.dtype), self.multiple))
+        y = self.body(self.intro(pad_to_multiple(x.to(self.intro.weight.dtype), self.multiple)))
+        out: Tensor = x + self.ending(y)[..., :height, :width].to(x.dtype)
+        return out
+
+    def body(self, y: Tensor) -> Tensor:
+        """Return features (N, width, H, W) as they go into the last layer, from those that the first one gave."""
         skips = []
         for blocks, down in zip(self.encoders, self.downs, strict=True):
             y = blocks(y)
@@ -121,5 +126,4 @@ class NAFNet(nn.Module):
         y = self.middle_blks(y)
         for up, blocks in zip(self.ups, self.decoders, strict=True):
             y = blocks(up(y) + skips.pop())
-        out: Tensor = x + self.ending(y)[..., :height, :width].to(x.dtype)
-        return out
+        return y

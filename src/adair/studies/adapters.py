@@ -84,23 +84,24 @@ def storage(budget: Budget) -> list[Variant]:
 def trained(budget: Budget, seed: int) -> dict[str, Contender]:
     """All contenders that are trained, by name."""
     found = [
-        contender(budget, "foundation, frozen", lambda task: foundation(budget, seed)),
-        *(contender(budget, one.name, partial(one.on, budget, seed)) for one in variants(budget)),
-        contender(budget, "full fine-tuning", lambda task: fine_tuned(budget, task.recipes, seed)),
+        contender(budget, seed, "foundation, frozen", lambda seed, task: foundation(budget, seed)),
+        *(contender(budget, seed, one.name, partial(one.on, budget)) for one in variants(budget)),
+        contender(budget, seed, "full fine-tuning", lambda seed, task: fine_tuned(budget, task.recipes, seed)),
     ]
     return {one.name: one for one in found}
 
 
 def stored(budget: Budget, seed: int, variant: Variant, form: str) -> Contender:
     """A variant as it comes back from a file of another number format."""
-    return contender(budget, f"{variant.name}, {form}", lambda task: Stored.of(variant.on(budget, seed, task), form))
+    name = f"{variant.name}, {form}"
+    return contender(budget, seed, name, lambda seed, task: Stored.of(variant.on(budget, seed, task), form))
 
 
 def cells(budget: Budget, seed: int) -> list[Cell]:
     """The cells that the page reports about."""
     rivals = [*trained(budget, seed).values()]
     rivals += [stored(budget, seed, variant, form) for variant in storage(budget) for form in FORMS]
-    return [scores for rival in rivals for scores in rival.scores.values()]
+    return [scores for rival in rivals for scores in rival.cells]
 
 
 def page(results: Results, seed: int) -> Page:
@@ -162,7 +163,7 @@ def verdicts(
     best = max(small, key=lambda name: mean(results, rivals[name]))
 
     def judged(claim: str, ours: Contender, theirs: Contender, margin: float = 0.0, retrained: bool = True) -> Verdict:
-        ours_theirs = samples(results, [ours]), samples(results, [theirs])
+        ours_theirs = samples(results, ours), samples(results, theirs)
         return compare(claim, *ours_theirs, margin, budget.meaningless, retrained)
 
     return [

@@ -44,8 +44,3 @@ def adapted(
     """An adapter on the foundation (or another ``base``); by default the one that stands for AdaIR."""
     settings = tuple(sorted((options or {"rank": budget.rank}).items()))
     return Adapted(course(budget, recipes, seed), base or foundation(budget, seed), kind, settings, part)
-
-
-def seeds(budget: Budget, first: int) -> range:
-    """The seeds of what decides a claim."""
-    return range(first, first + budget.seeds)

@@ -20,27 +20,48 @@ class Contender:
 
     Attributes:
         name: what tables call it.
-        scores: by task name; each holds both tests of its task.
+        scores: for each seed, those of each task by its name; they hold both tests of the task.
     """
 
     name: str
-    scores: dict[str, Scores]
+    scores: tuple[dict[str, Scores], ...]
 
-    def of(self, test: Test) -> Scores:
-        """The scores that hold a test."""
-        return next(scores for scores in self.scores.values() if test in scores.tests)
+    @property
+    def cells(self) -> list[Scores]:
+        """All of its scores."""
+        return [scores for seed in self.scores for scores in seed.values()]
+
+    def networks(self, seed: int = 0) -> list[Network]:
+        """The networks of one seed (counted from 0), each once."""
+        found: list[Network] = []
+        for scores in self.scores[seed].values():
+            if scores.network is not None and scores.network not in found:
+                found.append(scores.network)
+        return found
+
+    def of(self, test: Test) -> list[Scores]:
+        """For each seed the scores that hold a test."""
+        return [next(scores for scores in seed.values() if test in scores.tests) for seed in self.scores]
 
 
-def contender(budget: Budget, name: str, network: Callable[[Task], Network | None]) -> Contender:
-    """Test, for every task, the network that ``network`` gives for it, on the task's easy and hard half."""
-    return Contender(
-        name, {task.name: Scores(network(task), task.tests, budget.images, budget.crop, task.name) for task in TASKS}
-    )
+def contender(budget: Budget, seed: int, name: str, network: Callable[[int, Task], Network | None]) -> Contender:
+    """Test the network that ``network`` gives for each seed and task, on the task's easy and hard half."""
+
+    def scores(seed: int, task: Task) -> Scores:
+        return Scores(network(seed, task), task.tests, budget.images, budget.crop, task.name)
+
+    seeds = range(seed, seed + budget.seeds)
+    return Contender(name, tuple({task.name: scores(one, task) for task in TASKS} for one in seeds))
 
 
 def psnrs(results: Results, contender: Contender, tests: Sequence[Test] = ALL_TESTS) -> list[float]:
-    """Mean PSNR of each test, in dB."""
-    return [results.psnr(contender.of(test), test) for test in tests]
+    """Mean PSNR of each test over images and seeds, in dB."""
+    return [statistics.fmean(results.psnr(scores, test) for scores in contender.of(test)) for test in tests]
+
+
+def ssims(results: Results, contender: Contender, tests: Sequence[Test] = ALL_TESTS) -> list[float]:
+    """Mean SSIM of each test over images and seeds."""
+    return [statistics.fmean(results.ssim(scores, test) for scores in contender.of(test)) for test in tests]
 
 
 def mean(results: Results, contender: Contender, tests: Sequence[Test] = ALL_TESTS) -> float:
@@ -48,6 +69,7 @@ def mean(results: Results, contender: Contender, tests: Sequence[Test] = ALL_TES
     return statistics.fmean(psnrs(results, contender, tests))
 
 
-def samples(results: Results, seeds: Sequence[Contender], tests: Sequence[Test] = ALL_TESTS) -> Samples:
-    """PSNR of every image of every test, for the contender of each seed: what `compare` judges."""
-    return [[value for test in tests for value in results.each(one.of(test), test)] for one in seeds]
+def samples(results: Results, contender: Contender, tests: Sequence[Test] = ALL_TESTS) -> Samples:
+    """PSNR of every image of every test, for each seed: what `compare` judges."""
+    seeds = range(len(contender.scores))
+    return [[value for test in tests for value in results.each(contender.of(test)[seed], test)] for seed in seeds]
