@@ -51,6 +51,11 @@ class Network(Cell):
         """The backbone; what is trained is about as fast as it."""
         raise NotImplementedError
 
+    @property
+    def base(self) -> Network | None:
+        """The network that it begins from or stands on."""
+        return None
+
     def build(self, lab: Lab) -> Model:
         """Return the network as it is before training, on the lab's device."""
         raise NotImplementedError
@@ -117,6 +122,10 @@ class Whole(Network):
     def shape(self) -> Shape:
         return self.form
 
+    @property
+    def base(self) -> Network | None:
+        return self.start
+
     def build(self, lab: Lab) -> Model:
         torch.manual_seed(self.course.seed)
         model = bare(self.form, lab)
@@ -151,6 +160,10 @@ class Adapted(Network):
     @property
     def shape(self) -> Shape:
         return self.foundation.shape
+
+    @property
+    def base(self) -> Network | None:
+        return self.foundation
 
     def build(self, lab: Lab) -> Model:
         foundation = self.foundation.load(lab).module

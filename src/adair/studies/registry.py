@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from adair.errors import AdairError
-from adair.studies import adapters
+from adair.studies import adapters, strategies
 from adair.studies.study import Study
 
-STUDIES: dict[str, Study] = {study.name: study for study in (adapters.STUDY,)}
+STUDIES: dict[str, Study] = {study.name: study for study in (strategies.STUDY, adapters.STUDY)}
 
 
 def find_studies(name: str) -> list[Study]:

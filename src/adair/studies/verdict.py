@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not decidable at this budget"
 SEED_SPREAD = 0.05  # dB: what another seed may change in a mean, where only one was trained
+EQUAL = 0.05  # of counts and seconds: what counts as no difference
 SURE = 2.0  # spreads that a difference must exceed
 
 RULE = (
     f"A claim compares two networks image by image. It {HOLDS} if the mean difference lies more than {SURE:g} spreads "
     f"beyond what it asks for, {FAILS} if it lies as far on the other side, and is {OPEN} in between. The spread joins "
     "the standard error over the images and that over the seeds (where only one was trained, "
-    f"{SEED_SPREAD:g} dB are assumed for each network)."
+    f"{SEED_SPREAD:g} dB are assumed for each network). Counts and seconds must differ by more than {EQUAL:.0%}."
 )
 
 Samples = Sequence[Sequence[float]]  # PSNR in dB: for each seed, each image
@@ -64,6 +65,15 @@ def compare(
         outcome = HOLDS if beyond > 0 else FAILS
     asked = f"; more than {margin:+.2f} dB asked for" if margin else ""
     return Verdict(claim, outcome, f"mean difference {mean:+.2f} dB, spread {spread:.2f} dB{asked}")
+
+
+def counted(claim: str, ours: float, theirs: float, unit: str, meaningless: bool = False) -> Verdict:
+    """Judge the claim that ``ours`` is less than ``theirs``: clearly so if by more than 5 %."""
+    outcome = OPEN
+    if not meaningless and abs(ours - theirs) > EQUAL * theirs:
+        outcome = HOLDS if ours < theirs else FAILS
+    ratio = f"{ours / theirs:.2f} times" if theirs else "beside"
+    return Verdict(claim, outcome, f"{ours:,.0f} {unit}, {ratio} {theirs:,.0f}")
 
 
 def joined(claim: str, parts: Sequence[Verdict]) -> Verdict:

@@ -1,0 +1,85 @@
+"""One body for all tasks, with a head and a tail for each: strategy (b) of the paper's Figure 1."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor, nn
+
+from adair.backbones.convolution import Conv2d
+from adair.backbones.layers import pad_to_multiple
+from adair.backbones.nafnet import NAFBlock, NAFNet
+from adair.backbones.registry import NAFNetConfig
+from adair.studies.lab import Lab
+from adair.studies.networks import Model, Network, Shape, bare, taught
+from adair.train.loop import channels_last
+
+
+class ManyHeads(nn.Module):
+    """A NAFNet's body between heads and tails: each a 3x3 convolution and one block at full resolution (our choice).
+
+    Given a batch that holds an equal part for each task, in their order, it restores each part with its own head and
+    tail; given ``only``, all of it with those of one task.
+
+    Args:
+        network: its body is shared; its own first and last layer are not used.
+        width: channels at full resolution.
+        tasks: how many there are.
+    """
+
+    def __init__(self, network: NAFNet, width: int, tasks: int) -> None:
+        super().__init__()
+        network.intro, network.ending = nn.Identity(), nn.Identity()  # type: ignore[assignment]
+        self.network = network
+        self.heads = nn.ModuleList(
+            nn.Sequential(Conv2d(3, width, 3, padding=1), NAFBlock(width, 1)) for _ in range(tasks)
+        )
+        self.tails = nn.ModuleList(
+            nn.Sequential(NAFBlock(width, 1), Conv2d(width, 3, 3, padding=1)) for _ in range(tasks)
+        )
+        self.only: int | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Restore (N, 3, H, W) in 0..1."""
+        height, width = x.shape[-2:]
+        tasks = range(len(self.heads)) if self.only is None else [self.only]
+        parts = pad_to_multiple(x, self.network.multiple).chunk(len(tasks))
+        y = torch.cat([self.heads[task](part) for task, part in zip(tasks, parts, strict=True)])
+        parts = self.network.body(y).chunk(len(tasks))
+        y = torch.cat([self.tails[task](part) for task, part in zip(tasks, parts, strict=True)])
+        return x + y[..., :height, :width].to(x.dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class HeadsAndTails(Network):
+    """A body shared by all tasks, with heads and tails of their own, trained together from scratch.
+
+    Attributes:
+        form: shape of the body.
+        tasks: their names; the course has equally many recipes for each, in this order.
+    """
+
+    form: NAFNetConfig
+    tasks: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return f"shared body, {len(self.tasks)} heads and tails: {taught(self.course)}"
+
+    @property
+    def shape(self) -> Shape:
+        return self.form
+
+    def build(self, lab: Lab) -> Model:
+        torch.manual_seed(self.course.seed)
+        body = bare(self.form, lab)
+        assert isinstance(body, NAFNet)
+        model = ManyHeads(body, self.form.width, len(self.tasks)).to(lab.device)
+        return Model(channels_last(model), dict(model.named_parameters()))
+
+    def restorer(self, lab: Lab, task: str) -> nn.Module:
+        model = super().restorer(lab, task)
+        assert isinstance(model, ManyHeads)
+        model.only = self.tasks.index(task)
+        return model
