@@ -64,6 +64,17 @@ def test_what_is_not_a_shift_is_told_apart() -> None:
     assert not align(gray(image), gray(damaged(image, "blur(sigma=3)"))).warped
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_motion_blur_is_no_shift(seed: int, tmp_path: Path) -> None:
+    """Its correlation peaks at either end of the path, in each quarter of the picture at another."""
+    image = picture(seed)
+    blurred = damaged(image, "motion(length=12, angle=30, bend=0)")
+    found = align(gray(image), gray(blurred))
+    assert found.related and not found.warped
+    pixels, _ = read_pair(save(tmp_path / "a" / "x.png", blurred), save(tmp_path / "b" / "x.png", image))
+    assert np.array_equal(pixels[..., :3], image)  # left where it was
+
+
 def test_a_shifted_pair_is_laid_together(tmp_path: Path) -> None:
     image = picture()
     clean = save(tmp_path / "clean.png", image)

@@ -45,11 +45,8 @@ def align(first: Gray, second: Gray) -> Alignment:
     2008, Optics Letters 33(2)), for the whole and for each quarter.
     """
     first, second = _middle(first), _middle(second)
-    (down, right), strength = _peak(first, second, whole=True)
+    (down, right), strength = _jump(first, second)
     one, other = _shared(first, second, round(down), round(right))
-    if strength < STRONG or likeness(one, other) < likeness(first, second):  # motion blur has a peak at either end
-        down = right = 0
-        one, other = first, second
     fine, _ = _peak(one, other, whole=False)
     total = (round(down) + fine[0], round(right) + fine[1])
     related = strength >= STRONG or abs(likeness(*_coarse(one, other))) >= ALIKE
@@ -58,8 +55,20 @@ def align(first: Gray, second: Gray) -> Alignment:
         return Alignment(*total, math.inf, related, False)
     corners = [(slice(i * height, (i + 1) * height), slice(j * width, (j + 1) * width)) for i in (0, 1) for j in (0, 1)]
     near = np.array([_peak(one[corner], other[corner], whole=False)[0] for corner in corners])
-    far = [_peak(one[corner], other[corner], whole=True) for corner in corners]
+    far = [_jump(one[corner], other[corner]) for corner in corners]
     return Alignment(*total, _spread(near), related, _warped(far))
+
+
+def _jump(first: Gray, second: Gray) -> tuple[tuple[float, float], float]:
+    """The shift by whole pixels, and how clear it is; none if it leaves the pictures less alike than they are.
+
+    (Motion blur has a peak at either end of its path, and neither is a shift.)
+    """
+    (down, right), strength = _peak(first, second, whole=True)
+    one, other = _shared(first, second, round(down), round(right))
+    if strength < STRONG or likeness(one, other) < likeness(first, second):
+        return (0.0, 0.0), strength
+    return (down, right), strength
 
 
 def _spread(shifts: npt.NDArray[np.float64]) -> float:
