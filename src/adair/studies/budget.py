@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adair.backbones.registry import NAFNetConfig
+from adair.backbones.registry import NAFNetConfig, RestormerConfig
 from adair.errors import AdairError
+
+Shape = NAFNetConfig | RestormerConfig
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Budget:
         crop: side of the centre of a test image that is restored and scored, a multiple of 12 (and of all scales).
         held_out: photos that are never trained on; test images where no test sets are given.
         rank: of the adapter that stands for AdaIR: the largest power of 2 that trains less than 8 % of the parameters.
+        backbones: a Restormer, a NAFNet with about its parameters, and one that takes about its seconds.
         seeds: how often what decides a claim is trained; the spread between them counts in the verdict.
         meaningless: whether it only shows that everything runs.
     """
@@ -37,6 +40,7 @@ class Budget:
     crop: int
     held_out: int
     rank: int
+    backbones: tuple[Shape, Shape, Shape]
     seeds: int = 1
     meaningless: bool = False
 
@@ -55,6 +59,11 @@ BUDGETS = {
             crop=48,
             held_out=2,
             rank=1,
+            backbones=(
+                RestormerConfig(width=4, blocks=(1, 1, 1, 1), refinement=0, heads=(1, 1, 1, 1)),
+                NAFNetConfig(width=8, encoder=(1, 1), middle=1, decoder=(1, 1)),
+                NAFNetConfig(width=8, encoder=(1, 1, 1), middle=1, decoder=(1, 1, 1)),
+            ),
             meaningless=True,
         ),
         Budget(
@@ -68,6 +77,11 @@ BUDGETS = {
             crop=192,
             held_out=24,
             rank=4,
+            backbones=(
+                RestormerConfig(width=8, blocks=(1, 1, 1, 2), refinement=0, heads=(1, 1, 2, 4)),
+                NAFNetConfig(width=12, encoder=(1, 1, 2), middle=2, decoder=(1, 1, 1)),
+                NAFNetConfig(width=32, encoder=(1, 1, 1, 2), middle=1, decoder=(1, 1, 1, 1)),
+            ),
         ),
         Budget(
             "gpu",
@@ -80,6 +94,11 @@ BUDGETS = {
             crop=240,
             held_out=24,
             rank=8,
+            backbones=(
+                RestormerConfig(),
+                NAFNetConfig(width=56),
+                NAFNetConfig(width=64, encoder=(2, 2, 4, 8), middle=12, decoder=(2, 2, 2, 2)),
+            ),
             seeds=3,
         ),
     )

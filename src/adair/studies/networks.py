@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from adair.adapters import AdaptedModel, create_adapter
-from adair.backbones.registry import BACKBONES, NAFNetConfig, RestormerConfig
+from adair.backbones.registry import BACKBONES
 from adair.restore.files import write_whole
+from adair.studies.budget import Shape
 from adair.studies.cell import Cell, Result, describe
 from adair.studies.lab import Lab
 from adair.studies.training import Course, fit, step_seconds
 from adair.train.loop import channels_last
 
-Shape = NAFNetConfig | RestormerConfig
 Part = Literal["all", "low-rank", "vectors"]
 STORED = torch.float16  # as the product stores weights: what is tested is what a file would hold
 

@@ -65,9 +65,14 @@ def scatter(
     """Points of several groups, joined within a group; ``lines`` are dashed heights to compare with."""
 
     def draw(figure: Figure) -> None:
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
         axes = _axes(figure)
         if log:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_locator(NullLocator())
         for number, (label, points) in enumerate(groups.items()):
             x, y = zip(*sorted(points), strict=True)
             colour, marker = COLOURS[number % len(COLOURS)], _MARKERS[number % len(_MARKERS)]
@@ -77,7 +82,7 @@ def scatter(
             axes.text(0.005, height, label, transform=axes.get_yaxis_transform(), color=GRAY, fontsize=8, va="bottom")
         axes.set_xlabel(axes_names[0], fontsize=9)
         axes.set_ylabel(axes_names[1], fontsize=9)
-        axes.legend(frameon=False, fontsize=8.5, loc="best")
+        figure.legend(frameon=False, fontsize=8.5, loc="outside right upper")
 
     return Plot(name, caption, draw)
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from adair.backbones.convolution import Conv2d
 from adair.backbones.nafnet import NAFBlock, NAFNet
 from adair.backbones.registry import NAFNetConfig
+from adair.studies.budget import Shape
 from adair.studies.lab import Lab
-from adair.studies.networks import Model, Network, Shape, bare, taught
+from adair.studies.networks import Model, Network, bare, taught
 from adair.train.loop import channels_last
 
 COMPONENTS = 5  # prompts at each level, as in PromptIR

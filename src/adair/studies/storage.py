@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from adair.adapters import AdaptedModel
+from adair.studies.budget import Shape
 from adair.studies.cell import Result
 from adair.studies.lab import Lab
-from adair.studies.networks import Adapted, Network, Shape, fill
+from adair.studies.networks import Adapted, Network, fill
 
 FORMS = ("fp32", "fp16", "bf16", "int8")
 _PLAIN = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

@@ -1,0 +1,129 @@
+"""Study ``backbones``: the paper's backbone, Restormer, beside NAFNet, at equal parameters and at equal seconds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+
+from adair.studies.budget import Budget, Shape
+from adair.studies.cell import Cell
+from adair.studies.common import adapted
+from adair.studies.contender import Contender, contender, mean, psnrs, samples
+from adair.studies.networks import Adapted, Whole
+from adair.studies.page import Page, table
+from adair.studies.plots import scatter
+from adair.studies.scores import protocol
+from adair.studies.study import Results, Study
+from adair.studies.tasks import ALL_TESTS, Task
+from adair.studies.training import Course
+from adair.studies.verdict import Verdict, compare
+from adair.train.tasks import MIX
+
+RESTORMER, PARAMETERS, SECONDS = "restormer", "nafnet, equal parameters", "nafnet, equal seconds"
+
+
+def shapes(budget: Budget) -> Mapping[str, Shape]:
+    """The networks that are compared."""
+    return dict(zip((RESTORMER, PARAMETERS, SECONDS), budget.backbones, strict=True))
+
+
+def base(budget: Budget, form: Shape, seed: int) -> Whole:
+    """The foundation of a shape; half as long in pre-training as in the other studies, since there are three."""
+    steps = max(1, budget.pretrain_steps // 2)
+    return Whole(Course((MIX,), steps, budget.batch, budget.patch, seed=seed), form)
+
+
+def contenders(budget: Budget, seed: int) -> dict[str, tuple[Contender, Contender]]:
+    """Each network as a frozen foundation, and with an adapter for every task."""
+    found = {}
+    for name, form in shapes(budget).items():
+
+        def frozen(seed: int, task: object, form: Shape = form) -> Whole:
+            return base(budget, form, seed)
+
+        def tuned(seed: int, task: Task, form: Shape = form) -> Adapted:
+            return adapted(budget, task.recipes, seed, base(budget, form, seed))
+
+        found[name] = contender(budget, seed, name, frozen), contender(budget, seed, f"{name}, AdaIR", tuned)
+    return found
+
+
+def cells(budget: Budget, seed: int) -> list[Cell]:
+    """The cells that the page reports about."""
+    return [scores for pair in contenders(budget, seed).values() for one in pair for scores in one.cells]
+
+
+def page(results: Results, seed: int) -> Page:
+    """What was found."""
+    budget, rivals = results.budget, contenders(results.budget, seed)
+    quality: list[list[object]] = []
+    costs: list[list[object]] = []
+    points: dict[str, list[tuple[float, float]]] = {}
+    for name, (frozen, tuned) in rivals.items():
+        quality += [[one.name, *psnrs(results, one), mean(results, one)] for one in (frozen, tuned)]
+        speed = statistics.fmean(results[scores].costs["seconds"] for scores in frozen.scores[0].values())
+        foundation, adapters = frozen.networks()[0], tuned.networks()
+        adapter = results[adapters[0]].figures
+        training = [results[one].costs["seconds"] for one in (foundation, *adapters)]
+        costs.append(
+            [
+                name,
+                results[foundation].figures["parameters"],
+                adapter["parameters"],
+                adapter["bytes"],
+                speed,
+                f"{training[0]:.0f}",
+                f"{statistics.fmean(training[1:]):.0f}",
+            ]
+        )
+        points[name] = [(speed, mean(results, tuned))]
+    return Page(
+        "Backbones: Restormer and NAFNet",
+        "The paper builds on Restormer; the bundled foundation is a NAFNet. Which restores better, with adapters, at "
+        "equal parameters, and at equal seconds?",
+        [
+            "PSNR in dB.\n\n" + table(("network", *(test.name for test in ALL_TESTS), "mean"), quality),
+            scatter(
+                "speed",
+                "Mean PSNR with adapters against the time of restoring.",
+                points,
+                ("seconds a megapixel", "mean PSNR in dB"),
+            ),
+            "### What each costs\n\n"
+            + table(
+                (
+                    "network",
+                    "parameters",
+                    "adapter, parameters",
+                    "adapter, bytes",
+                    "s a megapixel",
+                    "training s, foundation",
+                    "training s, adapter",
+                ),
+                costs,
+            ),
+        ],
+        verdicts(results, rivals),
+        [
+            *protocol(results.lab, ALL_TESTS, budget.images, budget.crop),
+            *(f"{name}: {form}." for name, form in shapes(budget).items()),
+            "Equal seconds: as far as whole widths allow, measured before on another day; the table has today's.",
+            f"Foundations: {max(1, budget.pretrain_steps // 2)} steps, half of what the other studies spend.",
+        ],
+    )
+
+
+def verdicts(results: Results, rivals: dict[str, tuple[Contender, Contender]]) -> list[Verdict]:
+    """What became of each claim."""
+
+    def judged(claim: str, ours: str, theirs: str) -> Verdict:
+        first, second = (samples(results, rivals[name][1]) for name in (ours, theirs))
+        return compare(claim, first, second, meaningless=results.budget.meaningless)
+
+    return [
+        judged("With adapters and equal parameters, Restormer restores better than NAFNet", RESTORMER, PARAMETERS),
+        judged("With adapters and equal seconds, NAFNet restores better than Restormer", SECONDS, RESTORMER),
+    ]
+
+
+STUDY = Study("backbones", "NAFNet and Restormer at equal seconds and at equal parameters.", cells, page)
