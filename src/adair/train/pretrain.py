@@ -14,6 +14,7 @@ from adair.errors import AdairError
 from adair.hardware import choose_device, tune_allocator
 from adair.train.card import training_card
 from adair.train.exam import EXAM_PHOTOS, make_exam
+from adair.train.lessons import Lesson
 from adair.train.loop import Trainer, channels_last
 from adair.train.photos import PhotoStore
 from adair.train.plan import Plan, Report
@@ -28,7 +29,7 @@ def pretrain(
     *,
     backbone: str | None = None,
     config: Mapping[str, Any] | None = None,
-    exam: Mapping[str, str],
+    exam: Mapping[str, str | Lesson],
     start: Path | None = None,
     start_adapter: Path | None = None,
     device: str | None = None,
@@ -46,7 +47,7 @@ def pretrain(
         folder: where the run lives.
         backbone: its name, "nafnet" or "restormer"; None: that of ``start``, else "nafnet".
         config: its settings, over those of ``start`` or the defaults.
-        exam: recipes to measure on held-out photos, by name.
+        exam: recipes (or other lessons) to measure on held-out photos, by name.
         start: a foundation of the same shape to begin from, in place of random weights.
         start_adapter: an adapter of it to merge into it first.
         device: "cpu", "cuda", ... or None for the best at hand.
