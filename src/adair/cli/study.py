@@ -32,6 +32,7 @@ def study(
     plots: Annotated[Path | None, typer.Option(help="Folder for the plots (needs matplotlib).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32 or bf16; default: the fastest that is safe.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: inside --output.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pages, plots and JSON that exist.")] = False,
 ) -> None:
     """Rerun an experiment of the paper and judge its claims.
@@ -51,7 +52,7 @@ def study(
     for path in (json, markdown, plots):
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
-    place = Place(output, photos, level.held_out, data, device, precision)
+    place = Place(output, photos, level.held_out, data, device, precision, cache)
     lab = Lab(place, _say)
     for reason in lab.skipped:
         _say(f"skipped {reason}")

@@ -39,6 +39,7 @@ class Place:
         held_out: how many of them are never trained on.
         data: folder of test sets; None: the photos that are held out are the test images.
         device, precision: as for `choose_device` and `choose_precision`.
+        cache: folder for decoded photos; None: inside ``folder``.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Place:
     data: Path | None = None
     device: str | None = None
     precision: str | None = None
+    cache: Path | None = None
 
 
 class Lab:
@@ -76,7 +78,7 @@ class Lab:
         self.precision = _training_precision(place.precision, self.device)
         if threads is not None and self.device.type == "cpu":
             torch.set_num_threads(threads)
-        store = open_store(place.photos, place.folder / "photos", progress=decoded)
+        store = open_store(place.photos, place.cache or place.folder / "photos", progress=decoded)
         self.photos, self.held_out = store.split(place.held_out)
         self.skipped = store.skipped
 

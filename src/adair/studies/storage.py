@@ -65,7 +65,7 @@ class Stored(Network):
 def packed(tensors: dict[str, Tensor], form: str) -> dict[str, Tensor]:
     """Return ``tensors`` as a file of ``form`` holds them.
 
-    int8 holds a matrix row by row: whole numbers from -127 to 127 and, in fp16, what 1 of them is worth. Vectors, which
+    int8 holds a matrix row by row: whole numbers from -127 to 127 and, in fp32, what 1 of them is worth. Vectors, which
     are few, stay in fp16.
     """
     if form != "int8":
@@ -76,8 +76,8 @@ def packed(tensors: dict[str, Tensor], form: str) -> dict[str, Tensor]:
             found[name] = tensor.to("cpu", torch.float16).contiguous()
             continue
         rows = tensor.flatten(1)
-        step = (rows.abs().amax(1) / 127).clamp_min(6e-8).half()  # the smallest that fp16 can hold
-        found[name] = (rows / step.float()[:, None]).round().clamp(-127, 127).to(torch.int8).view(tensor.shape)
+        step = (rows.abs().amax(1) / 127).clamp_min(1e-12)
+        found[name] = (rows / step[:, None]).round().clamp(-127, 127).to(torch.int8).view(tensor.shape)
         found[f"{name}.step"] = step
     return found
 
@@ -87,7 +87,7 @@ def unpacked(data: dict[str, Tensor]) -> dict[str, Tensor]:
     found = {}
     for name, tensor in data.items():
         if tensor.dtype == torch.int8:
-            found[name] = (tensor.flatten(1).float() * data[f"{name}.step"].float()[:, None]).view(tensor.shape)
+            found[name] = (tensor.flatten(1).float() * data[f"{name}.step"][:, None]).view(tensor.shape)
         elif name.removesuffix(".step") == name or name.removesuffix(".step") not in data:
             found[name] = tensor.float()
     return found

@@ -1,0 +1,75 @@
+"""``adair study`` as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adair.cli.main import main
+
+TINY = ["--photos", "photos", "-o", "runs", "--budget", "tiny", "--device", "cpu", "--precision", "fp32"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with ``photos``."""
+    (tmp_path / "photos").mkdir()
+    for seed in range(4):
+        noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((96, 84)).save(tmp_path / "photos" / f"{seed}.png")
+    return tmp_path
+
+
+def adair(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "adair", *words], cwd=folder, capture_output=True, text=True)
+
+
+def test_a_study_from_plan_to_page(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    words = ["study", "backbones", *TINY]
+    assert main([*words, "--plan"]) == 0
+    told = capsys.readouterr().err
+    assert "39 cells, 0 done, 39 to do: about" in told and "figures are meaningless" in told
+    assert not list((folder / "runs" / "cells").rglob("result.json"))
+
+    out = ["--json", "cells.json", "--markdown", "page.md"]
+    done = adair(*words, *out, "--jobs", "2", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "not decidable at this budget: With adapters and equal parameters" in done.stdout
+    page = (folder / "page.md").read_text()
+    assert "Meaningless" in page and "| restormer, AdaIR |" in page
+    cells = json.loads((folder / "cells.json").read_text())
+    assert "Meaningless" in cells["note"] and len(cells["studies"][0]["cells"]) == 39
+
+    assert main([*words, *out, "--overwrite"]) == 0
+    again = capsys.readouterr()
+    assert "39 done, 0 to do" in again.err and again.out == done.stdout
+    assert json.loads((folder / "cells.json").read_text()) == cells
+    assert main([*words, "--markdown", "page.md"]) == 2
+    assert "page.md: exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["strategie", *TINY], "unknown study 'strategie'; choose one of strategies"),
+        (["adapters", *TINY, "--budget", "huge"], "--budget huge: choose one of tiny, cpu, gpu"),
+        (["adapters", *TINY, "--photos", "nowhere"], "nowhere: not a folder"),
+        (["adapters", *TINY, "--json", "photos"], "photos: exists"),
+    ],
+)
+def test_bad_use_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["study", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1

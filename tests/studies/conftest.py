@@ -1,0 +1,60 @@
+"""A lab with a few small photos, and cells that a test can afford."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adair.backbones.registry import NAFNetConfig
+from adair.studies.budget import BUDGETS, Budget
+from adair.studies.lab import Lab, Place
+from adair.studies.networks import Whole
+from adair.studies.training import Course
+
+SHAPE = NAFNetConfig(width=4, encoder=(1,), middle=1, decoder=(1,))
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four smooth photos."""
+    folder = tmp_path_factory.mktemp("photos")
+    for seed in range(4):
+        noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((96, 84), Image.Resampling.BICUBIC).save(folder / f"photo{seed}.png")
+    return folder
+
+
+@pytest.fixture
+def make_lab(photo_folder: Path, tmp_path: Path) -> Callable[..., Lab]:
+    """``make_lab("name")``: a lab with a folder of that name; further keywords are a `Place`'s."""
+
+    def make(name: str = "runs", say: Callable[[str], None] = lambda line: None, **rest: object) -> Lab:
+        settings = {"held_out": 2, "device": "cpu", "precision": "fp32", **rest}
+        return Lab(Place(tmp_path / name, photo_folder, **settings), say)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def lab(make_lab: Callable[..., Lab]) -> Lab:
+    return make_lab()
+
+
+@pytest.fixture
+def tiny() -> Budget:
+    return BUDGETS["tiny"]
+
+
+@pytest.fixture
+def whole() -> Callable[..., Whole]:
+    """``whole(steps=...)``: a network of few weights to train; keywords are the course's."""
+
+    def make(*recipes: str, **rest: int) -> Whole:
+        settings = {"steps": 3, "batch": 2, "patch": 16, **rest}
+        return Whole(Course(recipes or ("noise(sigma=25)",), **settings), SHAPE)  # type: ignore[arg-type]
+
+    return make

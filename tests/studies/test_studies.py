@@ -1,0 +1,60 @@
+"""The studies: what they would do at each budget, without doing it."""
+
+from __future__ import annotations
+
+import pytest
+
+from adair.errors import AdairError
+from adair.studies.adapters import the_line
+from adair.studies.budget import BUDGETS, find_budget
+from adair.studies.lab import Lab
+from adair.studies.networks import Network
+from adair.studies.registry import STUDIES, find_studies
+from adair.studies.runner import in_order
+from adair.studies.scores import Scores
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_cells_can_be_described_and_ordered(lab: Lab, name: str, budget: str) -> None:
+    cells = in_order(STUDIES[name].cells(BUDGETS[budget], 0), lab)
+    assert len({lab.key(cell) for cell in cells}) == len(cells)
+    assert any(isinstance(cell, Scores) for cell in cells)
+    for cell in cells:
+        assert cell.title and cell.pace()[1] > 0
+
+
+def test_studies_share_their_foundation(lab: Lab) -> None:
+    keys = {
+        name: {lab.key(cell) for cell in in_order(STUDIES[name].cells(BUDGETS["cpu"], 0), lab) if is_network(cell)}
+        for name in ("strategies", "adapters")
+    }
+    assert len(keys["strategies"] & keys["adapters"]) >= 9  # the foundation, four adapters, four fine-tuned networks
+
+
+def is_network(cell: object) -> bool:
+    return isinstance(cell, Network)
+
+
+def test_another_seed_shares_nothing(lab: Lab) -> None:
+    first, second = (
+        {lab.key(cell) for cell in in_order(STUDIES["strategies"].cells(BUDGETS["cpu"], seed), lab) if is_network(cell)}
+        for seed in (0, 1)
+    )
+    assert not first & second and len(first) == len(second)
+
+
+def test_the_line_of_the_paper() -> None:
+    """1.9 MB on the published Restormer: section 5 of the protocols counts the same numbers."""
+    rows = {(row[0].split(",")[0], row[1]): row for row in the_line()}  # type: ignore[attr-defined]
+    assert rows["restormer", "conv, reduction 8"][2] == 943_344
+    assert rows["restormer", "conv, reduction 4"][5] == "no"
+    assert rows["nafnet", "merge, rank 16"][5] == "yes"
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(AdairError, match="unknown study 'strategy'; choose one of strategies"):
+        find_studies("strategy")
+    with pytest.raises(AdairError, match="--budget huge: choose one of tiny, cpu, gpu"):
+        find_budget("huge")
+    assert len(find_studies("all")) == len(STUDIES)
