@@ -25,6 +25,10 @@ class Budget:
         crop: side of the centre of a test image that is restored and scored, a multiple of 12 (and of all scales).
         held_out: photos that are never trained on; test images where no test sets are given.
         rank: of the adapter that stands for AdaIR: the largest power of 2 that trains less than 8 % of the parameters.
+        pairs: with how many pairs networks learn a degradation that is new to them (study ``unseen``).
+        pair_steps: steps of each of these networks.
+        scheme_pretrain_steps: steps of each of the many foundations of study ``schemes``.
+        scheme_steps: steps of each adapter on them.
         backbones: a Restormer, a NAFNet with about its parameters, and one that takes about its seconds.
         seeds: how often what decides a claim is trained; the spread between them counts in the verdict.
         meaningless: whether it only shows that everything runs.
@@ -40,6 +44,10 @@ class Budget:
     crop: int
     held_out: int
     rank: int
+    pairs: tuple[int, ...]
+    pair_steps: int
+    scheme_pretrain_steps: int
+    scheme_steps: int
     backbones: tuple[Shape, Shape, Shape]
     seeds: int = 1
     meaningless: bool = False
@@ -59,6 +67,10 @@ BUDGETS = {
             crop=48,
             held_out=2,
             rank=1,
+            pairs=(1, 2),
+            pair_steps=2,
+            scheme_pretrain_steps=2,
+            scheme_steps=1,
             backbones=(
                 RestormerConfig(width=4, blocks=(1, 1, 1, 1), refinement=0, heads=(1, 1, 1, 1)),
                 NAFNetConfig(width=8, encoder=(1, 1), middle=1, decoder=(1, 1)),
@@ -77,6 +89,10 @@ BUDGETS = {
             crop=192,
             held_out=24,
             rank=4,
+            pairs=(1, 4, 16, 64),
+            pair_steps=375,
+            scheme_pretrain_steps=750,
+            scheme_steps=250,
             backbones=(
                 RestormerConfig(width=8, blocks=(1, 1, 1, 2), refinement=0, heads=(1, 1, 2, 4)),
                 NAFNetConfig(width=12, encoder=(1, 1, 2), middle=2, decoder=(1, 1, 1)),
@@ -94,6 +110,10 @@ BUDGETS = {
             crop=240,
             held_out=24,
             rank=8,
+            pairs=(1, 4, 16, 64),
+            pair_steps=5000,
+            scheme_pretrain_steps=10_000,
+            scheme_steps=2500,
             backbones=(
                 RestormerConfig(),
                 NAFNetConfig(width=56),

@@ -51,6 +51,10 @@ class Course:
         if not self.recipes or self.batch % len(self.recipes):
             raise AdairError(f"a batch of {self.batch} cannot be divided evenly among {len(self.recipes)} recipes")
 
+    def photos(self, lab: Lab) -> PhotoStore:
+        """What patches are cut from: the lab's training photos."""
+        return lab.photos
+
     @property
     def lesson(self) -> Lesson:
         """The recipes as the loop takes them."""
@@ -88,8 +92,6 @@ def fit(
     trained: Mapping[str, nn.Parameter],
     course: Course,
     facts: Mapping[str, Any],
-    lesson: Lesson | None = None,
-    photos: PhotoStore | None = None,
 ) -> Report:
     """Train ``trained`` in place; the averaged weights are in it at the end.
 
@@ -101,16 +103,14 @@ def fit(
         folder: for the checkpoint.
         forward: maps degraded patches (N, 3, H, W) to restored ones.
         trained: the parameters, by name, float32, on the lab's device.
-        course: recipes, steps and so on.
+        course: recipes, photos, steps and so on.
         facts: what a checkpoint must agree on.
-        lesson: in place of the course's recipes.
-        photos: in place of the lab's training photos.
 
     Raises:
         KeyboardInterrupt: if a signal stopped it; its checkpoint is written by then.
     """
     plan = Plan(
-        recipe=lesson or course.lesson,
+        recipe=course.lesson,
         schedule=Schedule(course.rate, warmup=min(100, max(1, course.steps // 10)), hold=course.hold),
         steps=course.steps,
         batch=course.batch,
@@ -128,7 +128,7 @@ def fit(
             told[0] = time.monotonic()
             lab.say(f"  step {report.step} of {course.steps}, loss {report.loss:.4f}")
 
-    trainer = Trainer(forward, trained, plan, photos or lab.photos, {}, checkpoint, facts, watch, lab.say)
+    trainer = Trainer(forward, trained, plan, course.photos(lab), {}, checkpoint, facts, watch, lab.say)
     if checkpoint.exists():
         trainer.resume()
     report = trainer.report

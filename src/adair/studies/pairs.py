@@ -1,0 +1,66 @@
+"""Few pairs instead of many photos: what someone has who photographs a degradation of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from adair.bench.datasets import Sample
+from adair.errors import AdairError
+from adair.metrics import quantise
+from adair.studies.lab import Lab
+from adair.studies.tasks import Drawn
+from adair.studies.training import Course
+from adair.train.lessons import Given, Lesson
+from adair.train.photos import PhotoStore
+
+
+@dataclass(frozen=True)
+class FewPairs(Course):
+    """A course whose one recipe was applied once to each of a few photos, and never again.
+
+    Patches are cut, turned and flipped from these pairs alone. The photos of few pairs are among those of more.
+
+    Attributes:
+        pairs: how many there are.
+        side: of a pair in pixels: the centre of its photo.
+    """
+
+    pairs: int = 1
+    side: int = 192
+
+    def photos(self, lab: Lab) -> PhotoStore:
+        """The pairs: the clean picture's channels, then the degraded one's, in 8 bits.
+
+        Raises:
+            AdairError: fewer training photos than pairs.
+        """
+        count = len(lab.photos)
+        if count < self.pairs:
+            raise AdairError(
+                f"{lab.place.photos}: {count} photos to train on are too few for {self.pairs} pairs; add some"
+            )
+        chosen = torch.randperm(count, generator=torch.Generator().manual_seed(self.seed))[: self.pairs].tolist()
+        photos = lab.photos.subset(chosen)
+        degraded = Drawn(self.recipes[0])
+        pairs = []
+        for name, clean in zip(photos.names, photos.centres(self.side).split(1), strict=True):
+            _, given = degraded.make(clean, Sample(Path(name)))
+            pixels = torch.cat([clean, quantise(given)], dim=1).mul(255).round().byte()
+            pairs.append(pixels[0].permute(1, 2, 0).numpy())
+        size = self.side * self.side * 6
+        return PhotoStore(
+            np.concatenate([pair.reshape(-1) for pair in pairs]),
+            photos.names,
+            ((self.side, self.side),) * self.pairs,
+            tuple(range(0, size * self.pairs, size)),
+            channels=6,
+        )
+
+    @property
+    def lesson(self) -> Lesson:
+        """The pairs as they are."""
+        return Given()
