@@ -61,7 +61,7 @@ def study(
     count = min(jobs or (usable_cores() if lab.device.type == "cpu" else 1), max(1, ahead.left))
     _say(
         f"{name}, budget {budget}: {len(cells)} cells, {ahead.done} done, {ahead.left} to do: "
-        f"about {ahead.minutes(count):.1f} minutes, {count} at once; {lab.machine}"
+        f"about {ahead.minutes(count):.1f} minutes if nothing else runs, {count} at once; {lab.machine}"
     )
     if level.meaningless:
         _say("this is a smoke test: its figures are meaningless")

@@ -81,8 +81,8 @@ BUDGETS = {
         Budget(
             "cpu",
             NAFNetConfig(width=16, encoder=(1, 1, 1, 2), middle=1, decoder=(1, 1, 1, 1)),
-            pretrain_steps=3000,
-            steps=750,
+            pretrain_steps=2400,
+            steps=600,
             batch=8,
             patch=64,
             images=24,
@@ -91,7 +91,7 @@ BUDGETS = {
             rank=4,
             pairs=(1, 4, 16, 64),
             pair_steps=375,
-            scheme_pretrain_steps=750,
+            scheme_pretrain_steps=600,
             scheme_steps=250,
             backbones=(
                 RestormerConfig(width=8, blocks=(1, 1, 1, 2), refinement=0, heads=(1, 1, 2, 4)),

@@ -15,6 +15,7 @@ from typing import IO
 import torch
 
 from adair import __version__
+from adair.bench.meter import alone
 from adair.errors import AdairError
 from adair.hardware import choose_device, choose_precision, cpu_name, tune_allocator
 from adair.restore.files import write_whole
@@ -100,6 +101,12 @@ class Lab:
         count = "" if self.device.type == "cuda" else f", {threads} thread{'s' if threads > 1 else ''} a cell"
         precision = str(self.precision).removeprefix("torch.")
         return f"{name}{count}, {precision}, torch {torch.__version__}, adair {__version__}"
+
+    def clock(self) -> float:
+        """Seconds for short measurements; of the processor where one thread works, so that other work hardly counts."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.process_time() if alone(self.device) else time.perf_counter()
 
     def key(self, cell: Cell) -> str:
         """The name under which a cell's result is kept: a hash of all that decides it."""
