@@ -1,6 +1,7 @@
 # make demo   see it work: degrade and restore the photos in examples/photos, write demo/before_after.png
 # make test   everything that must hold before a change is accepted (a few minutes)
 # make check  the same without the wheel and the demo
+# make studies  a smoke test of the paper's experiments (a few minutes)
 # Each is enough on a fresh machine with python3 (3.11 to 3.13) and make: what is missing is installed into .venv.
 
 SHELL := /bin/sh
@@ -11,7 +12,7 @@ PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
 .NOTPARALLEL:
-.PHONY: help demo test check lint types tests wheel clean
+.PHONY: help demo test check lint types tests wheel studies clean
 
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
@@ -56,6 +57,10 @@ $(VENV)/base: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/dev: $(VENV)/base
 	$(PIP) -e '.[dev]'
 	@touch $@
+
+# All studies with networks that have hardly been trained: shows that they run, and nothing else (a few minutes).
+studies: $(VENV)/base
+	$(BIN)/adair study all --budget tiny --photos examples/photos -o demo/studies
 
 clean:
 	rm -rf $(VENV) build dist demo .mypy_cache .pytest_cache .ruff_cache
