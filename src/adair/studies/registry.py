@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from adair.errors import AdairError
-from adair.studies import adapters, backbones, strategies
+from adair.studies import adapters, backbones, strategies, unseen
 from adair.studies.study import Study
 
-STUDIES: dict[str, Study] = {study.name: study for study in (strategies.STUDY, adapters.STUDY, backbones.STUDY)}
+STUDIES: dict[str, Study] = {
+    study.name: study for study in (strategies.STUDY, unseen.STUDY, adapters.STUDY, backbones.STUDY)
+}
 
 
 def find_studies(name: str) -> list[Study]:

@@ -1,0 +1,152 @@
+"""Study ``unseen``: degradations that no network was trained on, as they come, and with a few pairs to learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from adair.bench.inputs import Noise, Small, SmallPillow
+from adair.bench.protocols import Score
+from adair.studies import few_shot, strategies
+from adair.studies.budget import Budget
+from adair.studies.cell import Cell
+from adair.studies.contender import Contender, mean, psnrs, samples
+from adair.studies.page import Page, table
+from adair.studies.plots import heat_map
+from adair.studies.scores import protocol
+from adair.studies.strategies import ADAIR, BOTH, FROZEN, HEADS, NEAR, PROMPTS, TUNED
+from adair.studies.study import Results, Study
+from adair.studies.tasks import LIGHT_RAIN, RGB, TASKS, Drawn, Test, Y
+from adair.studies.verdict import Verdict, compare
+
+SEEN = "seen"
+RIVALS = (BOTH, HEADS, PROMPTS, FROZEN, TUNED)
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A setting outside all that was trained on, foundation included.
+
+    Attributes:
+        family: in what way it is new.
+        task: whose network a user would take.
+        test: the setting.
+    """
+
+    family: str
+    task: str
+    test: Test
+
+
+def _kodak(family: str, task: str, name: str, recipe: str) -> Unseen:
+    return Unseen(family, task, Test(name, "Kodak24", Drawn(recipe), Y if task == "derain" else RGB))
+
+
+def _kernel(kernel: str) -> Unseen:
+    return Unseen("other resize kernel", "sr", Test(f"x2, {kernel}", "Set14", SmallPillow(2, kernel), Score("Y", 2)))
+
+
+UNSEEN = (
+    _kodak("other noise", "denoise", "Poisson noise", "poisson(peak=30)"),
+    _kodak("other noise", "denoise", "camera noise", "camera(shot=0.01, read=0.01)"),
+    _kodak("other noise", "denoise", "salt and pepper", "impulse(amount=0.05)"),
+    _kernel("bilinear"),
+    _kernel("box"),
+    _kernel("lanczos"),
+    _kodak("other blur", "deblur", "defocus", "defocus(radius=3)"),
+    _kodak("other blur", "deblur", "motion", "motion(length=9, bend=0)"),
+    _kodak("other rain angle", "derain", "slanted rain", "rain(amount=0.15..0.3, brightness=0.4..0.9, angle=55..75)"),
+    Unseen("stronger", "denoise", Test("noise 75", "Kodak24", Noise(75))),
+    Unseen("stronger", "sr", Test("x6", "Set14", Small(6), Score("Y", 6))),
+    _kodak("stronger", "deblur", "blur 4.5", "blur(sigma=4.5, kernel=35)"),
+    _kodak("stronger", "derain", "downpour", "rain(amount=0.4..0.5, brightness=0.5..0.9)"),
+    # What training had alone or in other company.
+    _kodak("mixture", "denoise", "blur, x2, noise", "blur(sigma=1) > resize(scale=2) > noise(sigma=25, clip=false)"),
+    _kodak("mixture", "deblur", "blur, x2", "blur(sigma=1.2) > resize(scale=2)"),
+    _kodak("mixture", "derain", "rain, x2", f"{LIGHT_RAIN} > resize(scale=2)"),
+)
+FAMILIES = tuple(dict.fromkeys(one.family for one in UNSEEN))
+UNSEEN_TESTS = tuple(one.test for one in UNSEEN)
+
+
+def trained(budget: Budget, seed: int) -> dict[str, Contender]:
+    """The contenders of study ``strategies`` on its own tests; their networks are not trained again."""
+    every = strategies.contenders(budget, seed)
+    return {name: every[name] for name in ("input", *RIVALS[:-1], ADAIR, TUNED)}
+
+
+def retested(budget: Budget, seed: int) -> dict[str, Contender]:
+    """The same networks on what they have not seen."""
+    tests = {task.name: tuple(one.test for one in UNSEEN if one.task == task.name) for task in TASKS}
+
+    def again(rival: Contender) -> Contender:
+        seeds = ({task: replace(scores, tests=tests[task]) for task, scores in old.items()} for old in rival.scores)
+        return Contender(rival.name, tuple(seeds))
+
+    return {name: again(rival) for name, rival in trained(budget, seed).items()}
+
+
+def cells(budget: Budget, seed: int) -> list[Cell]:
+    """The cells that the page reports about."""
+    groups = trained(budget, seed), retested(budget, seed), few_shot.learners(budget, seed)
+    return [scores for group in groups for one in group.values() for scores in one.cells]
+
+
+def page(results: Results, seed: int) -> Page:
+    """What was found."""
+    budget = results.budget
+    old, new, few = trained(budget, seed), retested(budget, seed), few_shot.learners(budget, seed)
+    columns = [psnrs(results, rival, UNSEEN_TESTS) for rival in new.values()]
+    settings = [
+        [one.test.name, one.family, one.task, *row] for one, row in zip(UNSEEN, zip(*columns, strict=True), strict=True)
+    ]
+    families = {SEEN: {name: mean(results, rival) for name, rival in old.items()}}
+    for family in FAMILIES:
+        tests = [one.test for one in UNSEEN if one.family == family]
+        families[family] = {name: mean(results, rival, tests) for name, rival in new.items()}
+    leads = [[row[ADAIR] - row[name] for name in RIVALS] for row in families.values()]
+    return Page(
+        "Unseen degradations, and few pairs of them",
+        "Do a frozen foundation and its adapters restore what nobody trained them on better than networks of one task "
+        "or of all tasks do? And when a few pairs of a new degradation are at hand, what learns most from them: an "
+        "adapter, the whole foundation, or a network from scratch?",
+        [
+            "### As they come\n\nPSNR in dB of the networks of study `strategies`, none of them trained further. Where "
+            "there is a network for each task, it is that of the task that is named.\n\n"
+            + table(("setting", "what is new", "task", *new), settings)
+            + f"\nMeans; *{SEEN}*: the eight tests of study `strategies`.\n\n"
+            + table(("what is new", *new), [[family, *row.values()] for family, row in families.items()]),
+            heat_map("leads", "PSNR of AdaIR less that of the others, in dB.", list(families), RIVALS, leads),
+            "### With a few pairs\n\nPSNR in dB.\n\n"
+            + table(
+                ("degradation", "what learns", *(f"{pairs} pairs" for pairs in (0, *budget.pairs))),
+                few_shot.rows(results, few),
+            ),
+            *few_shot.plots(results, few),
+        ],
+        [*verdicts(results, new), *few_shot.verdicts(results, few)],
+        [
+            *protocol(results.lab, (*UNSEEN_TESTS, *few_shot.TESTS), budget.images, budget.crop),
+            "In pre-training the foundation has seen more kinds of degradation, and mixtures, than the networks that "
+            "began from scratch; nothing that is tested here is among them.",
+            *few_shot.facts(budget),
+        ],
+    )
+
+
+def verdicts(results: Results, rivals: dict[str, Contender]) -> list[Verdict]:
+    """What became of each claim about degradations as they come."""
+
+    def judged(claim: str, other: str, margin: float = 0.0) -> Verdict:
+        ours, theirs = (samples(results, rivals[name], UNSEEN_TESTS) for name in (ADAIR, other))
+        return compare(f"On what nobody saw, AdaIR {claim}", ours, theirs, margin, results.budget.meaningless)
+
+    return [
+        judged("beats a network of its own for each task", BOTH),
+        judged("beats the shared body with heads and tails", HEADS),
+        judged("beats the all-in-one network with prompts", PROMPTS),
+        judged("beats the frozen foundation", FROZEN),
+        judged(f"is at most {NEAR} dB worse than full fine-tuning", TUNED, -NEAR),
+    ]
+
+
+STUDY = Study("unseen", "Degradations that nobody trained on, and few pairs of them.", cells, page)
