@@ -124,6 +124,22 @@ def test_a_save_that_fails_on_the_way_is_told_and_the_run_goes_on(
     assert [report.step for report in written] == [6]  # the result is written all the same
 
 
+def test_a_result_and_a_checkpoint_that_both_fail_are_both_named(
+    make_plan: MakePlan, make_trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    def write(report: Report) -> None:
+        raise AdairError("mine.safetensors: cannot be written")
+
+    told: list[str] = []
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(AdairError, match="mine"):
+        make_trainer(make_plan(), tell=told.append).run(write)
+    assert "No space left" in told[-1]
+
+
 def test_a_full_disk_ends_a_run_before_it_begins(
     make_plan: MakePlan, make_trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
 ) -> None:

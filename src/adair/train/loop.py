@@ -126,8 +126,10 @@ class Trainer:
                 try:
                     with self.state.averaged(self.best.weights):
                         write(self._result())
-                finally:
-                    self.save()
+                except Exception:
+                    self._save_or_tell()
+                    raise
+                self.save()
         return self._result()
 
     def _train(self, stopped: list[float]) -> None:
