@@ -9,7 +9,7 @@ from adair.studies.common import foundation
 from adair.studies.contender import Contender, mean, samples
 from adair.studies.networks import Adapted, Network, Whole
 from adair.studies.page import Plot
-from adair.studies.pairs import FewPairs
+from adair.studies.pairs import FewPairs, several
 from adair.studies.plots import scatter
 from adair.studies.scores import Scores
 from adair.studies.strategies import FROZEN, NEAR
@@ -93,14 +93,14 @@ def verdicts(results: Results, few: Learners) -> list[Verdict]:
         ours, theirs = (samples(results, few[name], TESTS) for name in ((ADAPTER, pairs), other))
         return compare(claim, ours, theirs, margin, results.budget.meaningless)
 
-    close = f"With {last} pairs, an adapter is at most {NEAR} dB worse than full fine-tuning"
+    close = f"With {several(last)}, an adapter is at most {NEAR} dB worse than full fine-tuning"
     return [
         judged("One pair is enough for an adapter to beat the frozen foundation", first, (FROZEN, 0)),
         judged("With one pair, an adapter beats full fine-tuning", first, (FULL, first)),
         judged(close, last, (FULL, last), -NEAR),
         joined(
             "With any number of pairs, an adapter beats a network from scratch",
-            [judged(f"{count} pairs", count, (OWN, count)) for count in results.budget.pairs],
+            [judged(several(count), count, (OWN, count)) for count in results.budget.pairs],
         ),
     ]
 

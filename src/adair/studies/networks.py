@@ -204,7 +204,7 @@ def stored_bytes(tensors: dict[str, Tensor], dtype: torch.dtype = STORED) -> int
 def taught(course: Course) -> str:
     """A course in a few words."""
     text = " + ".join(course.recipes)
-    return f"{text if len(text) < 60 else text[:57] + '...'}, {course.steps} steps"
+    return f"{text if len(text) < 60 else text[:57] + '...'}, {course.extent}"
 
 
 def _brief(shape: Shape) -> str:

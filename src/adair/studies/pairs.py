@@ -32,6 +32,11 @@ class FewPairs(Course):
     pairs: int = 1
     side: int = 192
 
+    @property
+    def extent(self) -> str:
+        """How much it teaches, in words."""
+        return f"{several(self.pairs)}, {self.steps} steps"
+
     def photos(self, lab: Lab) -> PhotoStore:
         """The pairs: the clean picture's channels, then the degraded one's, in 8 bits.
 
@@ -64,3 +69,8 @@ class FewPairs(Course):
     def lesson(self) -> Lesson:
         """The pairs as they are."""
         return Given()
+
+
+def several(pairs: int) -> str:
+    """So many pairs, in words."""
+    return "1 pair" if pairs == 1 else f"{pairs} pairs"

@@ -51,6 +51,11 @@ class Course:
         if not self.recipes or self.batch % len(self.recipes):
             raise AdairError(f"a batch of {self.batch} cannot be divided evenly among {len(self.recipes)} recipes")
 
+    @property
+    def extent(self) -> str:
+        """How much it teaches, in words."""
+        return f"{self.steps} steps"
+
     def photos(self, lab: Lab) -> PhotoStore:
         """What patches are cut from: the lab's training photos."""
         return lab.photos

@@ -11,6 +11,7 @@ from adair.studies.budget import Budget
 from adair.studies.cell import Cell
 from adair.studies.contender import Contender, mean, psnrs, samples
 from adair.studies.page import Page, table
+from adair.studies.pairs import several
 from adair.studies.plots import heat_map
 from adair.studies.scores import protocol
 from adair.studies.strategies import ADAIR, BOTH, FROZEN, HEADS, NEAR, PROMPTS, TUNED
@@ -42,7 +43,7 @@ def _kodak(family: str, task: str, name: str, recipe: str) -> Unseen:
 
 
 def _kernel(kernel: str) -> Unseen:
-    return Unseen("other resize kernel", "sr", Test(f"x2, {kernel}", "Set14", SmallPillow(2, kernel), Score("Y", 2)))
+    return Unseen("other resize kernel", "sr", Test(f"x2 {kernel}", "Set14", SmallPillow(2, kernel), Score("Y", 2)))
 
 
 UNSEEN = (
@@ -58,11 +59,11 @@ UNSEEN = (
     Unseen("stronger", "denoise", Test("noise 75", "Kodak24", Noise(75))),
     Unseen("stronger", "sr", Test("x6", "Set14", Small(6), Score("Y", 6))),
     _kodak("stronger", "deblur", "blur 4.5", "blur(sigma=4.5, kernel=35)"),
-    _kodak("stronger", "derain", "downpour", "rain(amount=0.4..0.5, brightness=0.5..0.9)"),
+    _kodak("stronger", "derain", "downpour", "rain(amount=0.35..0.45, brightness=0.5..0.9)"),
     # What training had alone or in other company.
-    _kodak("mixture", "denoise", "blur, x2, noise", "blur(sigma=1) > resize(scale=2) > noise(sigma=25, clip=false)"),
-    _kodak("mixture", "deblur", "blur, x2", "blur(sigma=1.2) > resize(scale=2)"),
-    _kodak("mixture", "derain", "rain, x2", f"{LIGHT_RAIN} > resize(scale=2)"),
+    _kodak("mixture", "denoise", "blur + x2 + noise", "blur(sigma=1) > resize(scale=2) > noise(sigma=25, clip=false)"),
+    _kodak("mixture", "deblur", "blur + x2", "blur(sigma=1.2) > resize(scale=2)"),
+    _kodak("mixture", "derain", "rain + x2", f"{LIGHT_RAIN} > resize(scale=2)"),
 )
 FAMILIES = tuple(dict.fromkeys(one.family for one in UNSEEN))
 UNSEEN_TESTS = tuple(one.test for one in UNSEEN)
@@ -118,7 +119,7 @@ def page(results: Results, seed: int) -> Page:
             heat_map("leads", "PSNR of AdaIR less that of the others, in dB.", list(families), RIVALS, leads),
             "### With a few pairs\n\nPSNR in dB.\n\n"
             + table(
-                ("degradation", "what learns", *(f"{pairs} pairs" for pairs in (0, *budget.pairs))),
+                ("degradation", "what learns", *map(several, (0, *budget.pairs))),
                 few_shot.rows(results, few),
             ),
             *few_shot.plots(results, few),

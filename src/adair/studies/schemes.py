@@ -1,0 +1,207 @@
+"""Study ``schemes``: what to pre-train a foundation on, so that adapters on it restore the tasks that are wanted."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import torch
+
+from adair.studies.budget import Budget
+from adair.studies.cell import Cell
+from adair.studies.common import adapted, foundation, scratch
+from adair.studies.contender import Contender, contender, mean, psnrs, samples
+from adair.studies.likeness import Likeness
+from adair.studies.networks import Adapted
+from adair.studies.page import Page, table
+from adair.studies.plots import heat_map
+from adair.studies.scores import protocol
+from adair.studies.study import Results, Study
+from adair.studies.tasks import ALL_TESTS, HARD_TESTS, TASKS, Task
+from adair.studies.verdict import Samples, Verdict, compare
+
+NEAR = 0.1  # dB: what counts as equal
+NAMES = tuple(task.name for task in TASKS)
+SCRATCH = "own network, from scratch"
+ALONE, FIXED, RANDOM = "all, one at a time", "all, fixed order", "all, random order"
+EASY, HARD = "all, easy only", "all, hard only"
+
+# The degradations that tasks undo, each easy or hard; their names are those of the operators.
+DEGRADATIONS = {task.easy.recipe.partition("(")[0]: f"({' | '.join(task.recipes)})" for task in TASKS}
+UNDONE_BY = dict(zip(DEGRADATIONS, NAMES, strict=True))
+# As a picture meets them: rain before the lens, its blur, the pixels behind it, their noise.
+ORDER = ("rain", "blur", "resize", "noise")
+
+
+def recipes() -> dict[str, str]:
+    """What foundations are pre-trained on, by name. Of several degradations together, each has a chance of 1/2."""
+    parts = [f"{DEGRADATIONS[name]}?0.5" for name in ORDER]
+    pairs = combinations(DEGRADATIONS, 2)
+    return {
+        **DEGRADATIONS,
+        **{f"{one} + {other}": f"{DEGRADATIONS[one]} | {DEGRADATIONS[other]}" for one, other in pairs},
+        ALONE: " | ".join(DEGRADATIONS.values()),
+        FIXED: " > ".join(parts),
+        RANDOM: f"shuffle({', '.join(parts)})",
+        EASY: " | ".join(task.easy.recipe for task in TASKS),
+        HARD: " | ".join(task.hard.recipe for task in TASKS),
+    }
+
+
+def adapter(budget: Budget, seed: int, task: Task, recipe: str) -> Adapted:
+    """A task's adapter on the foundation of a recipe; both shorter than in other studies, since there are so many."""
+    short = replace(budget, pretrain_steps=budget.scheme_pretrain_steps, steps=budget.scheme_steps)
+    return adapted(short, task.recipes, seed, foundation(short, seed, recipe))
+
+
+def contenders(budget: Budget, seed: int) -> dict[str, Contender]:
+    """A network of its own for each task, and adapters on every foundation, by its name."""
+    found = {SCRATCH: contender(budget, seed, SCRATCH, lambda seed, task: scratch(budget, task.recipes, seed))}
+    for name, recipe in recipes().items():
+
+        def network(seed: int, task: Task, recipe: str = recipe) -> Adapted:
+            return adapter(budget, seed, task, recipe)
+
+        found[name] = contender(budget, seed, name, network)
+    return found
+
+
+def likenesses(budget: Budget, seed: int) -> list[Likeness]:
+    """How alike the adapters on the foundation that knows all degradations are, for each seed."""
+    recipe = recipes()[ALONE]
+    seeds = range(seed, seed + budget.seeds)
+    return [Likeness(tuple(adapter(budget, one, task, recipe) for task in TASKS)) for one in seeds]
+
+
+def cells(budget: Budget, seed: int) -> list[Cell]:
+    """The cells that the page reports about."""
+    scores = [scores for one in contenders(budget, seed).values() for scores in one.cells]
+    return [*scores, *likenesses(budget, seed)]
+
+
+Gains = Mapping[str, Mapping[str, float]]  # of each scheme, for each task, in dB
+
+
+def gains_of(results: Results, rivals: dict[str, Contender]) -> Gains:
+    """What each scheme gains over networks from scratch: mean PSNR of the easy and the hard half, in dB."""
+    own = {task.name: mean(results, rivals[SCRATCH], task.tests) for task in TASKS}
+    return {
+        name: {task.name: mean(results, rivals[name], task.tests) - own[task.name] for task in TASKS}
+        for name in recipes()
+    }
+
+
+def ranked(gains: Gains, wanted: Sequence[str]) -> list[tuple[float, str]]:
+    """Mean gain over the tasks that are wanted and the scheme, the best first."""
+    return sorted(((statistics.fmean(row[task] for task in wanted), name) for name, row in gains.items()), reverse=True)
+
+
+def recommended(gains: Gains) -> list[list[object]]:
+    """For every set of tasks: what to pre-train on, what that gains, and what is about as good."""
+    found: list[list[object]] = []
+    for count in range(1, len(NAMES) + 1):
+        for wanted in combinations(NAMES, count):
+            (best, name), *others = ranked(gains, wanted)
+            close = [other for gain, other in others if best - gain <= NEAR]
+            found.append([", ".join(wanted), f"**{name}**", f"{best:+.2f}", "; ".join(close)])
+    return found
+
+
+def agreement(gains: Gains, cosines: Sequence[Sequence[float]]) -> float:
+    """Correlation over pairs of tasks: their likeness, and how well one's degradation prepares for the other.
+
+    The latter is the gain of the foundation of one degradation less the mean of those that are foreign to the task.
+    """
+    single = {task: gains[name] for name, task in UNDONE_BY.items()}
+
+    def prepares(first: str, second: str) -> float:
+        return single[first][second] - statistics.fmean(single[other][second] for other in NAMES if other != second)
+
+    pairs = list(combinations(range(len(NAMES)), 2))
+    helps = [prepares(NAMES[i], NAMES[j]) + prepares(NAMES[j], NAMES[i]) for i, j in pairs]
+    return float(torch.corrcoef(torch.tensor([[cosines[i][j] for i, j in pairs], helps]))[0, 1])
+
+
+def page(results: Results, seed: int) -> Page:
+    """What was found."""
+    budget, rivals = results.budget, contenders(results.budget, seed)
+    gains = gains_of(results, rivals)
+    found = [results[cell].figures["cosines"] for cell in likenesses(budget, seed)]
+    cosines = [[statistics.fmean(cell) for cell in zip(*rows, strict=True)] for rows in zip(*found, strict=True)]
+    best, name = ranked(gains, NAMES)[0]
+    return Page(
+        "Schemes: what to pre-train on",
+        "Which degradations should a foundation have seen, alone or together, in which order and how hard, so that "
+        "small adapters on it restore a task well? Which tasks prepare for each other?",
+        [
+            heat_map(
+                "gains",
+                "Gain of an adapter over a network from scratch, in dB: foundations by what they were pre-trained on, "
+                "and the task of the adapter.",
+                list(gains),
+                (*NAMES, "mean"),
+                [[*row.values(), statistics.fmean(row.values())] for row in gains.values()],
+            ),
+            "PSNR in dB.\n\n"
+            + table(
+                ("pre-trained on", *(test.name for test in ALL_TESTS), "mean"),
+                [[name, *psnrs(results, rival), mean(results, rival)] for name, rival in rivals.items()],
+            ),
+            f"### What to pre-train on\n\nFor all four tasks: **{name}** ({best:+.2f} dB over networks from scratch). "
+            f"For every other set of tasks, with what comes within {NEAR} dB of it:\n\n"
+            + table(("wanted", "pre-train on", "mean gain in dB", "about as good"), recommended(gains)),
+            "### Which tasks are alike\n\nCosines between what adapters change in the weights of the foundation "
+            f"*{ALONE}*: 1 is the same direction, 0 nothing in common.\n\n"
+            + table(("task", *NAMES), [[task, *row] for task, row in zip(NAMES, cosines, strict=True)])
+            + "\nOver the six pairs of tasks, this likeness and how well one's degradation prepares for the other "
+            f"(above) correlate with {agreement(gains, cosines):+.2f}. Six pairs are few.",
+        ],
+        verdicts(results, rivals),
+        [
+            *protocol(results.lab, ALL_TESTS, budget.images, budget.crop),
+            f"Foundations: {budget.scheme_pretrain_steps} steps each; adapters on them: {budget.scheme_steps} steps, "
+            "on both halves of their task.",
+            f"Networks from scratch: {budget.steps} steps on both halves of their task, as in the other studies.",
+            *(f"{name}: `{recipe}`" for name, recipe in recipes().items()),
+        ],
+    )
+
+
+def verdicts(results: Results, rivals: dict[str, Contender]) -> list[Verdict]:
+    """What became of each claim."""
+    per_task = {name: [samples(results, rival, task.tests) for task in TASKS] for name, rival in rivals.items()}
+    own = _joined([per_task[name][i] for i, name in enumerate(DEGRADATIONS)])
+    foreign = _joined(
+        [_mean([per_task[other][i] for other in DEGRADATIONS if other != name]) for i, name in enumerate(DEGRADATIONS)]
+    )
+
+    def judged(claim: str, ours: Samples, theirs: Samples, margin: float = 0.0) -> Verdict:
+        return compare(claim, ours, theirs, margin, results.budget.meaningless)
+
+    whole = {name: _joined(values) for name, values in per_task.items()}
+    hard = {name: samples(results, rivals[name], HARD_TESTS) for name in (ALONE, EASY, HARD)}
+    return [
+        judged(
+            "A foundation of another degradation than the task's beats networks from scratch", foreign, whole[SCRATCH]
+        ),
+        judged("A foundation of all degradations beats one of the task's own degradation alone", whole[ALONE], own),
+        judged("Degradations together, in random order, beat one at a time", whole[RANDOM], whole[ALONE]),
+        judged("Random order beats fixed order", whole[RANDOM], whole[FIXED]),
+        judged("Easy and hard beat easy only, hard halves", hard[ALONE], hard[EASY]),
+        judged(f"Hard only is at most {NEAR} dB worse than easy and hard, hard halves", hard[HARD], hard[ALONE], -NEAR),
+    ]
+
+
+def _joined(parts: Sequence[Samples]) -> Samples:
+    """The images of several tests, one after the other, for each seed."""
+    return [[value for part in seed for value in part] for seed in zip(*parts, strict=True)]
+
+
+def _mean(several: Sequence[Samples]) -> Samples:
+    """The mean over several networks of each image, for each seed."""
+    return [[statistics.fmean(image) for image in zip(*seed, strict=True)] for seed in zip(*several, strict=True)]
+
+
+STUDY = Study("schemes", "What to pre-train on: which degradations, in which order, how hard.", cells, page)
