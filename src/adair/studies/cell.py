@@ -22,10 +22,12 @@ class Result:
     Attributes:
         figures: what is the same whenever the cell is worked again on the same machine.
         costs: what is not: seconds, above all; "worked" are those of the whole cell.
+        machine: where it was worked; the lab notes it.
     """
 
     figures: dict[str, Any]
     costs: dict[str, float]
+    machine: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

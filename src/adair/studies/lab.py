@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -125,7 +125,7 @@ class Lab:
         path = self.folder(cell) / "result.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            return Result(found["figures"], found["costs"])
+            return Result(found["figures"], found["costs"], found["machine"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -145,9 +145,9 @@ class Lab:
     def work(self, cell: Cell) -> Result:
         """Work a cell and keep its result, which appears whole or not at all."""
         begun = time.monotonic()
-        result = cell.work(self)
+        result = replace(cell.work(self), machine=self.machine)
         result.costs.setdefault("worked", time.monotonic() - begun)
-        facts = {"title": cell.title, "machine": self.machine, **asdict(result), "cell": describe(cell)}
+        facts = {"title": cell.title, **asdict(result), "cell": describe(cell)}
         write_whole(self.folder(cell) / "result.json", json.dumps(facts, indent=1).encode())
         return result
 

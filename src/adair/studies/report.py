@@ -59,13 +59,15 @@ def _facts(study: Study, results: Results, seed: int) -> list[str]:
     """Hardware, time, seeds and the command, a line each."""
     lab, budget = results.lab, results.budget
     cells = in_order(study.cells(budget, seed), lab)
-    minutes = sum(results[cell].costs["worked"] for cell in cells) / 60
+    found = [results[cell] for cell in cells]
+    minutes = sum(result.costs["worked"] for result in found) / 60
+    machines = "; ".join(dict.fromkeys(result.machine for result in found))
     data = " --data DATA" if lab.place.data else ""
     return [
         f"Photos: {len(lab.photos)} to train on; {len(lab.held_out)} are held out and never trained on.",
         f"Budget {budget.name}: {budget.steps} steps for a task, {budget.pretrain_steps} of pre-training, each of "
         f"{budget.batch} patches of {budget.patch}x{budget.patch}; first seed {seed}, {budget.seeds} in all.",
-        f"{len(cells)} cells, {minutes:.1f} minutes of work on {lab.machine}. Cells that studies share count in each.",
+        f"{len(cells)} cells, {minutes:.1f} minutes of work on {machines}. Cells that studies share count in each.",
         f"Make it again: `adair study {study.name} --budget {budget.name} --seed {seed} --photos PHOTOS{data} -o RUNS "
         "--markdown PAGE --plots FOLDER`.",
     ]

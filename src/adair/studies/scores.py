@@ -24,6 +24,7 @@ from adair.studies.lab import Lab
 from adair.studies.networks import Network, bare
 from adair.studies.tasks import Test
 
+BEST = 100.0  # dB: what an image without any difference counts as
 _MARGIN = 48  # pixels around the crop that degradations see
 
 
@@ -70,7 +71,7 @@ class Scores(Cell):
                         restored = quantise(restore(lab, restorer, start))
                     pixels += math.prod(clean.shape[-2:])
                 value, likeness = test.score.psnr(restored, clean), test.score.ssim(restored, clean)
-                found["psnr"].append(round(value, 6) if math.isfinite(value) else None)
+                found["psnr"].append(round(min(value, BEST), 6))
                 found["ssim"].append(None if likeness is None else round(likeness, 6))
             figures[test.name] = found
         return Result(figures, {"seconds": meter.seconds / pixels * 1e6 if pixels else 0.0})

@@ -39,7 +39,8 @@ class Results:
 
     def each(self, scores: Scores, test: Test) -> list[float]:
         """PSNR of each image of a test, in dB."""
-        return [value for value in self[scores].figures[test.name]["psnr"] if value is not None]
+        found: list[float] = self[scores].figures[test.name]["psnr"]
+        return found
 
 
 @dataclass(frozen=True)
