@@ -12,6 +12,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "adair"
 FLOORS = {
     "errors": 0,
     "hardware": 1,
+    "pages": 1,
     "metrics": 2,
     "data": 2,
     "degradations": 3,

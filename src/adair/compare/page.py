@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import html
-import importlib.resources
-import string
 
-from adair import __version__
 from adair.compare.measure import PROTOCOLS, Comparison
 from adair.compare.picture import MAX_PIXELS, RAMP, difference_map, shrink_factor, web_image
+from adair.pages import fill_page
 from adair.restore.images import ImageFile
 
 _LABELS = {
@@ -60,9 +58,8 @@ def page(comparison: Comparison, reference: ImageFile, image: ImageFile, names: 
     )
     stops = ", ".join(f"rgb({red} {green} {blue})" for red, green, blue in RAMP)
     top = difference.top
-    template = importlib.resources.files("adair.compare").joinpath("page.html").read_text(encoding="utf-8")
-    return string.Template(template).substitute(
-        version=html.escape(__version__),
+    return fill_page(
+        "adair.compare",
         reference_name=html.escape(names[0]),
         image_name=html.escape(names[1]),
         size=f"{comparison.width} × {comparison.height}",

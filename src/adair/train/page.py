@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import contextlib
 import html
-import importlib.resources
 import io
 import os
 import secrets
-import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from adair import __version__
 from adair.errors import AdairError
+from adair.pages import fill_page
 from adair.train.early import mean
 from adair.train.plan import Report
 from adair.train.sheet import Row, draw_sheet, picture
@@ -60,9 +58,8 @@ def training_page(name: str, task: str, card: Mapping[str, Any], report: Report,
     figures.append((f"This adapter ({task})", mean(report.psnr)))
     cards = "".join(f"<div><dt>{html.escape(label)}</dt><dd>{value:.2f} dB</dd></div>" for label, value in figures)
     facts = {"learnt": card["recipe"], "best weights from step": report.best_step or report.step, **card["training"]}
-    template = importlib.resources.files("adair.train").joinpath("page.html").read_text(encoding="utf-8")
-    return string.Template(template).substitute(
-        version=html.escape(__version__),
+    return fill_page(
+        "adair.train",
         task=html.escape(task),
         use=html.escape(use_line(name, task, card.get("scale", 1))),
         cards=cards,
