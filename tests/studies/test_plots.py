@@ -1,0 +1,29 @@
+"""Plots: each kind becomes a picture."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+pytest.importorskip("matplotlib")
+
+from adair.studies.page import Plot
+from adair.studies.plots import bars, drawn, heat_map, scatter
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [
+        bars("bars", "", {"ours": 30.0, "theirs": 29.0, "same": 29.0}, ["ours"], "dB"),
+        bars("one", "", {"ours": 30.0}, ["ours"], "dB"),
+        scatter("scatter", "", {"a": [(2.0, 30.0), (1.0, 29.0)], "b": [(4.0, 31.0)]}, ("x", "y"), {"line": 28.0}),
+        heat_map("heat", "", ["a", "b"], ["x", "y", "z"], [[0.0, 1.0, -2.0], [0.1, 0.2, 0.3]]),
+        heat_map("nothing", "", ["a"], ["x"], [[0.0]]),
+    ],
+    ids=lambda plot: plot.name,
+)
+def test_every_kind_is_drawn(plot: Plot) -> None:
+    with Image.open(io.BytesIO(drawn(plot))) as image:
+        assert image.format == "PNG" and image.width > 400 and len(set(image.convert("L").tobytes())) > 10

@@ -1,0 +1,52 @@
+"""Several processes at the cells of one study: stopped together, and gone on with."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from adair.studies.lab import Lab
+from adair.studies.networks import Whole
+from adair.studies.runner import work_off
+
+TOGETHER = """
+import sys
+from pathlib import Path
+from adair.backbones.registry import NAFNetConfig
+from adair.studies.lab import Place
+from adair.studies.networks import Whole
+from adair.studies.runner import work_together
+from adair.studies.training import Course
+
+shape = NAFNetConfig(width=4, encoder=(1,), middle=1, decoder=(1,))
+cells = [Whole(Course(("noise(sigma=25)",), 400, 2, 16, seed=seed), shape) for seed in (0, 1)]
+try:
+    work_together(cells, Place(Path(sys.argv[1]), Path(sys.argv[2]), 2, None, "cpu", "fp32"), 2)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def test_a_signal_stops_all_and_they_go_on(
+    make_lab: Callable[..., Lab], whole: Callable[..., Whole], photo_folder: Path, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-c", TOGETHER, str(tmp_path / "together"), str(photo_folder)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        begun = [process.stderr.readline() for _ in range(2)]  # one of each worker
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+        assert process.wait(60) == 130, rest
+    assert sorted(line.split()[0] for line in begun) == ["[1/2]", "[1/2]"]
+    assert "Traceback" not in rest
+    cells, lab, alone = [whole(steps=400, seed=seed) for seed in (0, 1)], make_lab("together"), make_lab("alone")
+    assert not all(lab.done(cell) for cell in cells)
+    work_off(cells, lab)
+    work_off(cells[:1], alone)
+    ours, theirs = cells[0].tensors(lab), cells[0].tensors(alone)
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
