@@ -4,10 +4,11 @@
         [--minutes 10] [--photo-minutes 30] [--times 10] [--run "10 pairs" ...] [--cache CACHE] [--exclude STEM ...]
 
 PHOTOS are clean photos, FOLDER is as for `adair bench`. RUNS keeps what was trained: a second call does only what is
-missing. For each kind of damage five runs, each in a process of its own, as `adair adapt` does them:
+missing. For each kind of damage these runs, each in a process of its own, as `adair adapt` does them:
 
     10 pairs                an adapter from ten pairs of files, for --minutes
     10 pairs, all weights   the whole foundation instead, from the same pairs, as long
+    10 noisy pictures       an adapter from the degraded halves alone, as long, where damage is noise of single pixels
     100 photos              an adapter from a hundred clean photos and the damage itself, for --photo-minutes
     100 photos, all weights the whole foundation instead, as long
     100 photos, long        the adapter, --times as long
@@ -46,10 +47,12 @@ from adair.train.photos import PhotoStore, find_photos, open_store, read_photo, 
 from adair.train.plan import Plan
 from adair.train.pretrain import pretrain
 from adair.train.schedule import Schedule
+from adair.train.selfsupervised import Neighbours, open_noisy
 from adair.train.tasks import MIX_EXAM
 from adair.weights import bundled_adapters, bundled_foundation, load_foundation, read_header
 
 OLD = dict(zip(MIX_EXAM, ("denoise", "sr", "deblur", "derain", "dejpeg"), strict=True))  # exams and their adapters
+SIDE = 64  # pixels of a patch
 RATES = {False: 2e-3, True: 7e-4}  # learning rate of an adapter, as `adair adapt` has it, and of all weights
 
 
@@ -73,16 +76,19 @@ DAMAGES = {
     "scanner": Scanner(),
     "salt": parse_recipe("impulse(amount=0.1)"),
     "motion": parse_recipe("motion(length=12, angle=30, bend=0) > noise(sigma=2)"),
+    "photons": parse_recipe("poisson(peak=40)"),
 }
+NOISE = {"photons"}  # those that can be learnt from degraded pictures alone
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: from pairs or from photos, an adapter or all weights, as long as wanted or --times as long."""
+    """One training: from pairs, their degraded halves or photos; an adapter or all weights; --times as long or not."""
 
     pairs: bool
     full: bool = False
     long: bool = False
+    noisy: bool = False
 
     def result(self, folder: Path) -> Path:
         """Where the trained weights lie."""
@@ -92,6 +98,7 @@ class Run:
 RUNS = {
     "10 pairs": Run(pairs=True),
     "10 pairs, all weights": Run(pairs=True, full=True),
+    "10 noisy pictures": Run(pairs=True, noisy=True),
     "100 photos": Run(pairs=False),
     "100 photos, all weights": Run(pairs=False, full=True),
     "100 photos, long": Run(pairs=False, long=True),
@@ -128,6 +135,9 @@ def train(options: argparse.Namespace, damage: str, name: str) -> dict[str, Any]
     folder.mkdir(parents=True, exist_ok=True)
     if run.pairs:
         store, lesson = ten_pairs(options, damage), Given()
+        if run.noisy:
+            store = open_noisy(options.runs / damage / "degraded", options.runs / damage / "cache", SIDE)
+            lesson = Neighbours()
     else:
         photos = open_store(options.photos, options.cache or options.runs / "cache", options.exclude)
         store, lesson = photos.subset(spread(100, len(photos))), Undo(DAMAGES[damage])
@@ -136,6 +146,7 @@ def train(options: argparse.Namespace, damage: str, name: str) -> dict[str, Any]
         recipe=lesson,
         schedule=Schedule(RATES[run.full]),
         steps=10**9,
+        patches=((0.0, SIDE),),
         precision=choose_precision(None, choose_device(None)).dtype,
         max_minutes=minutes,
         by_time=True,
@@ -169,7 +180,7 @@ def train(options: argparse.Namespace, damage: str, name: str) -> dict[str, Any]
 def all_runs(options: argparse.Namespace, damage: str) -> dict[str, dict[str, Any]]:
     """Do the runs that were not done before, each in its own process, and return what they cost."""
     done = {}
-    for name in options.run or RUNS:
+    for name in [name for name in options.run or RUNS if damage in NOISE or not RUNS[name].noisy]:
         facts = place(options, damage, name) / "run.json"
         if not facts.exists():
             print(f"{damage}: {name}", file=sys.stderr, flush=True)
