@@ -82,6 +82,7 @@ class Lab:
         store = open_store(place.photos, place.cache or place.folder / "photos", progress=decoded)
         self.photos, self.held_out = store.split(place.held_out)
         self.skipped = store.skipped
+        self._keys: dict[int, tuple[Cell, str]] = {}
 
     @cached_property
     def training_mark(self) -> list[str]:
@@ -110,7 +111,10 @@ class Lab:
 
     def key(self, cell: Cell) -> str:
         """The name under which a cell's result is kept: a hash of all that decides it."""
-        return digest([FORMAT, type(cell).__module__, describe(cell), cell.world(self), *map(self.key, cell.needs())])
+        if id(cell) not in self._keys:  # asked for often, and a cell that is kept keeps its id
+            parts = [FORMAT, type(cell).__module__, describe(cell), cell.world(self), *map(self.key, cell.needs())]
+            self._keys[id(cell)] = cell, digest(parts)
+        return self._keys[id(cell)][1]
 
     def folder(self, cell: Cell) -> Path:
         """The folder of a cell."""
