@@ -11,8 +11,12 @@ from PIL import Image
 
 from adair.backbones.registry import NAFNetConfig
 from adair.studies.budget import BUDGETS, Budget
+from adair.studies.cell import Cell, Result
 from adair.studies.lab import Lab, Place
 from adair.studies.networks import Whole
+from adair.studies.scores import Scores
+from adair.studies.study import Results
+from adair.studies.tasks import Test
 from adair.studies.training import Course
 
 SHAPE = NAFNetConfig(width=4, encoder=(1,), middle=1, decoder=(1,))
@@ -56,5 +60,25 @@ def whole() -> Callable[..., Whole]:
     def make(*recipes: str, **rest: int) -> Whole:
         settings = {"steps": 3, "batch": 2, "patch": 16, **rest}
         return Whole(Course(recipes or ("noise(sigma=25)",), **settings), SHAPE)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def planted(make_lab: Callable[..., Lab]) -> Callable[..., Results]:
+    """``planted(budget, quality)``: results in which image i of a test has the PSNR of ``quality`` plus i dB.
+
+    Keywords are the figures of all other cells.
+    """
+
+    def make(budget: Budget, quality: Callable[[Scores, Test], float], **figures: object) -> Results:
+        class Planted(Results):
+            def __getitem__(self, cell: Cell) -> Result:
+                if not isinstance(cell, Scores):
+                    return Result(figures, {})
+                psnrs = {test.name: [quality(cell, test) + image for image in range(8)] for test in cell.tests}
+                return Result({name: {"psnr": values, "ssim": [0.5] * 8} for name, values in psnrs.items()}, {})
+
+        return Planted(make_lab(), budget)
 
     return make

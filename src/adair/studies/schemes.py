@@ -23,6 +23,7 @@ from adair.studies.tasks import ALL_TESTS, HARD_TESTS, TASKS, Task
 from adair.studies.verdict import Samples, Verdict, compare
 
 NEAR = 0.1  # dB: what counts as equal
+SHOWN = 3  # schemes that are about as good
 NAMES = tuple(task.name for task in TASKS)
 SCRATCH = "own network, from scratch"
 ALONE, FIXED, RANDOM = "all, one at a time", "all, fixed order", "all, random order"
@@ -105,7 +106,8 @@ def recommended(gains: Gains) -> list[list[object]]:
         for wanted in combinations(NAMES, count):
             (best, name), *others = ranked(gains, wanted)
             close = [other for gain, other in others if best - gain <= NEAR]
-            found.append([", ".join(wanted), f"**{name}**", f"{best:+.2f}", "; ".join(close)])
+            more = [f"and {len(close) - SHOWN} more"] if len(close) > SHOWN else []
+            found.append([", ".join(wanted), f"**{name}**", f"{best:+.2f}", "; ".join([*close[:SHOWN], *more])])
     return found
 
 
@@ -164,7 +166,9 @@ def page(results: Results, seed: int) -> Page:
             f"Foundations: {budget.scheme_pretrain_steps} steps each; adapters on them: {budget.scheme_steps} steps, "
             "on both halves of their task.",
             f"Networks from scratch: {budget.steps} steps on both halves of their task, as in the other studies.",
-            *(f"{name}: `{recipe}`" for name, recipe in recipes().items()),
+            *(f"{name}: `{recipe}`." for name, recipe in DEGRADATIONS.items()),
+            f"Pairs, and *{ALONE}*, *{EASY}*, *{HARD}*: a patch meets one of them. *{FIXED}*, *{RANDOM}*: each with a "
+            f"chance of 1/2; the fixed order is {', '.join(ORDER)}.",
         ],
     )
 

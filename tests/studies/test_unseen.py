@@ -1,0 +1,166 @@
+"""The study of unseen degradations: that they are unseen, that networks are reused, and what is made of results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from adair.bench.datasets import Sample
+from adair.bench.inputs import Noise, Small
+from adair.degradations.registry import OPERATORS
+from adair.degradations.values import Range
+from adair.errors import AdairError
+from adair.metrics import quantise
+from adair.studies import few_shot, strategies, unseen
+from adair.studies.budget import BUDGETS, Budget
+from adair.studies.few_shot import ADAPTER, FULL, OWN, WAYS, learner, learners
+from adair.studies.lab import Lab
+from adair.studies.networks import Adapted, Network, Whole
+from adair.studies.pairs import FewPairs
+from adair.studies.runner import in_order, work_off
+from adair.studies.scores import Scores
+from adair.studies.study import Results
+from adair.studies.tasks import ALL_RECIPES, TASKS, Drawn
+from adair.studies.unseen import UNSEEN, Unseen
+from adair.studies.verdict import FAILS, HOLDS
+from adair.train.tasks import MIX
+
+if TYPE_CHECKING:
+    from adair.studies.tasks import Test
+
+OPERATOR = re.compile(r"\b([a-z]+)\(([^()]*)\)")
+
+
+def alternatives(recipe: str) -> list[str]:
+    """The parts that ``|`` joins outside of all parentheses."""
+    parts, depth = [""], 0
+    for character in recipe:
+        depth += (character == "(") - (character == ")")
+        parts = [*parts, ""] if character == "|" and not depth else [*parts[:-1], parts[-1] + character]
+    return parts
+
+
+def operators(recipe: str) -> set[str]:
+    return {name for name, _ in OPERATOR.findall(recipe)}
+
+
+def most(operator: str, parameter: str) -> float:
+    """The highest value that training draws."""
+    found = []
+    for recipe in (MIX, *ALL_RECIPES):
+        for name, settings in OPERATOR.findall(recipe):
+            if name == operator:
+                value = re.search(rf"\b{parameter}=([^=]*?)(?:, \w+=|$)", settings)
+                default = next(one.default for one in OPERATORS[name].parameters if one.name == parameter)
+                high = default.high if isinstance(default, Range) else default.number  # type: ignore[union-attr]
+                found.append(max(map(float, re.findall(r"\d+(?:\.\d+)?", value[1]))) if value else high)
+    return max(found)
+
+
+def test_the_reading_of_recipes_that_this_file_relies_on() -> None:
+    assert alternatives("a() | (b() | c())") == ["a() ", " (b() | c())"]
+    assert operators("shuffle(noise(sigma=1), blur())") == {"noise", "blur"}
+    assert most("noise", "sigma") == 60 and most("rain", "angle") == 45 and most("resize", "scale") == 4
+
+
+@pytest.mark.parametrize("one", UNSEEN, ids=lambda one: one.test.name)
+def test_nobody_saw_it(one: Unseen) -> None:
+    source = one.test.source
+    if one.family in ("stronger", "other rain angle"):
+        recipe = source.recipe if isinstance(source, Drawn) else ""
+        if isinstance(source, Noise):
+            assert source.sigma > most("noise", "sigma")
+        elif isinstance(source, Small):
+            assert source.times > most("resize", "scale")
+        else:
+            parameter = "angle" if "angle" in recipe else "sigma" if "sigma" in recipe else "amount"
+            lowest = re.search(rf"{parameter}=([\d.]+?)(?:\.\.|,|\))", recipe)
+            assert lowest and float(lowest[1]) > most(one.test.source.recipe.partition("(")[0], parameter)  # type: ignore[attr-defined]
+    elif isinstance(source, Drawn):  # not so the resize kernels: training has the bicubic one alone
+        together = operators(source.recipe)
+        assert not any(together <= operators(part) for recipe in (MIX, *ALL_RECIPES) for part in alternatives(recipe))
+
+
+def test_few_pairs_are_of_degradations_that_nobody_saw() -> None:
+    trained = operators(MIX).union(*map(operators, ALL_RECIPES))
+    assert all(operators(recipe) - trained for recipe in few_shot.RECIPES.values())
+
+
+def test_every_task_meets_something_new_and_no_network_is_trained_again(tiny: Budget) -> None:
+    known = {scores.network for one in strategies.contenders(tiny, 0).values() for scores in one.cells}
+    for rival in unseen.retested(tiny, 0).values():
+        assert {scores.network for scores in rival.cells} <= known
+        assert [test for scores in rival.cells for test in scores.tests] == sorted(
+            unseen.UNSEEN_TESTS, key=lambda test: [task.name for task in TASKS].index(task_of(test))
+        )
+
+
+def task_of(test: Test) -> str:
+    return next(one.task for one in UNSEEN if one.test == test)
+
+
+def test_inputs_are_made(lab: Lab) -> None:
+    for one in UNSEEN:
+        figures = Scores(None, (one.test,), 1, 48).work(lab).figures[one.test.name]
+        assert 5 < figures["psnr"][0] < 60
+
+
+def test_pairs_are_fixed_nested_and_in_8_bits(lab: Lab) -> None:
+    recipe = "noise(sigma=25, clip=false)"
+    two, one = (FewPairs((recipe,), 2, 2, 16, pairs=count, side=48).photos(lab) for count in (2, 1))
+    assert (len(two), len(one), two.channels) == (2, 1, 6) and two.names[0] == one.names[0]
+    assert set(two.names) == set(lab.photos.names) and not set(two.names) & set(lab.held_out.names)
+    assert (two.photo(0) == one.photo(0)).all() and two.photo(1).shape == (48, 48, 6)
+    place = lab.photos.names.index(one.names[0])
+    clean = lab.photos.subset([place]).centres(48)
+    _, given = Drawn(recipe).make(clean, Sample(Path(one.names[0])))
+    pixels = torch.from_numpy(one.photo(0)).permute(2, 0, 1).unsqueeze(0) / 255
+    assert torch.equal(pixels[:, :3], clean) and torch.allclose(pixels[:, 3:], quantise(given))
+
+
+def test_more_pairs_than_photos_are_refused(lab: Lab) -> None:
+    with pytest.raises(AdairError, match="2 photos to train on are too few for 3 pairs"):
+        FewPairs(("blur()",), 2, 2, 16, pairs=3).photos(lab)
+
+
+def test_each_way_learns_from_pairs_alone(lab: Lab, whole: Callable[..., Whole]) -> None:
+    course = FewPairs(("motion(length=10)",), 2, 2, 16, pairs=1, side=48)
+    start = whole()
+    networks: list[Network] = [Adapted(course, start, "merge", (("rank", 1),)), Whole(course, start.form, start)]
+    work_off(in_order(networks, lab), lab)
+    for network in networks:
+        assert lab.result(network).figures["steps"] == 2 and "1 pair, 2 steps" in network.title
+        before, after = start.tensors(lab), network.tensors(lab)
+        assert any(not torch.equal(after[name], before.get(name, torch.zeros(()))) for name in after)
+
+
+def test_ways_differ_in_what_they_begin_from(tiny: Budget) -> None:
+    networks = {way: learner(tiny, 0, way, "motion()", 2) for way in WAYS}
+    assert (
+        networks[ADAPTER].base == networks[FULL].base == strategies.contenders(tiny, 0)[strategies.FROZEN].networks()[0]
+    )
+    assert networks[OWN].base is None and len({network.course for network in networks.values()}) == 1
+
+
+def test_the_page_says_what_the_results_say(planted: Callable[..., Results]) -> None:
+    budget = BUDGETS["cpu"]
+    plus = {strategies.BOTH: -1.0, strategies.PROMPTS: 1.0, strategies.ADAIR: 0.0}
+    rivals = {one.network: name for name, rival in unseen.retested(budget, 0).items() for one in rival.cells}
+    few = {one.network: key for key, rival in learners(budget, 0).items() for one in rival.cells}
+
+    def quality(scores: Scores, test: Test) -> float:
+        if not scores.task:  # tests of study strategies, and these of its networks, name one
+            way, pairs = few[scores.network]
+            return 25 + 0.01 * pairs + {ADAPTER: 0.5, FULL: 0.2, OWN: -3}.get(way, 0)
+        return 30 + plus.get(rivals[scores.network], -0.3)
+
+    page = unseen.page(planted(budget, quality), 0)
+    assert [verdict.outcome for verdict in page.verdicts] == [HOLDS, HOLDS, FAILS, *[HOLDS] * 6]
+    text = "\n".join(part for part in page.parts if isinstance(part, str))
+    assert "| Poisson noise | other noise | denoise | 33.20 | 32.50 | 33.20 | 34.50 | 33.20 | 33.50 | 33.20 |" in text
+    assert "| cheap camera | adapter |  | 29.01 | 29.04 | 29.16 | 29.64 |" in text
