@@ -109,5 +109,8 @@ def test_the_page_says_what_the_results_say(planted: Callable[..., Results]) -> 
     assert [verdict.outcome for verdict in page.verdicts] == [HOLDS, FAILS, HOLDS, HOLDS, FAILS, HOLDS]
     text = "\n".join(part for part in page.parts if isinstance(part, str))
     assert "For all four tasks: **all, random order** (+3.00 dB" in text
-    assert "| denoise | **noise** | +4.00 |  |" in text and "| sr, derain | **all, random order** | +3.00 |" in text
+    assert (
+        "| denoise | **noise** | +4.00 |  |" in text
+        and "| sr, deblur, derain | **all, random order** | +3.00 |" in text
+    )
     assert "| denoise | 1.00 | 0.75 | 0.00 | 0.00 |" in text
