@@ -27,8 +27,8 @@ class Budget:
         rank: of the adapter that stands for AdaIR: the largest power of 2 that trains less than 8 % of the parameters.
         pairs: with how many pairs networks learn a degradation that is new to them (study ``unseen``).
         pair_steps: steps of each of these networks.
-        scheme_pretrain_steps: steps of each of the many foundations of study ``schemes``.
-        scheme_steps: steps of each adapter on them.
+        scheme_steps: steps of each adapter of study ``schemes``; its foundation has had the rest of ``steps``, so that
+            both together take as many as a network from scratch.
         backbones: a Restormer, a NAFNet with about its parameters, and one that takes about its seconds.
         seeds: how often what decides a claim is trained; the spread between them counts in the verdict.
         meaningless: whether it only shows that everything runs.
@@ -46,7 +46,6 @@ class Budget:
     rank: int
     pairs: tuple[int, ...]
     pair_steps: int
-    scheme_pretrain_steps: int
     scheme_steps: int
     backbones: tuple[Shape, Shape, Shape]
     seeds: int = 1
@@ -69,7 +68,6 @@ BUDGETS = {
             rank=1,
             pairs=(1, 2),
             pair_steps=2,
-            scheme_pretrain_steps=2,
             scheme_steps=1,
             backbones=(
                 RestormerConfig(width=4, blocks=(1, 1, 1, 1), refinement=0, heads=(1, 1, 1, 1)),
@@ -90,9 +88,8 @@ BUDGETS = {
             held_out=24,
             rank=4,
             pairs=(1, 4, 16, 64),
-            pair_steps=375,
-            scheme_pretrain_steps=600,
-            scheme_steps=250,
+            pair_steps=300,
+            scheme_steps=200,
             backbones=(
                 RestormerConfig(width=8, blocks=(1, 1, 1, 2), refinement=0, heads=(1, 1, 2, 4)),
                 NAFNetConfig(width=12, encoder=(1, 1, 2), middle=2, decoder=(1, 1, 1)),
@@ -112,7 +109,6 @@ BUDGETS = {
             rank=8,
             pairs=(1, 4, 16, 64),
             pair_steps=5000,
-            scheme_pretrain_steps=10_000,
             scheme_steps=2500,
             backbones=(
                 RestormerConfig(),

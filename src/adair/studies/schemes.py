@@ -52,8 +52,8 @@ def recipes() -> dict[str, str]:
 
 
 def adapter(budget: Budget, seed: int, task: Task, recipe: str) -> Adapted:
-    """A task's adapter on the foundation of a recipe; both shorter than in other studies, since there are so many."""
-    short = replace(budget, pretrain_steps=budget.scheme_pretrain_steps, steps=budget.scheme_steps)
+    """A task's adapter on the foundation of a recipe: both together take the steps of a network from scratch."""
+    short = replace(budget, pretrain_steps=budget.steps - budget.scheme_steps, steps=budget.scheme_steps)
     return adapted(short, task.recipes, seed, foundation(short, seed, recipe))
 
 
@@ -140,8 +140,8 @@ def page(results: Results, seed: int) -> Page:
         [
             heat_map(
                 "gains",
-                "Gain of an adapter over a network from scratch, in dB: foundations by what they were pre-trained on, "
-                "and the task of the adapter.",
+                "Gain of an adapter over a network from scratch at equal steps, in dB: foundations by what they were "
+                "pre-trained on, and the task of the adapter.",
                 list(gains),
                 (*NAMES, "mean"),
                 [[*row.values(), statistics.fmean(row.values())] for row in gains.values()],
@@ -163,9 +163,9 @@ def page(results: Results, seed: int) -> Page:
         verdicts(results, rivals),
         [
             *protocol(results.lab, ALL_TESTS, budget.images, budget.crop),
-            f"Foundations: {budget.scheme_pretrain_steps} steps each; adapters on them: {budget.scheme_steps} steps, "
-            "on both halves of their task.",
-            f"Networks from scratch: {budget.steps} steps on both halves of their task, as in the other studies.",
+            f"Networks from scratch: {budget.steps} steps on both halves of their task, as in the other studies. With "
+            f"adapters it is as many in all: {budget.steps - budget.scheme_steps} for the foundation, which all tasks "
+            f"share, and {budget.scheme_steps} for the adapter.",
             *(f"{name}: `{recipe}`." for name, recipe in DEGRADATIONS.items()),
             f"Pairs, and *{ALONE}*, *{EASY}*, *{HARD}*: a patch meets one of them. *{FIXED}*, *{RANDOM}*: each with a "
             f"chance of 1/2; the fixed order is {', '.join(ORDER)}.",
