@@ -179,6 +179,18 @@ def test_stopped_by_a_signal_it_goes_on(
     assert not (again.folder(cell) / "checkpoint.safetensors").exists()
 
 
+def test_a_signal_at_the_end_of_a_cell_stops_before_the_next(make_lab: Callable[..., Lab]) -> None:
+    cells = [Sum(1), Sum(2)]
+
+    def stop(line: str) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    lab = make_lab(say=stop)
+    with pytest.raises(KeyboardInterrupt):
+        work_off(cells, lab)
+    assert [lab.done(cell) for cell in cells] == [True, False]
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

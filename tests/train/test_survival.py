@@ -249,6 +249,17 @@ def test_a_second_ctrl_c_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_a_signal_that_ends_a_run_ends_what_it_is_a_part_of() -> None:
+    with stop_signals() as whole:
+        with stop_signals() as part:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert len(whole) == len(part) == 1
+        with stop_signals() as later:
+            assert not later
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert len(whole) == 2 and len(part) == 1
+
+
 KILLED_AGAIN_AND_AGAIN = """
 import os, random, signal, sys, time
 from pathlib import Path

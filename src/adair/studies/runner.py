@@ -84,9 +84,12 @@ def work_off(cells: Sequence[Cell], lab: Lab) -> None:
         KeyboardInterrupt: stopped by a signal; a call with the same cells goes on from there.
     """
     left = list(cells)
-    while left := [cell for cell in left if not lab.done(cell)]:
-        if not any(_tried(cell, len(cells) - len(left), len(cells), lab) for cell in left):
-            time.sleep(WAIT)
+    with stop_signals() as stopped:
+        while left := [cell for cell in left if not lab.done(cell)]:
+            if not any(_tried(cell, len(cells) - len(left), len(cells), lab) for cell in left):
+                time.sleep(WAIT)
+            if stopped:
+                raise KeyboardInterrupt
 
 
 def _tried(cell: Cell, done: int, total: int, lab: Lab) -> bool:
@@ -110,7 +113,7 @@ def work_together(cells: Sequence[Cell], place: Place, jobs: int) -> None:
         KeyboardInterrupt: stopped by a signal.
     """
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_worker, args=(list(cells), place)) for _ in range(jobs)]
+    workers = [context.Process(target=_worker, args=(list(cells), place), daemon=True) for _ in range(jobs)]
     with stop_signals() as stopped:
         for worker in workers:
             worker.start()
