@@ -30,7 +30,7 @@ def shapes(budget: Budget) -> Mapping[str, Shape]:
 def base(budget: Budget, form: Shape, seed: int) -> Whole:
     """The foundation of a shape; half as long in pre-training as in the other studies, since there are three."""
     steps = max(1, budget.pretrain_steps // 2)
-    return Whole(Course((MIX,), steps, budget.batch, budget.patch, seed=seed), form)
+    return Whole(Course((MIX,), steps, budget.batch, budget.patch, budget.rate, seed=seed), form)
 
 
 def contenders(budget: Budget, seed: int) -> dict[str, tuple[Contender, Contender]]:

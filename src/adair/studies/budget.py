@@ -21,6 +21,8 @@ class Budget:
         steps: steps of one network or adapter for one task; networks for several tasks get so many for each of them.
         batch: patches a step, a multiple of 8 (the recipes of the largest mixture share a batch evenly).
         patch: side of a patch in pixels.
+        rate: highest learning rate of networks from scratch, foundations included.
+        rate_on: that of what begins at a foundation: adapters, and fine-tuning of all weights.
         images: test images of each setting.
         crop: side of the centre of a test image that is restored and scored, a multiple of 12 (and of all scales).
         held_out: photos that are never trained on; test images where no test sets are given.
@@ -40,6 +42,8 @@ class Budget:
     steps: int
     batch: int
     patch: int
+    rate: float
+    rate_on: float
     images: int
     crop: int
     held_out: int
@@ -62,6 +66,8 @@ BUDGETS = {
             steps=2,
             batch=8,
             patch=16,
+            rate=5e-3,
+            rate_on=5e-3,
             images=2,
             crop=48,
             held_out=1,
@@ -83,6 +89,8 @@ BUDGETS = {
             steps=600,
             batch=8,
             patch=64,
+            rate=5e-3,
+            rate_on=5e-3,
             images=24,
             crop=192,
             held_out=24,
@@ -103,6 +111,8 @@ BUDGETS = {
             steps=10_000,
             batch=32,
             patch=128,
+            rate=2e-3,
+            rate_on=2e-3,
             images=48,
             crop=240,
             held_out=24,

@@ -11,14 +11,19 @@ from adair.studies.training import Course
 from adair.train.tasks import MIX
 
 
-def course(budget: Budget, recipes: Sequence[str], seed: int, times: int = 1) -> Course:
-    """The lessons of a network for one task; ``times`` as long for one that learns several."""
-    return Course(tuple(recipes), times * budget.steps, budget.batch, budget.patch, seed=seed)
+def course(budget: Budget, recipes: Sequence[str], seed: int, times: int = 1, on: bool = False) -> Course:
+    """The lessons of a network for one task; ``times`` as long for one that learns several.
+
+    Args:
+        on: whether it begins at a foundation.
+    """
+    rate = budget.rate_on if on else budget.rate
+    return Course(tuple(recipes), times * budget.steps, budget.batch, budget.patch, rate, seed=seed)
 
 
 def foundation(budget: Budget, seed: int, recipe: str = MIX) -> Whole:
     """A foundation, pre-trained on the product's mix of degradations or another recipe."""
-    lessons = Course((recipe,), budget.pretrain_steps, budget.batch, budget.patch, seed=seed)
+    lessons = Course((recipe,), budget.pretrain_steps, budget.batch, budget.patch, budget.rate, seed=seed)
     return Whole(lessons, budget.shape)
 
 
@@ -29,7 +34,7 @@ def scratch(budget: Budget, recipes: Sequence[str], seed: int) -> Whole:
 
 def fine_tuned(budget: Budget, recipes: Sequence[str], seed: int) -> Whole:
     """The foundation with all its weights trained further."""
-    return Whole(course(budget, recipes, seed), budget.shape, foundation(budget, seed))
+    return Whole(course(budget, recipes, seed, on=True), budget.shape, foundation(budget, seed))
 
 
 def adapted(
@@ -43,4 +48,4 @@ def adapted(
 ) -> Adapted:
     """An adapter on the foundation (or another ``base``); by default the one that stands for AdaIR."""
     settings = tuple(sorted((options or {"rank": budget.rank}).items()))
-    return Adapted(course(budget, recipes, seed), base or foundation(budget, seed), kind, settings, part)
+    return Adapted(course(budget, recipes, seed, on=True), base or foundation(budget, seed), kind, settings, part)

@@ -31,7 +31,7 @@ Learners = dict[tuple[str, int], Contender]
 
 def learner(budget: Budget, seed: int, way: str, recipe: str, pairs: int) -> Network:
     """A network that has only so many pairs of a degradation to learn from, in one of `WAYS`."""
-    lessons = budget.pair_steps, budget.batch, budget.patch
+    lessons = budget.pair_steps, budget.batch, budget.patch, budget.rate if way == OWN else budget.rate_on
     course = FewPairs((recipe,), *lessons, seed=seed, pairs=pairs, side=budget.crop)
     base = foundation(budget, seed)
     if way == ADAPTER:
@@ -110,6 +110,5 @@ def facts(budget: Budget) -> list[str]:
     return [
         f"A pair: the centre of {budget.crop}x{budget.crop} pixels of a training photo, degraded once, in 8 bits; the "
         "photos of few pairs are among those of more.",
-        f"All that learn from pairs: {budget.pair_steps} steps on patches of them, whatever their number, at the same "
-        "learning rate.",
+        f"All that learn from pairs: {budget.pair_steps} steps on patches of them, whatever their number.",
     ]

@@ -94,6 +94,9 @@ class Network(Cell):
         facts = {"cell": json.dumps(describe(self))}
         return fit(lab, lab.folder(self), model.module, model.trained, self.course, facts)
 
+    def world(self, lab: Lab) -> Any:
+        return self.course.world(lab)
+
     def pace(self) -> tuple[str, float]:
         return f"train {self.shape} {self.course.batch}x{self.course.patch}", self.course.steps
 

@@ -37,18 +37,24 @@ class FewPairs(Course):
         """How much it teaches, in words."""
         return f"{several(self.pairs)}, {self.steps} steps"
 
-    def photos(self, lab: Lab) -> PhotoStore:
-        """The pairs: the clean picture's channels, then the degraded one's, in 8 bits.
+    def world(self, lab: Lab) -> list[str]:
+        """As of any course.
 
         Raises:
             AdairError: fewer training photos than pairs.
         """
-        count = len(lab.photos)
-        if count < self.pairs:
+        if len(lab.photos) < self.pairs:
+            count = len(lab.photos)
             raise AdairError(
-                f"{lab.place.photos}: {count} photos to train on are too few for {self.pairs} pairs; add some"
+                f"{lab.place.photos}: {count} photos to train on, {self.pairs} pairs are wanted; add photos"
             )
-        chosen = torch.randperm(count, generator=torch.Generator().manual_seed(self.seed))[: self.pairs].tolist()
+        return super().world(lab)
+
+    def photos(self, lab: Lab) -> PhotoStore:
+        """The pairs: the clean picture's channels, then the degraded one's, in 8 bits."""
+        chosen = torch.randperm(len(lab.photos), generator=torch.Generator().manual_seed(self.seed))[
+            : self.pairs
+        ].tolist()
         photos = lab.photos.subset(chosen)
         degraded = Drawn(self.recipes[0])
         pairs = []

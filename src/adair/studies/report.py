@@ -66,7 +66,8 @@ def _facts(study: Study, results: Results, seed: int) -> list[str]:
     return [
         f"Photos: {len(lab.photos)} to train on; {len(lab.held_out)} are held out and never trained on.",
         f"Budget {budget.name}: {budget.steps} steps for a task, {budget.pretrain_steps} of pre-training, each of "
-        f"{budget.batch} patches of {budget.patch}x{budget.patch}; first seed {seed}, {budget.seeds} in all.",
+        f"{budget.batch} patches of {budget.patch}x{budget.patch}; learning rate {budget.rate:g} from scratch and "
+        f"{budget.rate_on:g} on a foundation; first seed {seed}, {budget.seeds} in all.",
         f"{len(cells)} cells, {minutes:.1f} minutes of work on {machines}. Cells that studies share count in each.",
         f"Make it again: `adair study {study.name} --budget {budget.name} --seed {seed} --photos PHOTOS{data} -o RUNS "
         "--markdown PAGE --plots FOLDER`.",

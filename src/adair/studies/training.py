@@ -56,6 +56,10 @@ class Course:
         """How much it teaches, in words."""
         return f"{self.steps} steps"
 
+    def world(self, lab: Lab) -> list[str]:
+        """What else decides what is learnt (see `Cell.world`); asked before any work begins."""
+        return lab.training_mark
+
     def photos(self, lab: Lab) -> PhotoStore:
         """What patches are cut from: the lab's training photos."""
         return lab.photos
