@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
 from adair.errors import AdairError
 from adair.studies.adapters import the_line
 from adair.studies.budget import BUDGETS, find_budget
-from adair.studies.lab import Lab
+from adair.studies.lab import Lab, Place
 from adair.studies.networks import Network
 from adair.studies.registry import STUDIES, find_studies
 from adair.studies.runner import in_order
 from adair.studies.scores import Scores
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A lab with as many photos as any budget wants."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(90):
+        Image.new("RGB", (64, 64), (number, number, number)).save(folder / f"{number}.png")
+    return Lab(Place(tmp_path_factory.mktemp("runs"), folder, 24, device="cpu", precision="fp32"))
 
 
 @pytest.mark.parametrize("name", STUDIES)

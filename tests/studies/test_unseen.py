@@ -123,9 +123,9 @@ def test_pairs_are_fixed_nested_and_in_8_bits(lab: Lab) -> None:
     assert torch.equal(pixels[:, :3], clean) and torch.allclose(pixels[:, 3:], quantise(given))
 
 
-def test_more_pairs_than_photos_are_refused(lab: Lab) -> None:
-    with pytest.raises(AdairError, match="2 photos to train on are too few for 3 pairs"):
-        FewPairs(("blur()",), 2, 2, 16, pairs=3).photos(lab)
+def test_more_pairs_than_photos_are_refused_before_anything_is_worked(lab: Lab) -> None:
+    with pytest.raises(AdairError, match="2 photos to train on, 4 pairs are wanted; add photos"):
+        in_order(unseen.cells(BUDGETS["cpu"], 0), lab)
 
 
 def test_each_way_learns_from_pairs_alone(lab: Lab, whole: Callable[..., Whole]) -> None:

@@ -52,10 +52,8 @@ class FewPairs(Course):
 
     def photos(self, lab: Lab) -> PhotoStore:
         """The pairs: the clean picture's channels, then the degraded one's, in 8 bits."""
-        chosen = torch.randperm(len(lab.photos), generator=torch.Generator().manual_seed(self.seed))[
-            : self.pairs
-        ].tolist()
-        photos = lab.photos.subset(chosen)
+        order = torch.randperm(len(lab.photos), generator=torch.Generator().manual_seed(self.seed))
+        photos = lab.photos.subset(order[: self.pairs].tolist())
         degraded = Drawn(self.recipes[0])
         pairs = []
         for name, clean in zip(photos.names, photos.centres(self.side).split(1), strict=True):
