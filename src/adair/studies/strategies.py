@@ -100,7 +100,8 @@ def page(results: Results, seed: int) -> Page:
         [
             *protocol(results.lab, ALL_TESTS, budget.images, budget.crop),
             f"All strategies: the same backbone ({budget.shape}), photos and optimiser; learning rate {budget.rate:g} "
-            f"from scratch, {budget.rate_on:g} on a foundation, not tuned for each strategy; {budget.steps} steps for each task, {len(TASKS) * budget.steps} where four tasks are learned together.",
+            f"from scratch, {budget.rate_on:g} on a foundation, not tuned for each strategy; {budget.steps} steps for "
+            f"each task, {len(TASKS) * budget.steps} where four tasks are learned together.",
             f"AdaIR, full fine-tuning and the frozen foundation begin with {budget.pretrain_steps} more steps, those "
             "of the foundation, which are spent once, whatever the number of tasks.",
             "PromptIR's prompts stand on the same backbone as all else, so they are not PromptIR's own network.",
