@@ -24,6 +24,14 @@ def test_never_rises_after_the_warmup(hold: float, first: float, second: float) 
     assert schedule.rate(5, early) >= schedule.rate(5, late) >= 0
 
 
+def test_a_short_run_rises_within_its_first_tenth() -> None:
+    schedule = Schedule(1e-3, warmup=100, hold=0.5)
+    assert schedule.rate(0, 0.0) == pytest.approx(1e-5)
+    assert schedule.rate(2, 0.05) == pytest.approx(5e-4)
+    assert schedule.rate(5, 0.1) == pytest.approx(1e-3)
+    assert schedule.rate(50, 0.01) == pytest.approx(5.1e-4)  # a long run rises as its steps go
+
+
 def test_holding_throughout_never_falls() -> None:
     assert Schedule(1e-3, warmup=1, hold=1).rate(7, 1.0) == 1e-3
 
