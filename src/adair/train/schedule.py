@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from adair.errors import AdairError
 
-
 SHORT = 0.1  # part of a run that the rise may take
 
 
