@@ -26,7 +26,7 @@ PSNR of each setting is **bold**.
 Make the page again with
 
 ```
-adair bench --data DATA --json rows.json --markdown docs/benchmarks.md --overwrite
+adair bench --data DATA --json rows.json --markdown docs/benchmarks.md --plots docs/images/benchmarks --overwrite
 ```
 
 DATA is the folder of test sets, and rows.json keeps what is finished, so that a run can be stopped and go on.
