@@ -18,12 +18,13 @@ _open: list[list[float]] = []  # the notes of all that are under way, one inside
 def stop_signals() -> Iterator[list[float]]:
     """Turn Ctrl-C and SIGTERM into a note (the list is no longer empty), so that the step under way ends first.
 
-    Within another one, both note it: a signal that ends a run ends what the run is a part of.
+    Within another one, both note it: a signal that ends a run ends what the run is a part of. One that came while the
+    run was being prepared ends the run as well.
 
     Raises:
         KeyboardInterrupt: on another Ctrl-C later than a second after the first signal.
     """
-    received: list[float] = []
+    received = list(_open[-1]) if _open else []
 
     def note(number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
