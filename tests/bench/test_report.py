@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from adair.bench.plots import apart, plot
 from adair.bench.report import as_markdown, print_rows, tables
-from adair.bench.rows import Row
+from adair.bench.rows import Journal, Row, read_rows
 from adair.bench.suites import SUITES
 from adair.errors import AdairError
 
@@ -107,3 +108,10 @@ def test_plots_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(AdairError, match=r"adair\[bench\]"):
         plot("title", ROWS)
+
+
+def test_a_published_row_does_not_replace_a_measured_one_of_the_same_name(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "rows.json")
+    journal.add([row("BM3D", 30.83, kind="peer")])
+    journal.add([row("BM3D", 30.71, kind="published", published=True)])
+    assert [(one.psnr, one.published) for one in read_rows(tmp_path / "rows.json")] == [(30.83, False), (30.71, True)]

@@ -54,8 +54,8 @@ class Row:
 
     @property
     def place(self) -> tuple[object, ...]:
-        """Where the row belongs: a newer one of the same place replaces it."""
-        return self.suite, self.dataset, self.setting, self.method, self.limit
+        """Where the row belongs: a newer one of the same place replaces it, but a published one no measured one."""
+        return self.suite, self.dataset, self.setting, self.method, self.published, self.limit
 
     @property
     def identity(self) -> tuple[object, ...]:
