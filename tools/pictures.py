@@ -11,13 +11,15 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 import adair
-from adair.degradations import resize, shrink
-from adair.metrics import psnr
+from adair.bench.datasets import load
+from adair.degradations import parse_recipe, resize
+from adair.metrics import psnr, quantise
+from adair.train.sheet import picture
 
 EVERY = 8
 SIDE, GAP, HEAD, FOOT = 224, 6, 26, 22
@@ -26,69 +28,46 @@ INK, QUIET, PAPER = "#1b1f24", "#59636e", "#ffffff"
 
 @dataclass(frozen=True)
 class Damage:
-    """One way to damage a photo, and what is asked of the restorer: its task, and the factor of an enlargement."""
+    """One way to damage a photo, and the factor of the enlargement that is asked for, if it makes photos smaller."""
 
     name: str
-    task: str
-    recipe: str = ""
+    recipe: str
     scale: int | None = None
 
 
 SHEETS = {
-    "denoise": (
-        Damage("noise, sigma 25", "denoise", "noise(sigma=25)"),
-        Damage("noise, sigma 50", "denoise", "noise(sigma=50)"),
+    "denoise": (Damage("noise, sigma 25", "noise(sigma=25)"), Damage("noise, sigma 50", "noise(sigma=50)")),
+    "sr": (
+        Damage("a half of the size", "downscale(scale=2)", 2),
+        Damage("a quarter of the size", "downscale(scale=4)", 4),
     ),
-    "sr": (Damage("a half of the size", "sr", scale=2), Damage("a quarter of the size", "sr", scale=4)),
-    "deblur": (
-        Damage("blur, sigma 1.6", "deblur", "blur(sigma=1.6)"),
-        Damage("blur, sigma 3", "deblur", "blur(sigma=3)"),
-    ),
+    "deblur": (Damage("blur, sigma 1.6", "blur(sigma=1.6)"), Damage("blur, sigma 3", "blur(sigma=3)")),
     "derain": (
-        Damage("light rain", "derain", "rain(amount=0.01..0.15, brightness=0.1..0.6, haze=0)"),
-        Damage("heavy rain", "derain", "rain()"),
+        Damage("light rain", "rain(amount=0.01..0.15, brightness=0.1..0.6, haze=0)"),
+        Damage("heavy rain", "rain()"),
     ),
-    "dejpeg": (
-        Damage("JPEG, quality 30", "dejpeg", "jpeg(quality=30)"),
-        Damage("JPEG, quality 10", "dejpeg", "jpeg(quality=10)"),
-    ),
+    "dejpeg": (Damage("JPEG, quality 30", "jpeg(quality=30)"), Damage("JPEG, quality 10", "jpeg(quality=10)")),
 }
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One cell of a sheet: the middle of an image, and what is written below."""
+class Cell:
+    """One cell of a sheet: an image (1, 3, H, W), of which the middle is shown, and what is written below."""
 
-    image: Image.Image
+    image: Tensor
     caption: str
 
 
-def tensor(image: Image.Image) -> torch.Tensor:
-    """RGB image as (1, 3, H, W) in 0..1."""
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0).float() / 255
+def trial(clean: Tensor, task: str, damage: Damage, restorer: adair.Restorer, seed: int) -> list[Cell]:
+    """Damage a photo (1, 3, H, W) and restore it; a small image is shown enlarged by bicubic interpolation."""
+    given = quantise(parse_recipe(damage.recipe).run(clean, torch.Generator().manual_seed(seed)))
+    restored = restorer.restore(given, task, scale=damage.scale)
+    before = resize(given, (clean.shape[2], clean.shape[3])) if damage.scale else given
+    shown = [quantise(image) for image in (before, restored)]
+    return [Cell(image, f"{float(psnr(image, clean)):.2f} dB") for image in shown]
 
 
-def picture(x: torch.Tensor) -> Image.Image:
-    """(1, 3, H, W) in 0..1 as an image of 8 bits."""
-    return Image.fromarray(x[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).contiguous().numpy())
-
-
-def trial(photo: Image.Image, damage: Damage, restorer: adair.Restorer, seed: int) -> tuple[Picture, Picture]:
-    """Damage and restore one photo; a small image is shown enlarged by bicubic interpolation, beside ours."""
-    clean = tensor(photo)
-    if damage.scale:
-        small = picture(shrink(clean, damage.scale))
-        restored = restorer.restore(small, task=damage.task, scale=damage.scale)
-        before = picture(resize(tensor(small), (photo.height, photo.width)))
-    else:
-        before = adair.degrade(photo, damage.recipe, seed=seed)
-        restored = restorer.restore(before, task=damage.task)
-    return tuple(  # type: ignore[return-value]
-        Picture(image, f"{float(psnr(tensor(image), clean)):.2f} dB") for image in (before, restored)
-    )
-
-
-def draw(rows: list[list[Picture]], titles: list[str]) -> Image.Image:
+def draw(rows: list[list[Cell]], titles: list[str]) -> Image.Image:
     """One row a photo, each picture above its caption."""
     sheet = Image.new("RGB", (len(titles) * (SIDE + GAP) - GAP, HEAD + len(rows) * (SIDE + FOOT)), PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
@@ -97,19 +76,19 @@ def draw(rows: list[list[Picture]], titles: list[str]) -> Image.Image:
         pen.text((x + SIDE // 2, HEAD // 2), title, fill=INK, font=font, anchor="mm")
         for row, cells in enumerate(rows):
             image, y = cells[column].image, HEAD + row * (SIDE + FOOT)
-            left, top = (image.width - SIDE) // 2, (image.height - SIDE) // 2
-            sheet.paste(image.crop((left, top, left + SIDE, top + SIDE)), (x, y))
+            top, left = ((length - SIDE) // 2 for length in image.shape[2:])
+            sheet.paste(picture(image[0, :, top : top + SIDE, left : left + SIDE]), (x, y))
             pen.text((x + SIDE // 2, y + SIDE + FOOT // 2), cells[column].caption, fill=QUIET, font=font, anchor="mm")
     return sheet
 
 
-def sheet(photos: list[Image.Image], pair: tuple[Damage, Damage], restorer: adair.Restorer) -> Image.Image:
-    """All photos under two damages of one task: before and after of both, and the photo itself."""
+def sheet(photos: list[Tensor], task: str, restorer: adair.Restorer) -> Image.Image:
+    """All photos under the damages of one task: before and after of each, and the photo itself."""
     rows = []
     for seed, photo in enumerate(photos):
-        cells = [cell for damage in pair for cell in trial(photo, damage, restorer, seed)]
-        rows.append([*cells, Picture(photo, "the photo")])
-    return draw(rows, [title for damage in pair for title in (damage.name, "restored")] + ["original"])
+        cells = [cell for damage in SHEETS[task] for cell in trial(photo, task, damage, restorer, seed)]
+        rows.append([*cells, Cell(photo, "the photo")])
+    return draw(rows, [title for damage in SHEETS[task] for title in (damage.name, "restored")] + ["original"])
 
 
 def page(paths: list[Path], count: int) -> str:
@@ -138,12 +117,12 @@ def main() -> None:
     options = parser.parse_args()
     every = sorted(path for path in options.kodak.iterdir() if path.suffix.lower() in (".png", ".webp"))
     paths = every[::EVERY]
-    photos = [Image.open(path).convert("RGB") for path in paths]
+    photos = [load(path) for path in paths]
     restorer = adair.Restorer.load()
     folder = options.docs / "images" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
-    for task, pair in SHEETS.items():
-        sheet(photos, pair, restorer).save(folder / f"{task}.webp", quality=88, method=6)
+    for task in SHEETS:
+        sheet(photos, task, restorer).save(folder / f"{task}.webp", quality=88, method=6)
     (options.docs / "pictures.md").write_text(page(paths, len(every)), encoding="utf-8")
 
 

@@ -85,8 +85,8 @@ BUDGETS = {
         Budget(
             "cpu",
             NAFNetConfig(width=16, encoder=(1, 1, 1, 2), middle=1, decoder=(1, 1, 1, 1)),
-            pretrain_steps=2400,
-            steps=600,
+            pretrain_steps=1600,
+            steps=400,
             batch=8,
             patch=64,
             rate=5e-3,
@@ -96,8 +96,8 @@ BUDGETS = {
             held_out=24,
             rank=4,
             pairs=(1, 4, 16, 64),
-            pair_steps=300,
-            scheme_steps=200,
+            pair_steps=200,
+            scheme_steps=130,
             backbones=(
                 RestormerConfig(width=8, blocks=(1, 1, 1, 2), refinement=0, heads=(1, 1, 2, 4)),
                 NAFNetConfig(width=12, encoder=(1, 1, 2), middle=2, decoder=(1, 1, 1)),
