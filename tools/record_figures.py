@@ -49,15 +49,14 @@ def main() -> None:
         update_card(path, licence=LICENCE, measured=[entry for entry in entries if entry["task"] == task])
     assert load_foundation().fingerprint == before
 
+    shown: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for entry in entries:  # of a setting that is measured on RGB and on Y, what the field quotes comes first
+        shown.setdefault((entry["task"], entry["dataset"], entry["setting"].split(",")[0]), entry)
     print("| Task | Images | Setting | Input | Foundation | Adapter | Published |")
     print("| --- | --- | --- | ---: | ---: | ---: | --- |")
-    for entry in entries:
+    for place, entry in shown.items():
         numbers = " | ".join(f"{entry[column]:.2f}" for column in ("input", "foundation", "adapter"))
-        place = " | ".join(entry[column] for column in ("task", "dataset", "setting"))
-        print(f"| {place} | {numbers} | {entry['published'] or '-'} |")
-    print()
-    for protocol in dict.fromkeys(f"{entry['task']}: {entry['protocol']}" for entry in entries):
-        print(f"- {protocol}.")
+        print(f"| {' | '.join(place)} | {numbers} | {entry['published'] or '-'} |")
 
 
 if __name__ == "__main__":
