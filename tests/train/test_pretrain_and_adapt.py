@@ -86,7 +86,7 @@ def psnr_at_once(path: Path, photos: PhotoStore, make_plan: MakePlan, **start: A
     return pretrain(photos, plan, path, exam=EXAM, device="cpu", **start)[1].psnr["noise"]
 
 
-def test_pretraining_starts_from_a_foundation_and_a_merged_adapter(
+def test_pretraining_starts_from_a_foundation_grown_or_with_an_adapter_merged(
     make_plan: MakePlan, photos: PhotoStore, foundation: Foundation, tmp_path: Path
 ) -> None:
     start = tmp_path / "run" / "foundation.safetensors"
@@ -95,6 +95,8 @@ def test_pretraining_starts_from_a_foundation_and_a_merged_adapter(
     better = adapt("mine", foundation, photos, plan, adapter, exam=EXAM, device="cpu").psnr["noise"]
     plain = psnr_at_once(tmp_path / "a", photos, make_plan, start=start)
     assert plain == pytest.approx(foundation.card["validation"]["restored"]["noise"], abs=0.05)
+    wider = psnr_at_once(tmp_path / "wider", photos, make_plan, start=start, config={"width": 8, "middle": 2})
+    assert wider == pytest.approx(plain, abs=0.05)
     merged = psnr_at_once(tmp_path / "b", photos, make_plan, start=start, start_adapter=adapter)
     assert merged == pytest.approx(better, abs=0.05)
     assert merged > plain + 0.1
@@ -109,8 +111,9 @@ def test_a_start_that_does_not_fit_is_refused(
     conv = tmp_path / "conv.safetensors"
     adapt("mine", foundation, photos, make_plan(steps=1), conv, kind="conv", exam=EXAM, device="cpu")
     for wrong, said in (
-        ({"start": start, "config": {"width": 8}}, "width"),
+        ({"start": start, "config": {"width": 6}}, "whole number of times"),
         ({"start": start, "backbone": "restormer"}, "encoder"),
+        ({"start": start, "config": {"encoder": (1, 1), "decoder": (1, 1)}}, "levels"),
         ({"start": start, "start_adapter": conv}, "kind merge"),
         ({"start_adapter": conv}, "--start"),
     ):

@@ -37,7 +37,7 @@ def pretrain(
     photos: Photos,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the checkpoint and the foundation.")],
     recipe: Annotated[str | None, typer.Option(help="Degradations to undo; default: the bundled mix.")] = None,
-    start: Annotated[Path | None, typer.Option(help="Foundation file to begin from; its shape is the run's.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Foundation file to begin from, or to grow from.")] = None,
     start_adapter: Annotated[Path | None, typer.Option(help="Adapter to merge into --start first.")] = None,
     backbone: Annotated[str | None, typer.Option(help="nafnet (default) or restormer.")] = None,
     width: Annotated[int | None, typer.Option(help="Channels at full resolution.")] = None,

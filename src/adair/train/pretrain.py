@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from adair.adapters import AdaptedModel, load_adapter
 from adair.backbones import build_backbone, complete_config
+from adair.backbones.grow import grow
+from adair.backbones.nafnet import NAFNet
 from adair.errors import AdairError
 from adair.hardware import choose_device, tune_allocator
 from adair.train.card import training_card
@@ -20,6 +23,8 @@ from adair.train.photos import PhotoStore
 from adair.train.plan import Plan, Report
 from adair.train.processes import Processes
 from adair.weights import Foundation, load_foundation, save_foundation
+
+Weights = dict[str, torch.Tensor]
 
 
 def pretrain(
@@ -48,7 +53,8 @@ def pretrain(
         backbone: its name, "nafnet" or "restormer"; None: that of ``start``, else "nafnet".
         config: its settings, over those of ``start`` or the defaults.
         exam: recipes (or other lessons) to measure on held-out photos, by name.
-        start: a foundation of the same shape to begin from, in place of random weights.
+        start: a foundation to begin from, in place of random weights: of the same shape, or a NAFNet to grow from
+            (`adair.backbones.grow`).
         start_adapter: an adapter of it to merge into it first.
         device: "cpu", "cuda", ... or None for the best at hand.
         resume: go on from the checkpoint in ``folder``.
@@ -73,9 +79,13 @@ def pretrain(
     torch.manual_seed(plan.seed)
     model = channels_last(build_backbone(backbone, settings).to(target))
     if begin is not None:
+        weights = _merged(begin, start_adapter)
         if (begin.backbone, begin.config) != (backbone, settings):
-            raise AdairError(f"{start}: is a {begin.backbone} {begin.config}; a run that starts from it has that shape")
-        model.load_state_dict(_merged(begin, start_adapter))
+            try:
+                weights = _grown(begin, weights, model, plan.seed)
+            except AdairError as error:
+                raise AdairError(f"{start}: is a {begin.backbone} {begin.config}: {error}") from error
+        model.load_state_dict(weights)
     train, held_out = photos.split(min(EXAM_PHOTOS, max(1, len(photos) // 10)))
     trainer = Trainer(
         model,
@@ -102,7 +112,7 @@ def pretrain(
     return path, trainer.run(write)
 
 
-def _merged(foundation: Foundation, adapter: Path | None) -> dict[str, torch.Tensor]:
+def _merged(foundation: Foundation, adapter: Path | None) -> Weights:
     """Return the weights of a foundation, with an adapter folded into them."""
     if adapter is not None:
         loaded = load_adapter(adapter, foundation).adapter
@@ -111,4 +121,11 @@ def _merged(foundation: Foundation, adapter: Path | None) -> dict[str, torch.Ten
         adapted = AdaptedModel(foundation.model)
         adapted.attach(loaded)
         adapted.merge()
-    return foundation.model.state_dict()
+    return dict(foundation.model.state_dict())
+
+
+def _grown(begin: Foundation, weights: Weights, model: nn.Module, seed: int) -> Weights:
+    """Return the weights of a foundation for a larger ``model``, which then computes the same."""
+    if begin.backbone != "nafnet" or not isinstance(model, NAFNet):
+        raise AdairError("only a NAFNet can grow")
+    return grow(weights, model, torch.Generator().manual_seed(seed))
