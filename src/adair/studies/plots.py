@@ -79,7 +79,8 @@ def scatter(
             axes.plot(x, y, label=label, color=colour, marker=marker, linewidth=1.2, markersize=6)
         for label, height in (lines or {}).items():
             axes.axhline(height, color=GRAY, linewidth=1, linestyle=(0, (4, 3)))
-            axes.text(0.005, height, label, transform=axes.get_yaxis_transform(), color=GRAY, fontsize=8, va="bottom")
+            side = "bottom" if height == max((lines or {}).values()) else "top"  # two names may be near each other
+            axes.text(0.005, height, label, transform=axes.get_yaxis_transform(), color=GRAY, fontsize=8, va=side)
         axes.set_xlabel(axes_names[0], fontsize=9)
         axes.set_ylabel(axes_names[1], fontsize=9)
         figure.legend(frameon=False, fontsize=8.5, loc="outside right upper")
