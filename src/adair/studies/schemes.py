@@ -23,6 +23,11 @@ from adair.studies.tasks import ALL_TESTS, HARD_TESTS, TASKS, Task
 from adair.studies.verdict import Samples, Verdict, compare
 
 NEAR = 0.1  # dB: what counts as equal
+# Said of a budget at which pre-training does not pay.
+WORSE = (
+    "Below zero, the steps were too few to be divided between a foundation and adapters: the table ranks what one "
+    "could pre-train on, and does not speak for pre-training. "
+)
 SHOWN = 3  # schemes that are about as good
 NAMES = tuple(task.name for task in TASKS)
 SCRATCH = "own network, from scratch"
@@ -152,7 +157,7 @@ def page(results: Results, seed: int) -> Page:
                 [[name, *psnrs(results, rival), mean(results, rival)] for name, rival in rivals.items()],
             ),
             f"### What to pre-train on\n\nFor all four tasks: **{name}** ({best:+.2f} dB over networks from scratch). "
-            f"For every other set of tasks, with what comes within {NEAR} dB of it:\n\n"
+            f"{WORSE if best < 0 else ''}For every other set of tasks, with what comes within {NEAR} dB of it:\n\n"
             + table(("wanted", "pre-train on", "mean gain in dB", "about as good"), recommended(gains)),
             "### Which tasks are alike\n\nCosines between what adapters change in the weights of the foundation "
             f"*{ALONE}*: 1 is the same direction, 0 nothing in common.\n\n"
