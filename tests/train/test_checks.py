@@ -26,11 +26,13 @@ def test_few_and_similar_photos_are_named(photo_folder: Path, photos: PhotoStore
     with Image.open(photo_folder / "photo0.png") as image:
         image.save(tmp_path / "a.png")
         image.resize((90, 81)).save(tmp_path / "b.jpg", quality=70)
+        image.point(lambda level: level // 2).save(tmp_path / "c.png")  # bright and dark at the same places
     with Image.open(photo_folder / "photo1.png") as image:
-        image.save(tmp_path / "c.png")
+        image.save(tmp_path / "d.png")
     store = open_store(tmp_path, tmp_path / "cache")
-    lines = check_photos(store, store.subset([0, 2]), store.subset([1]))
-    assert any("b.jpg" in line and "a.png" in line for line in lines)
+    lines = check_photos(store, store.subset([0, 3]), store.subset([1, 2]))
+    assert [line for line in lines if "looks like" in line and "b.jpg" in line and "a.png" in line]
+    assert not [line for line in lines if "c.png" in line]
 
 
 def test_photos_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
