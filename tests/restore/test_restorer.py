@@ -246,6 +246,10 @@ def test_tasks_are_listed_and_unknown_ones_get_a_suggestion(restorer: Restorer, 
         restorer.restore(photo, "denois")
     with pytest.raises(AdairError, match="unknown task 'xyzzy'; known: dejpeg, denoise, sr, auto, foundation"):
         restorer.restore(photo, "xyzzy")
+    with pytest.raises(
+        AdairError, match=r"unknown task 'dehaze'; known: .*--adapter FILE"
+    ):  # not "did you mean derain"
+        restorer.restore(photo, "dehaze")
 
 
 @pytest.mark.parametrize(

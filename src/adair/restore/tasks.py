@@ -31,9 +31,12 @@ def parse_task(task: str | Mapping[str, float], known: Collection[str]) -> dict[
         if name == AUTO:
             raise AdairError(f"task '{AUTO}' chooses adapters and strengths itself; name it alone, or leave it out")
         if name not in known and name != FOUNDATION:
-            near = difflib.get_close_matches(str(name), [*known, AUTO, FOUNDATION], n=1, cutoff=0.4)
+            near = difflib.get_close_matches(str(name), [*known, AUTO, FOUNDATION], n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""
-            raise AdairError(f"unknown task '{name}'; {hint}known: {', '.join([*known, AUTO, FOUNDATION])}")
+            raise AdairError(
+                f"unknown task '{name}'; {hint}known: {', '.join([*known, AUTO, FOUNDATION])}; "
+                "others are files of their own (--adapter FILE)"
+            )
     strengths = {name: check_strength(name, strength) for name, strength in blend.items()}
     return {name: strength for name, strength in strengths.items() if name != FOUNDATION}
 
