@@ -9,7 +9,7 @@ from PIL import Image
 from adair.degradations import parse_recipe
 from adair.errors import AdairError
 from adair.train.checks import check_lesson, check_photos, verdict
-from adair.train.lessons import Undo
+from adair.train.lessons import Tonal, Undo
 from adair.train.photos import PhotoStore, open_store
 from adair.train.plan import Report
 
@@ -18,6 +18,14 @@ def test_a_recipe_that_does_nothing_is_refused(photos: PhotoStore) -> None:
     with pytest.raises(AdairError, match="as they are"):
         check_lesson(photos, Undo(parse_recipe("noise(sigma=0)")))
     check_lesson(photos, Undo(parse_recipe("noise(sigma=5)?0.5")))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "tonal"), [("noise(sigma=25)", False), ("rain", False), ("haze(thickness=1)", True)]
+)
+def test_a_change_of_tone_gets_a_loss_of_its_own(photos: PhotoStore, recipe: str, tonal: bool) -> None:
+    lesson = check_lesson(photos, Undo(parse_recipe(recipe)))
+    assert isinstance(lesson, Tonal) == tonal and str(lesson) == recipe
 
 
 def test_few_and_similar_photos_are_named(photo_folder: Path, photos: PhotoStore, tmp_path: Path) -> None:

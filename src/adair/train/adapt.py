@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def adapt(
     model = channels_last(foundation.model.to(target))
     train, held_out = photos.split(min(EXAM_PHOTOS, max(1, len(photos) // 10)))
     lesson = lesson_of(plan.recipe)
-    check_lesson(train, lesson)
+    plan = replace(plan, recipe=check_lesson(train, lesson))
     warnings = check_photos(photos, train, held_out)
     questions = make_exam(held_out, exam, target)
     processes = processes or Processes()

@@ -9,14 +9,16 @@ from PIL import Image
 
 from adair.errors import AdairError
 from adair.train.early import mean
-from adair.train.lessons import Lesson
+from adair.train.lessons import Lesson, Tonal, local_means
 from adair.train.patches import Patches
 from adair.train.photos import PhotoStore
 from adair.train.plan import Report
+from adair.train.selfsupervised import Neighbours
 
 FEW = 10  # photos or pairs; with less, what is learnt depends on which ones they are
 CLOSE = 8.0  # of 255: compressing again changes a miniature by about 1, cutting 2 % off by 6; other photos differ by 13
 GAIN = 0.05  # dB; less is no gain
+TONE = 0.12  # mean change of local means, of 1: haze and darkness change them by 0.2, rain and salt by up to 0.07
 
 
 def check_photos(photos: PhotoStore, train: PhotoStore, held_out: PhotoStore) -> list[str]:
@@ -45,8 +47,10 @@ def check_photos(photos: PhotoStore, train: PhotoStore, held_out: PhotoStore) ->
     return warnings
 
 
-def check_lesson(photos: PhotoStore, lesson: Lesson) -> None:
-    """Refuse a lesson whose inputs are its targets: a recipe that changes nothing.
+def check_lesson(photos: PhotoStore, lesson: Lesson) -> Lesson:
+    """Return how the lesson is best learnt: as it is, or with a loss of its own for the tone if inputs are off in it.
+
+    Refuses a lesson whose inputs are its targets: a recipe that changes nothing.
 
     Raises:
         AdairError: if there is nothing to learn.
@@ -56,6 +60,9 @@ def check_lesson(photos: PhotoStore, lesson: Lesson) -> None:
     target, degraded = lesson.pair(patches, generator)
     if float((target - degraded).abs().max()) < 0.25 / 255:
         raise AdairError(f"'{lesson}' leaves photos as they are: there is nothing to learn; make it stronger")
+    if isinstance(lesson, Neighbours):
+        return lesson  # its targets are noisy: the loss is the one that suits them
+    return Tonal(lesson) if float(local_means(target - degraded).abs().mean()) > TONE else lesson
 
 
 def verdict(report: Report, gain: float = GAIN) -> list[str]:

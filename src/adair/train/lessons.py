@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from adair.degradations import Recipe
 
 Batch = tuple[Tensor, Tensor]
+TILE = 16  # pixels: what one pixel of the deepest level covers, so the period of the patterns that upsampling can leave
 
 
 class Lesson(Protocol):
@@ -72,3 +74,38 @@ class Given:
 def lesson_of(given: Recipe | Lesson) -> Lesson:
     """Return the lesson that a recipe stands for, or the lesson itself."""
     return Undo(given) if isinstance(given, Recipe) else given
+
+
+@dataclass(frozen=True)
+class Tonal:
+    """Another lesson whose damage changes the tone (haze, darkness, a colour cast): tone and detail count separately.
+
+    While the tone of a patch is off by more than the fine pattern that upsampling leaves on it, the plain L1 does not
+    feel the pattern: what one pixel loses by it the next one gains. So restored photos had a grid. Here local means and
+    what is left beside them each have an L1 of their own.
+    """
+
+    lesson: Lesson
+
+    def reach(self, side: int) -> int:
+        """Return that of the lesson."""
+        return self.lesson.reach(side)
+
+    def pair(self, patches: Tensor, generator: torch.Generator) -> Batch:
+        """Return that of the lesson."""
+        return self.lesson.pair(patches, generator)
+
+    def loss(self, restored: Tensor, target: Tensor) -> Tensor:
+        """Mean absolute difference of local means, plus that of what is left beside them."""
+        error = restored - target
+        tone = local_means(error)
+        detail = error - F.interpolate(tone, scale_factor=TILE)[..., : error.shape[2], : error.shape[3]]
+        return tone.abs().mean() + detail.abs().mean()
+
+    def __str__(self) -> str:
+        return str(self.lesson)
+
+
+def local_means(x: Tensor) -> Tensor:
+    """Return the means of tiles of (N, C, H, W), smaller ones at the right and the bottom."""
+    return F.avg_pool2d(x, TILE, ceil_mode=True, count_include_pad=False)
