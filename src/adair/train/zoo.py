@@ -39,7 +39,7 @@ ZOO: dict[str, Task] = {
     "impulse-denoise": Task(
         "fills in salt and pepper",
         "impulse(amount=0.01..0.3, salt=0..1)",
-        {f"{a} of the pixels lost": f"impulse(amount={a})" for a in (0.05, 0.2)},
+        {f"{a:.0%} lost": f"impulse(amount={a})" for a in (0.05, 0.2)},
     ),
     "descratch": Task(
         "mends scratches and holes of old photos",
