@@ -32,7 +32,6 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from zoo import centres, quality
 
 from adair import Restorer
 from adair.degradations import parse_recipe
@@ -50,6 +49,7 @@ from adair.train.schedule import Schedule
 from adair.train.selfsupervised import Neighbours, open_noisy
 from adair.train.tasks import MIX_EXAM
 from adair.weights import bundled_adapters, bundled_foundation, load_foundation, read_header
+from zoo import centres, quality
 
 OLD = dict(zip(MIX_EXAM, ("denoise", "sr", "deblur", "derain", "dejpeg"), strict=True))  # exams and their adapters
 SIDE = 64  # pixels of a patch
