@@ -13,7 +13,6 @@ from adair.train.lessons import Lesson, Tonal, local_means
 from adair.train.patches import Patches
 from adair.train.photos import PhotoStore
 from adair.train.plan import Report
-from adair.train.selfsupervised import Neighbours
 
 FEW = 10  # photos or pairs; with less, what is learnt depends on which ones they are
 CLOSE = 8.0  # of 255: compressing again changes a miniature by about 1, cutting 2 % off by 6; other photos differ by 13
@@ -60,8 +59,6 @@ def check_lesson(photos: PhotoStore, lesson: Lesson) -> Lesson:
     target, degraded = lesson.pair(patches, generator)
     if float((target - degraded).abs().max()) < 0.25 / 255:
         raise AdairError(f"'{lesson}' leaves photos as they are: there is nothing to learn; make it stronger")
-    if isinstance(lesson, Neighbours):
-        return lesson  # its targets are noisy: the loss is the one that suits them
     return Tonal(lesson) if float(local_means(target - degraded).abs().mean()) > TONE else lesson
 
 
