@@ -32,10 +32,16 @@ def levels(patches: torch.Tensor) -> torch.Tensor:
     return patches.mul(255).round().to(torch.uint8)
 
 
-@given(st.integers(1, 5), st.integers(16, 90), st.integers(0, 2**31), st.sampled_from([0.0, 0.3, 1.0]))
+@given(
+    st.integers(1, 5),
+    st.integers(16, 90),
+    st.integers(0, 2**31),
+    st.sampled_from([0.0, 0.3, 1.0]),
+    st.integers(1, 4),
+)
 @settings(deadline=None, max_examples=20)
-def test_the_seed_decides_shape_and_range_hold(count: int, side: int, seed: int, texture: float) -> None:
-    drawn = Patches(store_of(counting(64, 80), counting(70, 64)), CPU, texture)
+def test_the_seed_decides_shape_and_range_hold(count: int, side: int, seed: int, texture: float, shrink: int) -> None:
+    drawn = Patches(store_of(counting(64, 80), counting(970, 64 * 15)), CPU, texture, shrink)
     patches = drawn.draw(count, side, seeded(seed))
     assert patches.shape == (count, 3, side, side)
     assert patches.is_contiguous(memory_format=torch.channels_last)
@@ -71,10 +77,29 @@ def test_small_photos_are_mirrored() -> None:
     assert any(torch.equal(patch, wanted) for patch in patches)
 
 
-def test_photos_are_drawn_by_area() -> None:
+def test_every_photo_counts_alike_whatever_its_size() -> None:
     small, large = np.zeros((64, 64, 3)), np.full((64, 640, 3), 255)
     share = Patches(store_of(small, large), CPU).draw(400, 16, seeded()).mean()
-    assert 0.85 < share < 0.96  # 10 of 11
+    assert 0.4 < share < 0.6
+
+
+def test_large_photos_are_also_seen_smaller() -> None:
+    """Steps between the pixels of a slope tell how much smaller; means of squares keep their place."""
+    row, column = np.mgrid[:660, :700]
+    slope = np.stack([row % 240, column % 240, np.zeros_like(row)], axis=2).astype(np.uint8)
+    drawn = Patches(store_of(slope), CPU, shrink=3)  # 660 pixels are 320 pixels twice, not three times
+    patches = levels(drawn.draw(200, 16, seeded())).int()
+    along, down = patches[:, 0].diff(dim=2)[:, :15], patches[:, 0].diff(dim=1)[..., :15]  # one of them is the slope's
+    steps = (along.abs() + down.abs()).flatten(1).median(dim=1)[0]
+    assert set(steps.tolist()) == {1, 2}
+    assert 0.4 < float((steps == 2).float().mean()) < 0.6
+    assert patches[:, 2].max() == 0  # no channel strays into another
+
+
+def test_small_photos_are_never_shrunk() -> None:
+    store = store_of(counting(200, 250))
+    plain, shrinking = Patches(store, CPU), Patches(store, CPU, shrink=4)
+    assert torch.equal(plain.draw(20, 32, seeded()), shrinking.draw(20, 32, seeded()))
 
 
 def test_textured_patches_come_more_often_when_asked() -> None:
@@ -93,12 +118,15 @@ def test_textured_patches_come_more_often_when_asked() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("texture", [0.0, 0.5])
+@pytest.mark.parametrize("shrink", [1, 2])
 @pytest.mark.parametrize("resident", [True, False])
-def test_the_gpu_cuts_what_the_cpu_cuts(texture: float, resident: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gpu_cuts_what_the_cpu_cuts(
+    texture: float, shrink: int, resident: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not resident:
         monkeypatch.setattr("adair.train.patches._GPU_SHARE", 0.0)
-    store = store_of(np.random.default_rng(0).integers(0, 256, (90, 80, 3)), counting(40, 64))
-    here, there = (Patches(store, torch.device(name), texture) for name in ("cpu", "cuda"))
+    store = store_of(np.random.default_rng(0).integers(0, 256, (700, 680, 3)), counting(40, 64))
+    here, there = (Patches(store, torch.device(name), texture, shrink) for name in ("cpu", "cuda"))
     assert there.resident == resident
     there.draw(12, 64, seeded(9))  # the first call may set libraries up
     torch.cuda.set_sync_debug_mode("error")

@@ -21,6 +21,7 @@ Seed = Annotated[int, typer.Option(help="All randomness follows from it.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")]
 PrecisionName = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; default: the fastest that is safe.")]
 Texture = Annotated[float, typer.Option(help="Share of the patches that are the most textured of a few, 0 to 1.")]
+Shrink = Annotated[int, typer.Option(help="Show large clean photos up to so many times smaller, too; 1: never.")]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile the network first (torch.compile); takes minutes.")]
 Exclude = Annotated[list[str] | None, typer.Option(help="Stem of a photo to leave out; repeat for more.")]
 Restart = Annotated[

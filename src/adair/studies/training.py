@@ -76,6 +76,7 @@ class Shares:
     """Several lessons at once: every batch is divided among them in equal parts, in their order."""
 
     lessons: tuple[Undo, ...]
+    shrinks = True
 
     def reach(self, side: int) -> int:
         """Return ``side``: pixels are taken as they are."""

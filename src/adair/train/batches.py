@@ -27,6 +27,7 @@ class Batches:
         device: where batches are wanted.
         share: (this process, processes): which part of every batch is made here.
         texture: share of the patches that are the most textured of a few (see `Patches`).
+        shrink: large photos are also seen up to so many times smaller, where the lesson allows it (see `Patches`).
         ahead: make the next batch in a second thread during a step; None does so where the step would wait for it.
     """
 
@@ -39,10 +40,11 @@ class Batches:
         device: torch.device,
         share: tuple[int, int] = (0, 1),
         texture: float = 0.0,
+        shrink: int = 1,
         ahead: bool | None = None,
     ) -> None:
-        self.patches = Patches(photos, device, texture)
         self.lesson, self.count, self.seed = lesson_of(recipe), count, seed
+        self.patches = Patches(photos, device, texture, shrink if self.lesson.shrinks else 1)
         process, processes = share
         self.part = slice(count * process // processes, count * (process + 1) // processes)
         ahead = not self.patches.resident if ahead is None else ahead

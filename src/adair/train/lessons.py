@@ -18,6 +18,10 @@ TILE = 16  # pixels: what one pixel of the deepest level covers, so the period o
 class Lesson(Protocol):
     """What a run learns. ``str`` describes it on the card of the result."""
 
+    @property
+    def shrinks(self) -> bool:
+        """Whether it can be learnt from photos made smaller: not if their own pixels hold the damage."""
+
     def reach(self, side: int) -> int:
         """Return how many pixels of a photo, along a side, a patch of ``side`` pixels is made from."""
 
@@ -33,6 +37,7 @@ class Undo:
     """Undo a recipe: patches of clean photos are targets, their degraded copies inputs; L1."""
 
     recipe: Recipe
+    shrinks = True
 
     def reach(self, side: int) -> int:
         """Return ``side``: pixels are taken as they are."""
@@ -53,6 +58,8 @@ class Undo:
 @dataclass(frozen=True)
 class Given:
     """Learn from given pairs: photos of six channels, three of the clean picture and three of the degraded; L1."""
+
+    shrinks = False
 
     def reach(self, side: int) -> int:
         """Return ``side``: pixels are taken as they are."""
@@ -86,6 +93,11 @@ class Tonal:
     """
 
     lesson: Lesson
+
+    @property
+    def shrinks(self) -> bool:
+        """That of the lesson."""
+        return self.lesson.shrinks
 
     def reach(self, side: int) -> int:
         """Return that of the lesson."""

@@ -65,7 +65,9 @@ class Trainer:
         if plan.batch < self.processes.count:
             raise AdairError(f"batch {plan.batch} leaves some of {self.processes.count} processes without a patch")
         share = (self.processes.rank, self.processes.count)
-        self.batches = Batches(photos, plan.recipe, plan.batch, plan.seed, self.device, share, plan.texture)
+        self.batches = Batches(
+            photos, plan.recipe, plan.batch, plan.seed, self.device, share, plan.texture, plan.shrink
+        )
         self.health = Health(self.device)
         self.best = Best(self.state.average, plan.patience)
         self.report = Report()

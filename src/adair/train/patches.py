@@ -9,6 +9,7 @@ from adair.hardware import memory_available
 from adair.train.photos import PhotoStore
 
 TRIES = 4  # patches of which a textured one is the best
+SHRUNK_SIDE = 320  # pixels that the shorter side of a shrunk photo has at least
 _GPU_SHARE = 0.5  # of a GPU's free memory, how much photos may take
 
 # The eight ways to turn and flip a square: the row and the column that pixel (i, j) of a turned patch comes from, as
@@ -20,24 +21,27 @@ _TURNS = (*_QUARTERS, *(tuple((i, -j, last + j) for i, j, last in quarter) for q
 class Patches:
     """Draws square patches with random flips and quarter turns.
 
-    Photos are drawn in proportion to their pixels, so that every pixel counts alike.
+    Every photo counts alike, whatever its size: by pixels, a few large ones, which are smooth from one pixel to the
+    next, would be nearly all that is seen.
 
     Args:
         photos: where to cut.
         device: where patches are wanted.
         texture: share of the patches that are the most textured of a few: what is hard to restore comes more often.
+        shrink: large photos are also seen up to so many times smaller, which gives them the detail from pixel to
+            pixel that small ones have; 1 takes all pixels as they are.
 
     Attributes:
         resident: whether the photos lie on ``device`` itself. If not, patches are cut in main memory and sent.
     """
 
-    def __init__(self, photos: PhotoStore, device: torch.device, texture: float = 0.0) -> None:
+    def __init__(self, photos: PhotoStore, device: torch.device, texture: float = 0.0, shrink: int = 1) -> None:
         self.photos, self.device, self.texture = photos, device, texture
         pixels = torch.from_numpy(photos.pixels).view(-1, photos.channels)
         fits = device.type == "cuda" and pixels.nbytes <= _GPU_SHARE * memory_available(device)
         self.resident = fits or device.type == "cpu"
         self._pixels = pixels.to(device) if fits else pixels
-        self._areas = torch.tensor([float(height * width) for height, width in photos.shapes])
+        self._factors = [max(1, min(shrink, min(shape) // SHRUNK_SIDE)) for shape in photos.shapes]
 
     def draw(self, count: int, side: int, generator: torch.Generator) -> Tensor:
         """Return (count, channels, side, side) patches, float in 0..1, channels last in memory.
@@ -48,28 +52,38 @@ class Patches:
             generator: source of randomness, on the CPU.
         """
         textured = round(self.texture * count)
-        places = self._places(count + textured * (TRIES - 1), side, generator)
+        groups, order = self._places(count + textured * (TRIES - 1), side, generator)
         if self.resident:
-            pixels = self._best(self._cut(self._send(places), side), textured)
+            sent = {factor: self._send(places) for factor, places in groups.items()}
+            pixels = self._best(self._cut_all(sent, side, self._send(order)), textured)
         else:
-            pixels = self._send(self._best(self._cut(places, side), textured))
+            pixels = self._send(self._best(self._cut_all(groups, side, order), textured))
         return pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
-    def _places(self, count: int, side: int, generator: torch.Generator) -> Tensor:
-        """Where to cut, (11, count) whole numbers.
+    def _places(self, count: int, side: int, generator: torch.Generator) -> tuple[dict[int, Tensor], Tensor]:
+        """Where to cut: by the factor of shrinking, (11, patches) whole numbers; and the place of each patch in those.
 
         The photo's first pixel, height and width, the patch's top and left, and six that turn it: see `_TURNS`.
         """
-        chosen = torch.multinomial(self._areas, count, replacement=True, generator=generator).tolist()
-        places = torch.rand((count, 2), generator=generator).tolist()
+        chosen = torch.randint(len(self.photos), (count,), generator=generator).tolist()
+        places = torch.rand((count, 3), generator=generator).tolist()
         turns = torch.randint(8, (count,), generator=generator).tolist()
-        rows = []
-        for index, (v, h), turn in zip(chosen, places, turns, strict=True):
+        rows: dict[int, list[tuple[int, ...]]] = {}
+        numbers: dict[int, list[int]] = {}
+        for number, (index, (v, h, f), turn) in enumerate(zip(chosen, places, turns, strict=True)):
+            factor = 1 + int(f * self._factors[index])
             height, width = self.photos.shapes[index]
-            top, left = int(v * max(1, height - side + 1)), int(h * max(1, width - side + 1))
+            top, left = (int(x * max(1, size - side * factor + 1)) for x, size in ((v, height), (h, width)))
             first = self.photos.offsets[index] // self.photos.channels
-            rows.append((first, height, width, top, left, *_TURNS[turn][0], *_TURNS[turn][1]))
-        return torch.tensor(rows).T.contiguous()
+            rows.setdefault(factor, []).append((first, height, width, top, left, *_TURNS[turn][0], *_TURNS[turn][1]))
+            numbers.setdefault(factor, []).append(number)
+        order = torch.tensor([number for group in numbers.values() for number in group]).argsort()
+        return {factor: torch.tensor(group).T.contiguous() for factor, group in rows.items()}, order
+
+    def _cut_all(self, groups: dict[int, Tensor], side: int, order: Tensor) -> Tensor:
+        """(count, side, side, channels) uint8: the patches of all groups, in the order of their drawing."""
+        cut = [_shrunk(self._cut(places, side * factor), factor) for factor, places in groups.items()]
+        return torch.cat(cut).index_select(0, order)
 
     def _cut(self, places: Tensor, side: int) -> Tensor:
         """(count, side, side, channels) uint8 on the device of ``places``, where the pixels must be."""
@@ -101,6 +115,15 @@ def _mirrored(index: Tensor, size: Tensor) -> Tensor:
     """Fold indices beyond the last pixel back: .. n-2 n-1 | n-1 n-2 .., and so on."""
     index = index.remainder(2 * size)
     return torch.minimum(index, 2 * size - 1 - index)
+
+
+def _shrunk(pixels: Tensor, factor: int) -> Tensor:
+    """Means of squares of ``factor`` pixels a side, of (N, height, width, channels) uint8."""
+    if factor == 1:
+        return pixels
+    count, height, width, channels = pixels.shape
+    squares = pixels.view(count, height // factor, factor, width // factor, factor, channels)
+    return squares.float().mean(dim=(2, 4)).round_().to(torch.uint8)
 
 
 def _texture(pixels: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ class Plan:
         saving: how often and in which form checkpoints are written.
         validate_steps: steps between validations.
         texture: share of the patches that are the most textured of a few.
+        shrink: large photos are also seen up to so many times smaller; 1 takes all pixels as they are.
         compile: compile the network (`torch.compile`).
         patience: validations in a row that may lie clearly below the best before the run stops; the best averaged
             weights are then the result. 0: the last ones are, and only the schedule ends the run.
@@ -56,6 +57,7 @@ class Plan:
     saving: Saving = field(default_factory=Saving)
     validate_steps: int = 500
     texture: float = 0.0
+    shrink: int = 3
     compile: bool = False
     patience: int = 0
 
@@ -75,6 +77,8 @@ class Plan:
             raise AdairError("patch sizes need a first one from the start, and at least 16 pixels a side")
         if not 0 <= self.texture <= 1:
             raise AdairError(f"texture {self.texture} is outside 0..1; it is a share of the patches")
+        if self.shrink < 1:
+            raise AdairError(f"shrink {self.shrink} must be at least 1, which takes all pixels as they are")
         if not 0 <= self.average < 1:
             raise AdairError(f"average {self.average} is outside 0..1; 0 keeps the last weights")
         if self.precision == torch.float16:

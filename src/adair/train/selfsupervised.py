@@ -41,6 +41,8 @@ class Neighbours:
     The loss is the mean square, whose best answer to a noisy target is the target's mean: the clean picture.
     """
 
+    shrinks = False
+
     def reach(self, side: int) -> int:
         """Return 2 side + 1: every second pixel, and the neighbours of the first and the last."""
         return 2 * side + 1
