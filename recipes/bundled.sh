@@ -4,7 +4,7 @@ set -eu
 photos=$1 runs=$2 minutes=${3:-60}
 adair=${ADAIR:-adair}
 held_out="--exclude budgie-kitten-on-lawn --exclude budgie-lake-sherburne --exclude budgie-roman-colosseum"
-common="--photos $photos --cache $runs/cache $held_out --schedule time"
+common="--photos $photos --cache $runs/cache $held_out --schedule time --texture 0.5"
 
 go_on() { # the word that resumes a run, if there is a checkpoint
     if [ -e "$1" ]; then echo --resume; fi

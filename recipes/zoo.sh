@@ -10,9 +10,9 @@ go_on() { # the word that resumes a run, if there is a checkpoint
 }
 
 mkdir -p "$runs"
-# Side of the patches and how many: how thick haze is, and how dark a photo, shows on a larger part of it.
-for entry in "motion-deblur 64 16" "defocus-deblur 64 16" "dehaze 128 4" "brighten 128 4" "camera-denoise 64 16" \
-    "impulse-denoise 64 16" "descratch 64 16" "deband 64 16"; do
+# Side of the patches and how many. Scratches are counted by the patch, and a photo has more of them.
+for entry in "motion-deblur 128 4" "defocus-deblur 128 4" "dehaze 128 4" "brighten 128 4" "camera-denoise 128 4" \
+    "impulse-denoise 128 4" "descratch 64 16" "deband 128 4"; do
     # shellcheck disable=SC2086
     set -- $entry
     if [ ! -e "$runs/done-$1" ]; then

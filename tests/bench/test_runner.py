@@ -78,6 +78,17 @@ def test_ours_is_what_the_restorer_gives(data: Path, ours: Ours) -> None:
     assert row.psnr == pytest.approx(wanted, abs=1e-4) and row.images == 1
 
 
+def test_the_ensemble_is_a_row_of_its_own(data: Path, ours: Ours) -> None:
+    from adair.bench.datasets import load
+
+    clean = load(data / "CBSD68" / "1.png")
+    _, given = Noise(25).make(clean, None)  # type: ignore[arg-type]
+    wanted = float(psnr(quantise(ours[0].restore(given, "denoise", ensemble=True)), clean))
+    rows = bench(data, ours, limit=1).run(NOISY, own_methods(NOISY, *ours, ensemble=True))
+    assert [row.method for row in rows[2:]] == ["foundation + adapter", "foundation + adapter, ensemble"]
+    assert rows[3].psnr == pytest.approx(wanted, abs=1e-4) and rows[3].psnr != rows[2].psnr
+
+
 def test_enlarging(data: Path, ours: Ours) -> None:
     setting = Setting("sr", "Set5", "x2", Small(2), (Score("Y", 2),))
     rows = bench(data, ours).run(setting, own_methods(setting, *ours))

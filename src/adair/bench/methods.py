@@ -38,12 +38,15 @@ def load_ours(
     return restorer, {task: fingerprint(read_tensors(read_header(path))) for task, path in sorted(files.items())}
 
 
-def own_methods(setting: Setting, restorer: Restorer, adapters: Mapping[str, str]) -> list[Method]:
+def own_methods(
+    setting: Setting, restorer: Restorer, adapters: Mapping[str, str], ensemble: bool = False
+) -> list[Method]:
     """The input and our rows of a setting. No adapter was made for suite "unseen", so every one that fits is tried.
 
     Args:
         setting: what is to be restored.
         restorer, adapters: as `load_ours` returns them.
+        ensemble: each adapter once more, as the mean over the eight flips and turns of the input.
     """
     tasks = frozenset({setting.suite})
     version = f"foundation {restorer.foundation.fingerprint[:12]}, {restorer.precision.name}"
@@ -59,8 +62,11 @@ def own_methods(setting: Setting, restorer: Restorer, adapters: Mapping[str, str
                 continue
         elif task != setting.suite:
             continue
-        run = partial(_adapted, restorer, task)
-        methods.append(Method(name, tasks, run, "ours", version=f"{version}, adapter {mark[:12]}"))
+        marks = f"{version}, adapter {mark[:12]}"
+        methods.append(Method(name, tasks, partial(_adapted, restorer, task, False), "ours", version=marks))
+        if ensemble:
+            slow = partial(_adapted, restorer, task, True)
+            methods.append(Method(f"{name}, ensemble", tasks, slow, "ours", version=marks))
     return methods
 
 
@@ -69,5 +75,5 @@ def as_given(case: Case) -> Tensor:
     return resize(case.given, case.size) if case.scale else case.given
 
 
-def _adapted(restorer: Restorer, task: str, case: Case) -> Tensor:
-    return restorer.restore(case.given, task, case.scale)
+def _adapted(restorer: Restorer, task: str, ensemble: bool, case: Case) -> Tensor:
+    return restorer.restore(case.given, task, case.scale, ensemble=ensemble)

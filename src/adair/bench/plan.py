@@ -50,6 +50,7 @@ def choose_methods(
     adapters: Mapping[str, str],
     checkpoints: Iterable[Path] = (),
     wanted: Sequence[str] = (),
+    ensemble: bool = False,
 ) -> Plan:
     """Settings with the methods that are to be measured on them; settings without any are left out.
 
@@ -58,6 +59,7 @@ def choose_methods(
         restorer, adapters: from `load_ours`.
         checkpoints: files of further networks.
         wanted: names of methods, or "input", "ours", "peers", "published"; none for all.
+        ensemble: measure the adapters with self-ensemble, too.
 
     Raises:
         AdairError: a checkpoint that cannot be used, or a name that fits no method.
@@ -65,7 +67,7 @@ def choose_methods(
     loaded = [load_peer(path) for path in checkpoints]
     plan = []
     for setting in settings:
-        methods = own_methods(setting, restorer, adapters) + peers(setting.suite, setting.source.scale)
+        methods = own_methods(setting, restorer, adapters, ensemble) + peers(setting.suite, setting.source.scale)
         methods += [method for method in loaded if setting.suite in method.tasks]
         plan.append((setting, [method for method in methods if method.kind in setting.kinds]))
     _check("method", wanted, {*KINDS, PUBLISHED, *(method.name for _, methods in plan for method in methods)})

@@ -58,8 +58,8 @@ def adapt(
         int, typer.Option(help="Stop after so many validations clearly below the best; 0: never, keep the last.")
     ] = 5,
     steps: Steps = 10_000,
-    batch: Batch = 16,
-    patch: Patch = "64",
+    batch: Batch = 4,
+    patch: Patch = "128",
     learning_rate: LearningRate = 2e-3,
     optimiser: Optimiser = "muon",
     hold: Hold = 0.0,

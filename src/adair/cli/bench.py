@@ -51,6 +51,9 @@ def bench(
     ] = None,
     foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
     adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Also the adapters' mean over all flips and turns: eight times as slow.")
+    ] = False,
 ) -> None:
     """Measure the foundation, its adapters and other tools on the test sets of the field.
 
@@ -76,7 +79,7 @@ def bench(
         raise AdairError("--report shows the rows of a file; name one that exists with --json")
     journal = Journal(json, fresh)
     restorer, adapters = load_ours(foundation, adapter or [], device, precision)
-    plan = choose_methods(settings, restorer, adapters, peer or [], method or [])
+    plan = choose_methods(settings, restorer, adapters, peer or [], method or [], ensemble)
     with _progress(plan) as progress:
         run = Bench(data, journal, restorer, _say, progress, limit, not report)
         rows: list[Row] = []
