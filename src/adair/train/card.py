@@ -28,6 +28,8 @@ def training_card(plan: Plan, report: Report, photos: PhotoStore, device: torch.
             "steps": report.step,
             "batch": plan.batch,
             "patches": [list(pair) for pair in plan.patches],
+            "texture": plan.texture,
+            "shrink": plan.shrink,
             "optimiser": plan.optimiser,
             "learning_rate": plan.schedule.peak,
             "precision": str(plan.precision).removeprefix("torch."),

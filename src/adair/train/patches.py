@@ -70,10 +70,11 @@ class Patches:
         turns = torch.randint(8, (count,), generator=generator).tolist()
         rows: dict[int, list[tuple[int, ...]]] = {}
         numbers: dict[int, list[int]] = {}
-        for number, (index, (v, h, f), turn) in enumerate(zip(chosen, places, turns, strict=True)):
-            factor = 1 + int(f * self._factors[index])
+        for number, (index, (down, across, smaller), turn) in enumerate(zip(chosen, places, turns, strict=True)):
+            factor = 1 + int(smaller * self._factors[index])
             height, width = self.photos.shapes[index]
-            top, left = (int(x * max(1, size - side * factor + 1)) for x, size in ((v, height), (h, width)))
+            top = int(down * max(1, height - side * factor + 1))
+            left = int(across * max(1, width - side * factor + 1))
             first = self.photos.offsets[index] // self.photos.channels
             rows.setdefault(factor, []).append((first, height, width, top, left, *_TURNS[turn][0], *_TURNS[turn][1]))
             numbers.setdefault(factor, []).append(number)
