@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 import torch
 
 from adair.degradations import parse_recipe
 from adair.errors import AdairError
 from adair.train.batches import Batches
+from adair.train.lessons import Given, Lesson, Tonal, Undo
 from adair.train.photos import PhotoStore
+from adair.train.plan import Plan
+from adair.train.schedule import Schedule
+from adair.train.selfsupervised import Neighbours
 
 CPU = torch.device("cpu")
 RECIPE = parse_recipe("noise(clip={true, false}) | blur | shuffle(resize, jpeg)?0.5")
@@ -32,6 +37,29 @@ def test_a_step_has_its_batch(photos: PhotoStore) -> None:
 def test_the_degraded_patches_belong_to_the_clean_ones(photos: PhotoStore) -> None:
     clean, degraded = Batches(photos, parse_recipe("noise(sigma=5, clip=false)"), 8, 0, CPU).make(0, 32)
     assert (degraded - clean).std() * 255 == pytest.approx(5, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("lesson", "channels", "shrinks"),
+    [
+        (Undo(RECIPE), 3, True),
+        (Tonal(Undo(RECIPE)), 3, True),
+        (Given(), 6, False),
+        (Neighbours(), 3, False),
+    ],
+    ids=["recipe", "tonal", "pairs", "noisy"],
+)
+def test_only_clean_photos_are_seen_smaller(lesson: Lesson, channels: int, shrinks: bool) -> None:
+    """The damage of given pictures lies in their pixels, and making them smaller would take it away."""
+    pixels = np.random.default_rng(0).integers(0, 256, 700 * 700 * channels, dtype=np.uint8)
+    photos = PhotoStore(pixels, ("one",), ((700, 700),), (0,), channels=channels)
+    plain, shrinking = (Batches(photos, lesson, 8, 0, CPU, shrink=shrink).make(0, 16) for shrink in (1, 2))
+    assert same(plain, shrinking) is not shrinks
+
+
+def test_shrinking_less_than_not_at_all_is_refused() -> None:
+    with pytest.raises(AdairError, match="shrink 0 must be at least 1"):
+        Plan(RECIPE, Schedule(1e-3), steps=1, shrink=0)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 5])
