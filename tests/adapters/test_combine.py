@@ -76,6 +76,20 @@ def test_ranks_add_up_and_nothing_is_lost(foundation: Foundation, image: Tensor,
     torch.testing.assert_close(*outputs, atol=1e-4, rtol=1e-4)
 
 
+def test_adapters_that_differ_in_what_they_change_in_full(nafnet: Foundation, trained: Maker) -> None:
+    made = [trained("merge", nafnet.model, seed=full, rank=2, full=full) for full in (0, 200)]
+    parts = [(adapter, 0.5) for adapter in made if isinstance(adapter, MergeAdapter)]
+    combined = combine(parts, nafnet.model)
+    assert (combined.exact_rank, combined.error) == (4, 0.0)
+    assert combined.adapter.options == {"rank": 4, "full": 200}
+    assert distance(changes(combined.adapter), blend_of(parts)) < 1e-6 * size(blend_of(parts))
+    less = combine(parts, nafnet.model, 1)
+    assert less.adapter.options == {"rank": 1, "full": 200}
+    assert less.error == pytest.approx(
+        distance(changes(less.adapter), blend_of(parts)) / size(blend_of(parts)), rel=1e-4
+    )
+
+
 @pytest.mark.parametrize("rank", [1, 2, 4])
 def test_a_smaller_rank_loses_what_it_says_and_more_rank_less(
     nafnet: Foundation, parts: list[tuple[MergeAdapter, float]], rank: int
@@ -126,6 +140,7 @@ def test_without_a_rank_the_file_stays_within_the_limit(
     budget = file_bytes(combine(parts, nafnet.model, 3).adapter)
     within = partial(options_within, budget=budget)
     monkeypatch.setattr(combine_module, "options_within", within)
+    monkeypatch.setattr(combine_module, "BUDGET", budget)
     combined = combine(parts, nafnet.model)
     assert combined.adapter.options == {"rank": 3}
     assert combined.exact_rank == 5

@@ -32,6 +32,18 @@ def test_merge_has_thin_pairs_where_they_are_smaller_and_full_deltas_elsewhere(f
     assert any(name.endswith(".full") for name in expected)
 
 
+def test_small_weights_have_full_deltas_when_they_are_asked_for(foundation: Foundation) -> None:
+    limit = 200
+    every = dict(foundation.model.named_parameters())
+    adapter = create_adapter("merge", foundation.model, rank=1, full=limit)
+    kept = {name for name, _ in adapter.named_parameters()}
+    thin = {name for name in every if f"{name}.up" in kept}
+    alone = {name.removesuffix(".up") for name in create_adapter("merge", foundation.model, rank=1).state_dict()}
+    assert thin == {name for name in alone & every.keys() if every[name].numel() > limit}
+    assert thin < alone & every.keys()
+    assert adapter.options == {"rank": 1, "full": limit}
+
+
 @pytest.mark.parametrize(("sites", "count"), [("both", 2), ("first", 1), ("second", 1)])
 def test_conv_stands_at_the_chosen_sites(foundation: Foundation, sites: str, count: int) -> None:
     adapter = create_adapter("conv", foundation.model, reduction=2, sites=sites)
@@ -78,6 +90,8 @@ def test_the_start_is_drawn_from_the_generator_that_is_given(nafnet: Foundation,
         ("merge", {"rank": 0}, "rank must be a whole number from 1 up, not 0"),
         ("merge", {"rank": 2.0}, "rank must be a whole number"),
         ("merge", {"rank": True}, "rank must be a whole number"),
+        ("merge", {"full": -1}, "full must be a whole number from 0 up, not -1"),
+        ("merge", {"full": 1.5}, "full must be a whole number"),
         ("conv", {"rank": 4}, "unknown option 'rank'; known: reduction, sites"),
         ("conv", {"reduction": -1}, "reduction must be a whole number"),
         ("conv", {"sites": "third"}, "sites must be one of both, first, second"),
@@ -111,8 +125,19 @@ def test_without_options_the_file_fills_the_budget_and_stays_within(kind: str, t
     size = path.stat().st_size
     assert size <= file_bytes(adapter) <= BUDGET
     assert size > 0.85 * BUDGET
-    larger = {"rank": options["rank"] + 1} if kind == "merge" else {"reduction": options["reduction"] - 1}
-    assert file_bytes(create_adapter(kind, model, **larger)) > BUDGET
+    last, step = ("rank", 1) if kind == "merge" else ("reduction", -1)
+    assert file_bytes(create_adapter(kind, model, **{**options, last: options[last] + step})) > BUDGET
+
+
+def test_small_weights_come_first_but_leave_the_large_ones_a_rank() -> None:
+    with torch.device("meta"):
+        narrow, wide = build_backbone("nafnet", {"width": 32}), build_backbone("nafnet", {"width": 128})
+    options = options_within("merge", narrow)
+    assert options["rank"] >= 8
+    assert options["full"] >= 64 * 128  # a convolution of the second level
+    more = {**options, "rank": 8, "full": min(p.numel() for p in narrow.parameters() if p.numel() > options["full"])}
+    assert file_bytes(create_adapter("merge", narrow, **more)) > BUDGET
+    assert options_within("merge", wide).keys() == {"rank"}  # too many weights for both
 
 
 @pytest.mark.parametrize("kind", KINDS)

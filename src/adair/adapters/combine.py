@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from adair.adapters.adapter import Delta
 from adair.adapters.kinds import empty_adapter
 from adair.adapters.merge import FullDelta, LowRankDelta, MergeAdapter
-from adair.adapters.size import options_within
+from adair.adapters.size import BUDGET, file_bytes, options_within
 from adair.errors import AdairError
 
 STRONGEST = 2.0  # further out, results are of no use: docs/blending.md
@@ -72,9 +72,10 @@ def combine(parts: Sequence[tuple[MergeAdapter, float]], model: nn.Module, rank:
         AdairError: a rank that is no whole number from 1 up.
     """
     exact = sum(adapter.options["rank"] for adapter, _ in parts)
-    wanted = options_within("merge", model)["rank"] if rank is None else rank
-    # Beyond the exact rank there is nothing to hold; a bad rank is refused by the kind itself.
-    result = empty_adapter("merge", model, {"rank": min(wanted, exact)}).to_empty(device="cpu")
+    exact_full = max(adapter.options.get("full", 0) for adapter, _ in parts)
+    options = _options(exact, exact_full, model, rank)
+    whole_kept = options["rank"] == exact and options["full"] == exact_full
+    result = empty_adapter("merge", model, options).to_empty(device="cpu")
     assert isinstance(result, MergeAdapter)
     lost = whole = 0.0
     for name, delta in result.deltas().items():
@@ -89,8 +90,17 @@ def combine(parts: Sequence[tuple[MergeAdapter, float]], model: nn.Module, rank:
         elif isinstance(delta, FullDelta):
             delta.full.copy_(total)
         whole += _energy(total)
-        lost += _energy(delta.added_to(-total, 1.0)) if result.options["rank"] < exact else 0.0
+        lost += 0.0 if whole_kept else _energy(delta.added_to(-total, 1.0))
     return Combined(result, exact, math.sqrt(lost / whole) if whole else 0.0)
+
+
+def _options(exact: int, exact_full: int, model: nn.Module, rank: int | None) -> dict[str, int]:
+    """Options of the result. Beyond the exact rank there is nothing to hold; a bad rank is refused by the kind."""
+    options = {"rank": exact if rank is None else min(rank, exact), "full": exact_full}
+    if rank is None and file_bytes(empty_adapter("merge", model, options)) > BUDGET:
+        within = options_within("merge", model)
+        options = {"rank": min(within["rank"], exact), "full": within.get("full", 0)}
+    return options
 
 
 def _product(sources: Sequence[tuple[Delta, float]], rank: int) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,10 @@
 """Kind ``merge``: changes of the network's own weights, low-rank where weights are many (LoRA, arXiv 2106.09685).
 
-Full convolutions get a product of two thin matrices; depthwise kernels, norms, biases and scales, where a product would
-be larger than the weight itself, get a full delta. All of it is linear in the weights, so it merges exactly into them,
-costs nothing when restoring, scales with a strength and blends with others.
+Large convolutions get a product of two thin matrices; small ones, as well as depthwise kernels, norms, biases and
+scales, get a full delta. In a U-net every level takes the same time but has four times the weights of the level above
+it; what a task has to change lies in the upper ones, where full deltas are cheap (docs/decisions/0008). All of it is
+linear in the weights, so it merges exactly into them, costs nothing when restoring, scales with a strength and blends
+with others.
 """
 
 from __future__ import annotations
@@ -49,22 +51,26 @@ class MergeAdapter(Adapter):
     Args:
         model: the network; only the shapes of its parameters are looked at.
         rank: of the low-rank deltas; a weight for which that would cost more than a full delta gets the full one.
+        full: weights of at most so many values get a full delta in any case; 0: only those of the line above.
 
     Raises:
-        AdairError: a rank that is no whole number from 1 up.
+        AdairError: a rank that is no whole number from 1 up, or a ``full`` that is none from 0 up.
     """
 
     kind: ClassVar[str] = "merge"
 
-    def __init__(self, model: nn.Module, rank: int = 8) -> None:
+    def __init__(self, model: nn.Module, rank: int = 8, full: int = 0) -> None:
         if type(rank) is not int or rank < 1:
             raise AdairError(f"merge adapter: rank must be a whole number from 1 up, not {rank!r}")
-        super().__init__({"rank": rank})
+        if type(full) is not int or full < 0:
+            raise AdairError(f"merge adapter: full must be a whole number from 0 up, not {full!r}")
+        super().__init__({"rank": rank, "full": full} if full else {"rank": rank})
         self._deltas: dict[str, LowRankDelta | FullDelta] = {}
         dense = {f"{name}.weight" for name, module in model.named_modules() if _is_dense(module)}
         for name, parameter in model.named_parameters():
             shape = tuple(parameter.shape)
-            thin = name in dense and rank * (shape[0] + math.prod(shape[1:])) < math.prod(shape)
+            product = rank * (shape[0] + math.prod(shape[1:]))
+            thin = name in dense and math.prod(shape) > max(product, full)
             self._deltas[name] = LowRankDelta(shape, rank) if thin else FullDelta(shape)
             plant(self, name, self._deltas[name])
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import json
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
@@ -13,6 +15,7 @@ from adair.errors import AdairError
 
 BUDGET = 1_900_000  # bytes of a bundled adapter's file
 CARD_BYTES = 8_192  # set aside for the card
+LEAST_RANK = 8  # of large weights, before small ones get full deltas: docs/decisions/0008
 
 
 def file_bytes(adapter: Adapter, bytes_per_value: int = 2) -> int:
@@ -30,19 +33,30 @@ def file_bytes(adapter: Adapter, bytes_per_value: int = 2) -> int:
 def options_within(kind: str, model: nn.Module, budget: int = BUDGET) -> dict[str, Any]:
     """Return the options of the largest adapter of a kind, "conv" or "merge", whose file has at most ``budget`` bytes.
 
+    Kind "merge": full deltas for the small weights first, as many as leave `LEAST_RANK` to the large ones, whose rank
+    then takes what is left.
+
     Raises:
         AdairError: an unknown kind, or a budget that not even the smallest adapter fits.
     """
+
+    def fits(**options: int) -> bool:
+        return file_bytes(empty_adapter(kind, model, options)) <= budget
+
     widest = max(max(parameter.shape) for parameter in model.parameters())
-    name, sizes = ("rank", range(1, widest + 1)) if kind == "merge" else ("reduction", range(widest, 0, -1))
-    low, high = 0, len(sizes)  # sizes[:low] fit, sizes[high:] do not
-    while low < high:
-        middle = (low + high) // 2
-        if file_bytes(empty_adapter(kind, model, {name: sizes[middle]})) <= budget:
-            low = middle + 1
-        else:
-            high = middle
-    if low == 0:
-        smallest = file_bytes(empty_adapter(kind, model, {name: sizes[0]}))
+    if kind != "merge":
+        return {"reduction": _largest(range(widest, 0, -1), lambda n: fits(reduction=n), kind, model, budget)}
+    sizes = sorted({parameter.numel() for parameter in model.parameters()}, reverse=True)
+    full = next((size for size in sizes if fits(rank=LEAST_RANK, full=size)), 0)
+    rank = _largest(range(1, widest + 1), lambda n: fits(rank=n, full=full), kind, model, budget)
+    return {"rank": rank, "full": full} if full else {"rank": rank}
+
+
+def _largest(values: range, fits: Callable[[int], bool], kind: str, model: nn.Module, budget: int) -> int:
+    """The last of ``values``, which go from the smallest adapter to the largest, that fits."""
+    found = bisect.bisect_left(values, True, key=lambda value: not fits(value))
+    if found == 0:
+        options = {"rank": 1} if kind == "merge" else {"reduction": values[0]}
+        smallest = file_bytes(empty_adapter(kind, model, options))
         raise AdairError(f"{kind} adapter: the smallest for this network has {smallest} bytes, over {budget}")
-    return {name: sizes[low - 1]}
+    return values[found - 1]
