@@ -147,6 +147,22 @@ def test_without_a_rank_the_file_stays_within_the_limit(
     assert combined.error > 0
 
 
+def test_what_does_not_fit_is_cut_where_large_weights_are(
+    nafnet: Foundation, trained: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [trained("merge", nafnet.model, seed=rank, rank=rank) for rank in (10, 11)]
+    parts = [(adapter, 0.5) for adapter in made if isinstance(adapter, MergeAdapter)]
+    budget = file_bytes(trained("merge", nafnet.model, rank=8, full=576))
+    monkeypatch.setattr(combine_module, "options_within", partial(options_within, budget=budget))
+    monkeypatch.setattr(combine_module, "BUDGET", budget)
+    combined = combine(parts, nafnet.model)
+    assert file_bytes(combined.adapter) <= budget
+    assert combined.adapter.options["full"] >= 576
+    lost = distance(changes(combined.adapter), blend_of(parts)) / size(blend_of(parts))
+    assert combined.error == pytest.approx(lost, rel=1e-4)
+    assert combined.error > 0
+
+
 def test_nothing_blended_with_nothing_is_nothing(nafnet: Foundation, trained: Maker) -> None:
     adapter = trained("merge", nafnet.model)
     assert isinstance(adapter, MergeAdapter)

@@ -1,10 +1,10 @@
 """Kind ``merge``: changes of the network's own weights, low-rank where weights are many (LoRA, arXiv 2106.09685).
 
 Large convolutions get a product of two thin matrices; small ones, as well as depthwise kernels, norms, biases and
-scales, get a full delta. In a U-net every level takes the same time but has four times the weights of the level above
-it; what a task has to change lies in the upper ones, where full deltas are cheap (docs/decisions/0008). All of it is
-linear in the weights, so it merges exactly into them, costs nothing when restoring, scales with a strength and blends
-with others.
+scales, get a full delta. In a U-net a block of any level takes about the same time but has four times the weights of
+one a level above; what a task has to change lies in the upper ones, where full deltas are cheap (docs/decisions/0008).
+All of it is linear in the weights, so it merges exactly into them, costs nothing when restoring, scales with a strength
+and blends with others.
 """
 
 from __future__ import annotations

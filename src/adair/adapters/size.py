@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import json
-from collections.abc import Callable
 from typing import Any
 
 from torch import nn
@@ -39,24 +38,28 @@ def options_within(kind: str, model: nn.Module, budget: int = BUDGET) -> dict[st
     Raises:
         AdairError: an unknown kind, or a budget that not even the smallest adapter fits.
     """
-
-    def fits(**options: int) -> bool:
-        return file_bytes(empty_adapter(kind, model, options)) <= budget
-
     widest = max(max(parameter.shape) for parameter in model.parameters())
-    if kind != "merge":
-        return {"reduction": _largest(range(widest, 0, -1), lambda n: fits(reduction=n), kind, model, budget)}
-    sizes = sorted({parameter.numel() for parameter in model.parameters()}, reverse=True)
-    full = next((size for size in sizes if fits(rank=LEAST_RANK, full=size)), 0)
-    rank = _largest(range(1, widest + 1), lambda n: fits(rank=n, full=full), kind, model, budget)
-    return {"rank": rank, "full": full} if full else {"rank": rank}
-
-
-def _largest(values: range, fits: Callable[[int], bool], kind: str, model: nn.Module, budget: int) -> int:
-    """The last of ``values``, which go from the smallest adapter to the largest, that fits."""
-    found = bisect.bisect_left(values, True, key=lambda value: not fits(value))
-    if found == 0:
-        options = {"rank": 1} if kind == "merge" else {"reduction": values[0]}
-        smallest = file_bytes(empty_adapter(kind, model, options))
+    others: dict[str, Any] = {}
+    if kind == "merge":
+        counts = sorted({parameter.numel() for parameter in model.parameters()})
+        fitting = _that_fit(kind, model, budget, "full", counts, {"rank": LEAST_RANK})
+        others = {"full": fitting[-1]} if fitting else {}
+        name, sizes = "rank", list(range(1, widest + 1))
+    else:
+        name, sizes = "reduction", list(range(widest, 0, -1))
+    fitting = _that_fit(kind, model, budget, name, sizes, others)
+    if not fitting:
+        smallest = file_bytes(empty_adapter(kind, model, {name: sizes[0]}))
         raise AdairError(f"{kind} adapter: the smallest for this network has {smallest} bytes, over {budget}")
-    return values[found - 1]
+    return {name: fitting[-1], **others}
+
+
+def _that_fit(
+    kind: str, model: nn.Module, budget: int, name: str, values: list[int], others: dict[str, Any]
+) -> list[int]:
+    """Those ``values`` of an option, sorted from the smallest file to the largest, whose file fits."""
+
+    def too_large(value: int) -> bool:
+        return file_bytes(empty_adapter(kind, model, {name: value, **others})) > budget
+
+    return values[: bisect.bisect_left(values, True, key=too_large)]
