@@ -26,8 +26,10 @@ def _difference(tensors: dict[str, Tensor], backbone: str, config: dict[str, Any
     model = build_backbone(backbone, config)
     weights = {key.removeprefix("weights."): value for key, value in tensors.items() if key.startswith("weights.")}
     model.load_state_dict({key: value.float() for key, value in weights.items()})
+    # In double precision: float32 differs from processor to processor, and with two channels and attention between
+    # few pixels these differences grow to 0.01 while a wrong formula would be seen anyway.
     with torch.no_grad():
-        return (model(tensors["input"]) - tensors["output"]).abs().max().item()
+        return (model.double()(tensors["input"].double()) - tensors["output"]).abs().max().item()
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

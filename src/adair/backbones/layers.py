@@ -25,6 +25,20 @@ class LayerNorm2d(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels)) if centre else None
 
+    def normalise(self, x: Tensor) -> Tensor:
+        """Return ``x`` (N, C, H, W) centred and divided by its standard deviation, without the learned affine part.
+
+        For a network that folds that part into its next convolution. The gradients of weight and bias are sums over all
+        pixels; PyTorch's bfloat16 layer norm on a CPU loses most of them, a convolution loses nothing.
+        """
+        last = x.permute(0, 2, 3, 1)
+        return F.layer_norm(last, (last.shape[-1],), eps=self.eps).permute(0, 3, 1, 2)
+
+    def affine(self, normalised: Tensor) -> Tensor:
+        """Apply the learned weight and bias to what `normalise` returned (N, C, H, W)."""
+        assert self.bias is not None
+        return normalised * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x`` (N, C, H, W); the shape and the precision stay."""
         last = x.permute(0, 2, 3, 1)
