@@ -5,7 +5,15 @@ Names are imported when first used, so ``import adair`` costs nothing.
 
 from typing import TYPE_CHECKING, Any
 
-from adair.errors import AdairError
+from adair.errors import (
+    AdairError,
+    AdapterMismatchError,
+    FileFormatError,
+    InputError,
+    Interrupted,
+    NonFiniteOutputError,
+    OutOfMemoryError,
+)
 
 if TYPE_CHECKING:
     from adair.degradations import degrade
@@ -13,7 +21,19 @@ if TYPE_CHECKING:
     from adair.weights import load_foundation
 
 __version__ = "0.1.0"
-__all__ = ["AdairError", "Restorer", "__version__", "degrade", "load_foundation"]
+__all__ = [
+    "AdairError",
+    "AdapterMismatchError",
+    "FileFormatError",
+    "InputError",
+    "Interrupted",
+    "NonFiniteOutputError",
+    "OutOfMemoryError",
+    "Restorer",
+    "__version__",
+    "degrade",
+    "load_foundation",
+]
 
 _HOMES = {"Restorer": "adair.restore", "degrade": "adair.degradations", "load_foundation": "adair.weights"}
 

@@ -1,11 +1,36 @@
-"""The one exception type that a person ever sees."""
+"""Everything that a user can act on, as one family of exceptions.
+
+Catch `AdairError` to treat all alike; catch a subclass where the answer differs, as a server does: bad input is the
+client's fault, running out of memory is not. The message is always one line that names the file or the value and says
+what to do; the command line prints it as it is (a traceback only with ``--debug``).
+"""
 
 from __future__ import annotations
 
 
 class AdairError(Exception):
-    """A problem that the user can act on.
+    """A problem that the user can act on; base of all others, raised itself where none of them fits."""
 
-    The message is one line that names the file, the offending value and the way out. The command line prints it
-    as it is (a traceback only with ``--debug``); a library user catches it by this name.
-    """
+
+class InputError(AdairError):
+    """An image, a task or another value that cannot be used as given."""
+
+
+class FileFormatError(InputError):
+    """A file that is damaged, truncated, or not of the kind that is needed."""
+
+
+class AdapterMismatchError(AdairError):
+    """An adapter that was made for another foundation or another network."""
+
+
+class OutOfMemoryError(AdairError):
+    """Not enough memory, even for the smallest piece of the work; a later try or a smaller image may succeed."""
+
+
+class NonFiniteOutputError(AdairError):
+    """The network produced NaN or infinity; nothing was written."""
+
+
+class Interrupted(AdairError):  # noqa: N818 - not an error of the program: somebody asked it to stop
+    """The work was cancelled; nothing half-written remains."""

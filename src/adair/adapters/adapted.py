@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from adair.adapters.adapter import Adapter, Branch
 from adair.backbones import named_sites
-from adair.errors import AdairError
+from adair.errors import AdapterMismatchError, InputError
 
 
 class Blend(nn.Module):
@@ -67,13 +67,13 @@ class AdaptedModel(nn.Module):
                 makes to weights (or adds at a site) scales with it.
 
         Raises:
-            AdairError: an adapter made for a network of other shapes, or a strength that is not finite. What was
+            AdapterMismatchError, InputError: an adapter made for a network of other shapes, or a strength that is not finite. What was
                 attached before stays.
         """
         chosen = dict(adapters) if isinstance(adapters, Mapping) else {adapters: strength}
         for adapter, value in chosen.items():
             if not math.isfinite(value):
-                raise AdairError(
+                raise InputError(
                     f"strength {value} of a {adapter.kind} adapter is not a finite number; 1 is as trained"
                 )
             self._check_fit(adapter)
@@ -146,7 +146,7 @@ class AdaptedModel(nn.Module):
         wrong = [name for name, delta in adapter.deltas().items() if shapes.get(name) != delta.shape]
         wrong += [name for name, branch in adapter.branches().items() if channels.get(name) != branch.channels]
         if wrong:
-            raise AdairError(
+            raise AdapterMismatchError(
                 f"the {adapter.kind} adapter does not fit this network at {wrong[0]}; "
                 "use the foundation that it was made for"
             )

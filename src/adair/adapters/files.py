@@ -13,7 +13,7 @@ import torch
 
 from adair.adapters.adapter import Adapter
 from adair.adapters.kinds import empty_adapter
-from adair.errors import AdairError
+from adair.errors import AdairError, AdapterMismatchError
 from adair.weights import Foundation, check_tensors, read_header, read_tensors, write_safetensors
 from adair.weights.header import short
 
@@ -85,7 +85,7 @@ def load_adapter(path: str | os.PathLike[str], foundation: Foundation) -> Loaded
         raise AdairError(f"{header.path}: is {what}; an adapter is needed here")
     named = header.metadata.get("foundation")
     if named != foundation.fingerprint:
-        raise AdairError(
+        raise AdapterMismatchError(
             f"{header.path}: is for the foundation {_brief(named)} and this one is {_brief(foundation.fingerprint)}; "
             "load that foundation, or train the adapter again on this one"
         )

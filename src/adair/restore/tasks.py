@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Mapping
 
 from adair.adapters import check_strength
-from adair.errors import AdairError
+from adair.errors import InputError
 
 FOUNDATION = "foundation"  # the frozen network alone
 AUTO = "auto"  # whatever the image needs
@@ -22,18 +22,18 @@ def parse_task(task: str | Mapping[str, float], known: Collection[str]) -> dict[
         known: the names there are.
 
     Raises:
-        AdairError: no name, an unknown one (the nearest is suggested), or a strength that is no number from 0 to 2.
+        InputError: no name, an unknown one (the nearest is suggested), or a strength that is no number from 0 to 2.
     """
     blend = _parse_blend(task) if isinstance(task, str) else dict(task)
     if not blend:
-        raise AdairError(f"no task named; known: {', '.join([*known, AUTO, FOUNDATION])}")
+        raise InputError(f"no task named; known: {', '.join([*known, AUTO, FOUNDATION])}")
     for name in blend:
         if name == AUTO:
-            raise AdairError(f"task '{AUTO}' chooses adapters and strengths itself; name it alone, or leave it out")
+            raise InputError(f"task '{AUTO}' chooses adapters and strengths itself; name it alone, or leave it out")
         if name not in known and name != FOUNDATION:
             near = difflib.get_close_matches(str(name), [*known, AUTO, FOUNDATION], n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""
-            raise AdairError(
+            raise InputError(
                 f"unknown task '{name}'; {hint}known: {', '.join([*known, AUTO, FOUNDATION])}; "
                 "others are files of their own (--adapter FILE)"
             )
@@ -47,17 +47,17 @@ def check_scale(scale: int | None, tasks: Collection[str]) -> int:
     Super-resolution with scale 1 sharpens an image that was enlarged before.
 
     Raises:
-        AdairError: a scale that is not offered, or one given to a task that does not enlarge.
+        InputError: a scale that is not offered, or one given to a task that does not enlarge.
     """
     if UPSCALING not in tasks:
         if scale not in (None, 1):
-            raise AdairError(f"scale {scale}: only task '{UPSCALING}' enlarges; leave the scale out or use it")
+            raise InputError(f"scale {scale}: only task '{UPSCALING}' enlarges; leave the scale out or use it")
         return 1
     if scale is None:
         return SCALES[0]
     if scale not in (1, *SCALES):
         offered = ", ".join(map(str, SCALES))
-        raise AdairError(f"scale {scale}: task '{UPSCALING}' offers {offered}; 1 is for images enlarged already")
+        raise InputError(f"scale {scale}: task '{UPSCALING}' offers {offered}; 1 is for images enlarged already")
     return int(scale)
 
 
@@ -72,9 +72,9 @@ def _parse_blend(text: str) -> dict[str, float]:
         try:
             strength = float(value) if equals else 1.0
         except ValueError:
-            raise AdairError(f"task '{text}': '{value}' is not a number; write denoise=0.7,dejpeg=0.3") from None
+            raise InputError(f"task '{text}': '{value}' is not a number; write denoise=0.7,dejpeg=0.3") from None
         if not name or name in blend:
             what = f"names '{name}' twice" if name else "has a part without a name"
-            raise AdairError(f"task '{text}': {what}; write denoise=0.7,dejpeg=0.3")
+            raise InputError(f"task '{text}': {what}; write denoise=0.7,dejpeg=0.3")
         blend[name] = strength
     return blend

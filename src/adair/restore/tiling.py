@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from adair.backbones import CELL
-from adair.errors import AdairError
+from adair.errors import OutOfMemoryError
 
 # Neighbours share OVERLAP pixels, and in the middle FADE of them one gives way to the other; further out a tile lacks
 # context. On a noisy photo of 2000x1500 single pixels were up to 18 of 255 off the whole image with 64 and up to 7 with
@@ -126,7 +126,7 @@ class Tiler:
             progress: called with tiles done and tiles in all.
 
         Raises:
-            AdairError: even the smallest tile does not fit into memory.
+            OutOfMemoryError: even the smallest tile does not fit into memory.
         """
         down, across = (overlap_of(side) for side in self.tile)
         rows, columns = split(height, self.tile[0], down), split(width, self.tile[1], across)
@@ -162,7 +162,7 @@ class Tiler:
             return torch.cat([self._restore(tile[None]).cpu() for tile in tiles])
         if fits:
             if max(height, width) <= SMALLEST:
-                raise AdairError(
+                raise OutOfMemoryError(
                     f"not enough memory to restore even {width}x{height} pixels at once; close other programs, "
                     "or use a smaller model or another --device"
                 )
