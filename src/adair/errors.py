@@ -32,5 +32,5 @@ class NonFiniteOutputError(AdairError):
     """The network produced NaN or infinity; nothing was written."""
 
 
-class Interrupted(AdairError):  # noqa: N818 - not an error of the program: somebody asked it to stop
+class Interrupted(AdairError):
     """The work was cancelled; nothing half-written remains."""

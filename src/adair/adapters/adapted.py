@@ -67,8 +67,8 @@ class AdaptedModel(nn.Module):
                 makes to weights (or adds at a site) scales with it.
 
         Raises:
-            AdapterMismatchError, InputError: an adapter made for a network of other shapes, or a strength that is not finite. What was
-                attached before stays.
+            AdapterMismatchError: an adapter made for a network of other shapes.
+            InputError: a strength that is not finite. Either way, what was attached before stays.
         """
         chosen = dict(adapters) if isinstance(adapters, Mapping) else {adapters: strength}
         for adapter, value in chosen.items():
