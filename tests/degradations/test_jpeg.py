@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from adair.degradations import parse_recipe
+from adair.degradations.jpeg import _on_device
 from adair.degradations.jpeg_batch import jpeg_batch
 from adair.metrics import psnr, quantise
 
@@ -80,3 +81,38 @@ def test_the_batch_on_photos(shared: Path) -> None:
         for quality in (10, 40, 80):
             ours = jpeg_batch((x * 255).round(), torch.tensor([float(quality)]), halve=True) / 255
             assert psnr(ours, pillow(x, quality, 420)).min() > 48
+
+
+@pytest.mark.parametrize("device", ["libjpeg", "batch"])
+def test_the_grid_of_blocks_moves(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps between neighbours are largest across the borders of blocks: these are where ``right`` and ``down`` say."""
+    if device == "batch":
+        monkeypatch.setattr("adair.degradations.jpeg._on_cpu", _on_device)
+    ramp = torch.linspace(0.2, 0.8, 64).expand(2, 3, 64, 64)
+    x = (ramp + ramp.transpose(2, 3)) / 2
+    coded = parse_recipe("jpeg(quality=5, right={0, 3}, down=5)").apply(x, seeded(2))
+    starts = set()
+    for sample in coded:
+        steps = sample.diff(dim=2).abs().mean(dim=(0, 1))
+        starts.add(int((steps.argmax() + 1) % 8))
+        rows = sample.diff(dim=1).abs().mean(dim=(0, 2))
+        assert int((rows.argmax() + 1) % 8) == (8 - 5) % 8
+    assert len(starts) == 2
+
+
+def test_a_moved_grid_is_a_cropped_file() -> None:
+    x = torch.rand(1, 3, 41, 50, generator=seeded()).mul(255).round() / 255
+    moved = parse_recipe("jpeg(quality=40, right=3, down=5, chroma=444)").apply(x, seeded())
+    wide = torch.nn.functional.pad(x, (3, 4, 5, 2), mode="replicate")
+    assert torch.equal(moved, parse_recipe("jpeg(quality=40, chroma=444)").apply(wide, seeded())[..., 5:46, 3:53])
+
+
+def test_a_file_of_another_size_has_other_blocks() -> None:
+    x = smooth(3, 3, 48, 48)
+    same, small, large = (
+        parse_recipe(f"jpeg(quality=90, chroma=444, size={size})").apply(x, seeded()) for size in (1, 0.5, 2)
+    )
+    assert psnr(small, x).mean() < psnr(same, x).mean() - 2, "half the size keeps no fine detail"
+    assert psnr(large, x).mean() > psnr(same, x).mean()
+    mixed = parse_recipe("jpeg(quality=90, size={1, 2})").apply(x[:1].expand(8, -1, -1, -1), seeded())
+    assert len({tuple(sample.flatten().tolist()) for sample in mixed}) == 2

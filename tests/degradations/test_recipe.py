@@ -70,6 +70,10 @@ def test_every_sample_draws_its_own_numbers(text: str, photo: torch.Tensor) -> N
         "scratches(strength=0)",
         "holes(count=0)",
         "camera(shot=0, read=0)",
+        "grain(sigma=0)",
+        "smooth(strength=0)",
+        "sharpen(amount=0)",
+        "sharpen(radius=0)",
         "shuffle(noise?0, blur?0) > (jpeg | rain)?0",
     ],
 )

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from adair.degradations.beside import beside
-from adair.degradations.linear import along_height, along_width, convolve, mirror, rows_from_taps
+from adair.degradations.linear import convolve, filter_side
 from adair.metrics import quantise
 
-_DENSE = 160  # on a CPU, sides up to this blur as a product with a small matrix; everything else goes tap by tap
 _REACH = 4.0  # standard deviations; what lies beyond moves a pixel by less than 0.02 of 255
 
 
@@ -33,7 +32,7 @@ def blur(
         weights = _elongated(sigma, ratio, angle, radius, reach)
         return quantise(convolve(x, beside(weights, x)))
     taps = beside(_round(sigma, radius, reach), x)
-    return quantise(_blur_side(_blur_side(x, taps, 3), taps, 2))
+    return quantise(filter_side(filter_side(x, taps, 3), taps, 2))
 
 
 def gaussian_taps(sigma: float, kernel: int = 25) -> Tensor:
@@ -66,17 +65,3 @@ def _elongated(sigma: Tensor, ratio: Tensor, angle: Tensor, radius: Tensor, reac
     weight = torch.exp(-0.5 * ((u / sigma).square() + (v / narrow).square()))
     weight = weight.masked_fill((across.abs() > radius) | (down.abs() > radius), 0.0)
     return weight / weight.sum(dim=(1, 2), keepdim=True)
-
-
-def _blur_side(x: Tensor, taps: Tensor, side: int) -> Tensor:
-    size, reach = x.shape[side], taps.shape[1] // 2
-    if size <= _DENSE and x.device.type == "cpu":
-        place = torch.arange(size).unsqueeze(1) + torch.arange(-reach, reach + 1)
-        index = mirror(place, size).unsqueeze(0).expand(len(x), -1, -1)
-        matrix = rows_from_taps(index, taps.unsqueeze(1).expand(-1, size, -1), size)
-        return along_width(x, matrix) if side == 3 else along_height(x, matrix)
-    padded = x.index_select(side, mirror(torch.arange(-reach, size + reach, device=x.device), size))
-    result = torch.zeros_like(x)
-    for tap, weight in enumerate(taps.unbind(1)):
-        result.addcmul_(padded.narrow(side, tap, size), weight.view(-1, 1, 1, 1))
-    return result

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+_DENSE = 160  # on a CPU, sides up to this are filtered as a product with a small matrix; longer ones tap by tap
+
 
 def mirror(index: Tensor, size: int) -> Tensor:
     """Fold indices into 0..size-1 by reflection (.. 2 1 | 0 1 2 ..), however far outside they lie."""
@@ -30,6 +32,21 @@ def along_height(x: Tensor, matrix: Tensor) -> Tensor:
     n, c, h, w = x.shape
     matrix = matrix.unsqueeze(1).expand(-1, c, -1, -1).reshape(n * c, matrix.shape[1], h)
     return torch.bmm(matrix, x.reshape(n * c, h, w)).view(n, c, matrix.shape[1], w)
+
+
+def filter_side(x: Tensor, taps: Tensor, side: int) -> Tensor:
+    """Filter (N, C, H, W) along dimension ``side`` (2 or 3) with each sample's own taps (N, odd); reflected border."""
+    size, reach = x.shape[side], taps.shape[1] // 2
+    if size <= _DENSE and x.device.type == "cpu":
+        place = torch.arange(size).unsqueeze(1) + torch.arange(-reach, reach + 1)
+        index = mirror(place, size).unsqueeze(0).expand(len(x), -1, -1)
+        matrix = rows_from_taps(index, taps.unsqueeze(1).expand(-1, size, -1), size)
+        return along_width(x, matrix) if side == 3 else along_height(x, matrix)
+    padded = x.index_select(side, mirror(torch.arange(-reach, size + reach, device=x.device), size))
+    result = torch.zeros_like(x)
+    for tap, weight in enumerate(taps.unbind(1)):
+        result.addcmul_(padded.narrow(side, tap, size), weight.view(-1, 1, 1, 1))
+    return result
 
 
 def convolve(x: Tensor, kernel: Tensor) -> Tensor:

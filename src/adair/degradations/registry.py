@@ -9,10 +9,12 @@ from adair.degradations.lens import defocus, motion
 from adair.degradations.light import banding, haze, lowlight
 from adair.degradations.noise import noise
 from adair.degradations.operator import Operator
+from adair.degradations.pipeline import grain, sharpen, smooth
 from adair.degradations.rain import rain
 from adair.degradations.resample import downscale, resize_down_up
 from adair.degradations.sensor import camera, poisson
 from adair.degradations.values import Choice, Name, Number, Parameter, Range
+from adair.degradations.webp import webp
 
 _YES_NO = {"false": 0.0, "true": 1.0}
 _YES = Name("true", 1.0)
@@ -32,6 +34,29 @@ _ALL = (
             Parameter("blue", Range(1.5, 1.9), 1, 4),
             Parameter("mosaic", _YES, names=_YES_NO),
         ),
+    ),
+    Operator(
+        "grain",
+        grain,
+        (
+            Parameter("sigma", Range(0, 30), 0, 255),
+            Parameter("size", Range(1, 3), 0, 16),
+            Parameter("colour", Range(0, 1), 0, 4),
+            Parameter("blotch", Range(1, 6), 0, 32),
+            Parameter("shadows", Range(-0.3, 0.8), -1, 1),
+        ),
+    ),
+    Operator(
+        "smooth",
+        smooth,
+        (
+            Parameter("radius", Range(1, 4), 1, 16, whole=True),
+            Parameter("threshold", Range(0.01, 0.08), 0.001, 1),
+            Parameter("strength", Range(0.3, 1), 0, 1),
+        ),
+    ),
+    Operator(
+        "sharpen", sharpen, (Parameter("amount", Range(0.2, 1.5), 0, 10), Parameter("radius", Range(0.5, 2), 0, 16))
     ),
     Operator(
         "blur",
@@ -61,8 +86,12 @@ _ALL = (
         (
             Parameter("quality", Range(10, 90), 1, 100, whole=True),
             Parameter("chroma", Name("420", _CHROMA["420"]), names=_CHROMA),
+            Parameter("right", Number(0), 0, 7, whole=True),
+            Parameter("down", Number(0), 0, 7, whole=True),
+            Parameter("size", Number(1), 0.25, 4),
         ),
     ),
+    Operator("webp", webp, (Parameter("quality", Range(10, 90), 0, 100, whole=True),)),
     Operator(
         "rain",
         rain,
