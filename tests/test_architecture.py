@@ -20,6 +20,7 @@ FLOORS = {
     "weights": 5,
     "adapters": 6,
     "inspect": 6,
+    "runtimes": 6,
     "train": 7,
     "restore": 7,
     "bench": 8,

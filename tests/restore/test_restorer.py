@@ -164,11 +164,11 @@ def test_switching_back_and_forth_changes_nothing(restorer: Restorer, photo: np.
 def test_switching_takes_milliseconds(restorer: Restorer) -> None:
     names = ("denoise", "dejpeg")
     for name in names:
-        restorer._network({name: 1.0})
+        restorer._session({name: 1.0})
     start = time.perf_counter()
     for _ in range(10):
         for name in names:
-            restorer._network({name: 1.0})
+            restorer._session({name: 1.0})
     took = (time.perf_counter() - start) / 20
     print(f"switch: {1000 * took:.1f} ms")
     assert took < 0.5
@@ -216,7 +216,7 @@ def test_out_of_memory_falls_back_to_smaller_tiles(
 ) -> None:
     image = np.tile(photo, (5, 4, 1))
     expected = restorer.restore(image, "denoise", tile=128)
-    network = restorer._network({"denoise": 1.0})
+    network = restorer._session({"denoise": 1.0}).network
     forward, sizes = type(network).forward, []
 
     def limited(self: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:

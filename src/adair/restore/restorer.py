@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,18 +13,20 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from adair.adapters import Adapter, load_adapter
 from adair.errors import AdairError
-from adair.hardware import choose_device, choose_layout, choose_precision, memory_available, tune_allocator
+from adair.hardware import memory_available, tune_allocator
 from adair.inspect import Advice, Inspector, Plan, advise, load_estimator
-from adair.restore.deploy import Deployment, bytes_per_pixel
-from adair.restore.ensemble import Network, self_ensemble
+from adair.restore.deploy import bytes_per_pixel
+from adair.restore.ensemble import self_ensemble
 from adair.restore.picture import WHITE, Planes, open_picture
 from adair.restore.region import enlarge, region
+from adair.restore.sessions import SessionCache
 from adair.restore.tasks import AUTO, FOUNDATION, check_scale, parse_task
 from adair.restore.tiling import Tiler, choose_tile
+from adair.runtimes import Runtime, Session, create_runtime
 from adair.weights import Foundation, bundled_adapters, load_foundation
 
 Picture = TypeVar("Picture")
@@ -46,14 +49,18 @@ class _Way:
 class Restorer:
     """Restores images with a frozen foundation and its adapters; made by `Restorer.load`.
 
-    Master weights stay in float32. The network that runs is a copy with the adapters of the current task merged in, in
-    the precision and memory layout of the device; another task replaces it within milliseconds.
+    Any number of threads may use one restorer at once, with any tasks; every result is the one that it would be alone.
+
+    Master weights stay in float32. What runs are copies with the adapters of a task merged in, in the precision and
+    memory layout of the device; those of the last few tasks are kept (`SessionCache`).
 
     Args:
         foundation: the network; the restorer takes it over.
         adapters: task name to adapter file; a file is opened when its task is first asked for.
         device, precision: as for `choose_device` and `choose_precision`.
         inspector: what task "auto" asks; None for the bundled one, loaded when first needed.
+        runtime: name of what runs the network, one of `adair.runtimes.RUNTIMES`; or a runtime ready-made, which knows
+            its device and precision.
     """
 
     def __init__(
@@ -63,17 +70,17 @@ class Restorer:
         device: str | None = None,
         precision: str | None = None,
         inspector: Inspector | None = None,
+        runtime: str | Runtime = "torch",
     ) -> None:
         tune_allocator()
         self.foundation = foundation
-        self.device = choose_device(device)
-        self.precision = choose_precision(precision, self.device)
-        self._layout = choose_layout(self.device)
+        self.runtime = create_runtime(runtime, device, precision) if isinstance(runtime, str) else runtime
+        self.device, self.precision = self.runtime.device, self.runtime.precision
         self._files = dict(adapters or {})
         self._adapters: dict[str, Adapter] = {}
-        self._deployment = Deployment(foundation.model.to(self.device), self.precision, self._layout)
-        self._current: tuple[dict[str, float], nn.Module] | None = None
+        self._sessions = SessionCache(foundation.model.to(self.device), self.runtime)
         self._inspector = inspector
+        self._lock = threading.Lock()  # for what is loaded when first needed: adapters and the inspector
 
     @classmethod
     def load(
@@ -82,6 +89,7 @@ class Restorer:
         device: str | None = None,
         precision: str | None = None,
         estimator: str | os.PathLike[str] | None = None,
+        runtime: str | Runtime = "torch",
     ) -> Restorer:
         """Load a foundation file (None: the bundled one, with its adapters).
 
@@ -90,14 +98,15 @@ class Restorer:
             device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for the best there is.
             precision: "fp32", "bf16", "fp16"; None or "auto" for the fastest that keeps the picture.
             estimator: the file that task "auto" judges with; None for the bundled one, read when first needed.
+            runtime: as for `Restorer`.
 
         Raises:
-            AdairError: a file, device or precision that cannot be used.
+            AdairError: a file, device, precision or runtime that cannot be used.
         """
         # Adapters open only on the foundation that they were trained on, so bundled ones belong to the bundled one.
         adapters = bundled_adapters() if foundation is None else {}
         inspector = None if estimator is None else Inspector(load_estimator(estimator))
-        return cls(load_foundation(foundation), adapters, device, precision, inspector)
+        return cls(load_foundation(foundation), adapters, device, precision, inspector, runtime)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -115,9 +124,11 @@ class Restorer:
         if name in (FOUNDATION, AUTO):
             what = "the network without adapters" if name == FOUNDATION else "the choice by what an image needs"
             raise AdairError(f"{path}: task name '{name}' is taken by {what}; choose another")
-        self._adapters[name] = loaded.adapter
-        if self._current and name in self._current[0]:
-            self._current = None
+        with self._lock:
+            former = self._adapters.get(name)
+            self._adapters[name] = loaded.adapter
+        if former is not None:
+            self._sessions.forget(former)
         return name
 
     def restore(
@@ -208,40 +219,35 @@ class Restorer:
         return blend, check_scale(scale, blend)
 
     def _advise(self, planes: Planes) -> Advice:
-        if self._inspector is None:
-            self._inspector = Inspector()
+        with self._lock:
+            if self._inspector is None:
+                self._inspector = Inspector()
         return advise(self._inspector.inspect(planes.pixels), self.tasks)
 
     def _follow(self, plan: Plan, given: Planes, way: _Way, progress: Progress | None) -> Planes:
         """Apply the blends of a plan one after the other; progress counts the tiles of all."""
         planes = given
         for step, blend in enumerate(plan):
-            network = self._laid_out(self._network(blend))
+            session = self._session(blend)
             shown = progress and partial(_of_all, progress, step, len(plan))
             last = step == len(plan) - 1
-            planes = self._restore_planes(planes, network, way, given if last else None, shown)
+            planes = self._restore_planes(planes, session, way, given if last else None, shown)
         return planes
 
-    def _network(self, blend: dict[str, float]) -> nn.Module:
-        """The network for a blend of tasks; the last one used is kept."""
-        if self._current is None or self._current[0] != blend:
-            for name in blend.keys() - self._adapters.keys():
+    def _session(self, blend: Mapping[str, float]) -> Session:
+        """The session for a blend of tasks."""
+        return self._sessions.session({self._adapter(name): strength for name, strength in blend.items()})
+
+    def _adapter(self, name: str) -> Adapter:
+        """The adapter of a task, from its file when it is first asked for."""
+        with self._lock:
+            if name not in self._adapters:
                 self._adapters[name] = load_adapter(self._files[name], self.foundation).adapter
-            adapters = {self._adapters[name]: strength for name, strength in blend.items()}
-            self._current = None  # a failure must not leave the old name on changed weights
-            self._current = blend, self._deployment.network(adapters)
-        return self._current[1]
-
-    def _laid_out(self, network: nn.Module) -> Network:
-        def run(x: Tensor) -> Tensor:
-            restored: Tensor = network(x.contiguous(memory_format=self._layout.memory_format))
-            return restored
-
-        return run
+            return self._adapters[name]
 
     @torch.inference_mode()
     def _restore_planes(
-        self, planes: Planes, network: Network, way: _Way, given: Planes | None, progress: Progress | None
+        self, planes: Planes, session: Session, way: _Way, given: Planes | None, progress: Progress | None
     ) -> Planes:
         """Restore ``planes``; mix the result with ``given``, the user's image, where the strength is below 1."""
         source, white = planes.pixels, WHITE[planes.pixels.dtype]
@@ -262,7 +268,7 @@ class Restorer:
             values = lines.mul_(white).permute(1, 2, 0).numpy()
             result[top : top + len(values)] = values if white == 1.0 else np.rint(values, out=values)
 
-        tiler = Tiler(self_ensemble(network) if way.ensemble else network, *self._sizes(height, width, way.tile))
+        tiler = Tiler(self_ensemble(session) if way.ensemble else session, *self._sizes(height, width, way.tile))
         tiler.run(height, width, fetch, store, progress)
         return Planes(result, None if planes.alpha is None else enlarge(planes.alpha, way.scale))
 

@@ -1,0 +1,83 @@
+"""From blends of adapters to sessions that restore, the last few kept side by side."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from torch import nn
+
+from adair.adapters import AdaptedModel, Adapter
+from adair.backbones import set_local_statistics
+from adair.restore.deploy import REACH
+from adair.runtimes import Runtime, Session
+
+KEPT_BYTES = 2**28  # of weights: fourteen blends of the bundled network in bfloat16, seven in float32
+
+Key = tuple[tuple[Adapter, float], ...]
+
+
+class SessionCache:
+    """Sessions for blends on one foundation, the least recently used let go first.
+
+    Any number of threads may ask at once: a blend that is there is handed out at once, one that is missing is merged by
+    one thread while those that want it wait. Sessions never change, so those in use outlive their place here.
+
+    Args:
+        model: the foundation's network in float32; it stays bit by bit as it is.
+        runtime: what runs the networks.
+        limit: bytes of weights to keep; the newest session is kept in any case.
+    """
+
+    def __init__(self, model: nn.Module, runtime: Runtime, limit: int = KEPT_BYTES) -> None:
+        self.model, self.runtime, self.limit = model, runtime, limit
+        self._sessions: OrderedDict[Key, Session] = OrderedDict()
+        self._lock = threading.Lock()  # for the table, held for an instant
+        self._merging = threading.Lock()  # for as long as a network is made
+
+    def session(self, blend: Mapping[Adapter, float]) -> Session:
+        """Return the session for adapters with their strengths (none: the foundation alone).
+
+        Weights are summed in float32, in the order of ``blend``, and only the sum is rounded to the precision.
+        """
+        key = tuple((adapter, strength) for adapter, strength in blend.items() if strength != 0)
+        session = self._find(key)
+        if session is None:
+            with self._merging:
+                session = self._find(key)  # perhaps another thread has made it meanwhile
+                if session is None:
+                    session = self.runtime.load(merged(self.model, dict(key)))
+                    self._keep(key, session)
+        return session
+
+    def forget(self, adapter: Adapter) -> None:
+        """Let go of all sessions with ``adapter``."""
+        with self._lock:
+            for key in [key for key in self._sessions if any(part is adapter for part, _ in key)]:
+                del self._sessions[key]
+
+    def _find(self, key: Key) -> Session | None:
+        with self._lock:
+            if key in self._sessions:
+                self._sessions.move_to_end(key)
+            return self._sessions.get(key)
+
+    def _keep(self, key: Key, session: Session) -> None:
+        with self._lock:
+            self._sessions[key] = session
+            while len(self._sessions) > 1 and sum(one.nbytes for one in self._sessions.values()) > self.limit:
+                self._sessions.popitem(last=False)
+
+
+def merged(model: nn.Module, blend: Mapping[Adapter, float]) -> nn.Module:
+    """Return a copy of ``model`` with adapters merged in; it judges colours by local statistics.
+
+    Adapters that cannot be merged act at the copy's sites and cost time there.
+    """
+    adapted = AdaptedModel(copy.deepcopy(model))
+    adapted.attach(blend)
+    adapted.merge()
+    set_local_statistics(adapted.model, REACH)
+    return adapted.model.eval()

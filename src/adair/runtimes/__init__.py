@@ -1,0 +1,11 @@
+"""What runs the network: eager PyTorch, and whatever else can stand behind the same small protocol.
+
+A runtime turns a merged network into a session; a session restores batches of tiles. Everything above (tiles, blends,
+files) is the same for all of them.
+"""
+
+from adair.runtimes.protocol import Runtime, Session
+from adair.runtimes.registry import RUNTIMES, create_runtime
+from adair.runtimes.torch_eager import TorchRuntime, TorchSession
+
+__all__ = ["RUNTIMES", "Runtime", "Session", "TorchRuntime", "TorchSession", "create_runtime"]
