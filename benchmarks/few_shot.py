@@ -37,6 +37,7 @@ from adair import Restorer
 from adair.degradations import parse_recipe
 from adair.hardware import choose_device, choose_precision
 from adair.metrics import quantise
+from adair.tasks import MIX_VALIDATION
 from adair.train.adapt import adapt
 from adair.train.checks import GAIN
 from adair.train.early import mean
@@ -47,11 +48,12 @@ from adair.train.plan import Plan
 from adair.train.pretrain import pretrain
 from adair.train.schedule import Schedule
 from adair.train.selfsupervised import Neighbours, open_noisy
-from adair.train.tasks import MIX_EXAM
 from adair.weights import bundled_adapters, bundled_foundation, load_foundation, read_header
 from zoo import centres, quality
 
-OLD = dict(zip(MIX_EXAM, ("denoise", "sr", "deblur", "derain", "dejpeg"), strict=True))  # exams and their adapters
+OLD = dict(
+    zip(MIX_VALIDATION, ("denoise", "sr", "deblur", "derain", "dejpeg"), strict=True)
+)  # exams and their adapters
 SIDE = 64  # pixels of a patch
 RATES = {False: 2e-3, True: 7e-4}  # learning rate of an adapter, as `adair adapt` has it, and of all weights
 
@@ -223,7 +225,7 @@ def kept(options: argparse.Namespace, damage: str, names: list[str], clean: list
     """
     old = Restorer.load()
     new = {name: restorer_of(options, damage, name) for name in names}
-    for exam, recipe in MIX_EXAM.items():
+    for exam, recipe in MIX_VALIDATION.items():
         given = [parse_recipe(recipe).run(x, torch.Generator().manual_seed(i)) for i, x in enumerate(clean)]
         alone, own = restored(old, "foundation", given), restored(old, OLD[exam], given)
         row: dict[str, Any] = {"exam": exam, "foundation": quality(alone, clean)["psnr"]}

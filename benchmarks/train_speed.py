@@ -102,12 +102,12 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
     from adair.backbones import build_backbone
     from adair.degradations import parse_recipe
     from adair.hardware import choose_precision, tune_allocator
+    from adair.tasks import MIX
     from adair.train.batches import Batches
     from adair.train.loop import Trainer, channels_last
     from adair.train.photos import open_store
     from adair.train.plan import Plan
     from adair.train.schedule import Schedule
-    from adair.train.tasks import MIX
     from adair.weights import load_foundation
 
     variant = options.measure
@@ -178,8 +178,8 @@ def measure_plain(options: argparse.Namespace) -> dict[str, Any]:
 
     from adair.backbones import build_backbone
     from adair.degradations import parse_recipe
+    from adair.tasks import MIX
     from adair.train.photos import open_store
-    from adair.train.tasks import MIX
 
     class Samples(IterableDataset):  # type: ignore[type-arg]
         """Random patches, each cut and degraded on its own."""

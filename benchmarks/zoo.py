@@ -2,7 +2,7 @@
 
     python benchmarks/zoo.py --data FOLDER [--task NAME ...] [--limit N] [--json FILE] [--sheet FILE] [--record]
 
-FOLDER is as for `adair bench`. Each setting is a recipe of `adair.train.zoo`, applied to the centres of the images with
+FOLDER is as for `adair bench`. Each setting is a recipe of `adair.tasks`, applied to the centres of the images with
 a seed for each; RGB PSNR and SSIM of 8-bit results. Prints Markdown. --record writes the figures into the adapters'
 cards; --sheet draws one image of every setting before and after.
 """
@@ -23,8 +23,8 @@ from adair import Restorer
 from adair.bench.datasets import clean_images, load
 from adair.degradations import parse_recipe
 from adair.metrics import psnr, quantise, ssim
+from adair.tasks import ZOO
 from adair.train.sheet import Row, draw_sheet
-from adair.train.zoo import ZOO
 from adair.weights import update_card
 
 HIGH, WIDE = 256, 384  # pixels of a centre
@@ -50,7 +50,7 @@ def quality(images: list[Tensor], clean: list[Tensor]) -> dict[str, float]:
 
 def measure(restorer: Restorer, task: str, bundled: tuple[str, ...], clean: list[Tensor]) -> Iterator[dict[str, Any]]:
     """Yield one row for each setting of a task, with the images of the first one under "pictures"."""
-    for name, recipe in ZOO[task].exam.items():
+    for name, recipe in ZOO[task].validation.items():
         degrade = parse_recipe(recipe)
         given = [quantise(degrade.run(x, torch.Generator().manual_seed(i))) for i, x in enumerate(clean)]
         results = {way: [restorer.restore(x, way, scale=1) for x in given] for way in ("foundation", *bundled, task)}

@@ -16,6 +16,7 @@ FLOORS = {
     "metrics": 2,
     "data": 2,
     "degradations": 3,
+    "tasks": 4,
     "backbones": 4,
     "weights": 5,
     "adapters": 6,

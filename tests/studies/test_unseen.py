@@ -28,7 +28,7 @@ from adair.studies.study import Results
 from adair.studies.tasks import ALL_RECIPES, TASKS, Drawn
 from adair.studies.unseen import UNSEEN, Unseen
 from adair.studies.verdict import FAILS, HOLDS
-from adair.train.tasks import MIX
+from adair.tasks import MIX
 
 if TYPE_CHECKING:
     from adair.studies.tasks import Test

@@ -1,4 +1,4 @@
-"""The zoo's recipes, and the adapters that lie beside the checkout."""
+"""The recipes of all tasks, and the adapters of the zoo."""
 
 from __future__ import annotations
 
@@ -8,24 +8,19 @@ import pytest
 
 from adair.adapters import load_adapter
 from adair.degradations import parse_recipe
+from adair.tasks import TASKS, ZOO
 from adair.train.checks import check_lesson
 from adair.train.lessons import Undo
 from adair.train.photos import PhotoStore
-from adair.train.tasks import TASKS
-from adair.train.zoo import ZOO
 from adair.weights import load_foundation
 
 FOLDER = Path(__file__).resolve().parents[2] / "zoo"
 
 
-def test_the_zoo_adds_to_the_bundled_tasks() -> None:
-    assert len(ZOO) == 8 and not ZOO.keys() & TASKS.keys()
-
-
-@pytest.mark.parametrize("task", ZOO)
+@pytest.mark.parametrize("task", TASKS)
 def test_recipes_can_be_trained_and_measured(task: str, photos: PhotoStore) -> None:
-    assert len(ZOO[task].exam) >= 2
-    for recipe in (ZOO[task].recipe, *ZOO[task].exam.values()):
+    assert len(TASKS[task].validation) >= 2
+    for recipe in (TASKS[task].recipe, *TASKS[task].validation.values()):
         check_lesson(photos, Undo(parse_recipe(recipe)))
 
 
@@ -38,6 +33,6 @@ def test_adapters_of_the_zoo_fit_the_bundled_foundation_and_say_what_they_gain()
         loaded = load_adapter(path, foundation)
         assert loaded.task == path.stem
         assert path.stat().st_size <= 1_900_000
-        assert len(loaded.card["measured"]) == len(ZOO[path.stem].exam)
+        assert len(loaded.card["measured"]) == len(ZOO[path.stem].validation)
         for row in loaded.card["measured"]:
             assert row["adapter"] > row["input"] + 0.3 and row["adapter"] > row["foundation"], (path.stem, row)

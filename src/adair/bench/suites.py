@@ -104,7 +104,7 @@ def _dejpeg() -> list[Setting]:
     ]
 
 
-# Degradations outside the pre-training mix and outside every task's recipe (`adair.train.tasks`).
+# Degradations outside the pre-training mix and outside every task's recipe (`adair.tasks`).
 UNSEEN = {
     "photon noise": "poisson(peak=60, clip=true)",
     "camera noise": "camera(shot=0.006, read=0.01, red=2.1, blue=1.7)",

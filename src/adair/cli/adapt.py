@@ -94,6 +94,7 @@ def adapt(
     from adair.cli.training import build_plan, decode_photos, open_photos, print_lines, refuse_existing, show
     from adair.errors import AdairError
     from adair.restore.tasks import AUTO, FOUNDATION
+    from adair.tasks import BUNDLED, TASKS, find_task
     from adair.train.adapt import adapt as run
     from adair.train.adapt import checkpoint_of
     from adair.train.lessons import Given, Lesson
@@ -101,8 +102,6 @@ def adapt(
     from adair.train.pairs import common_scale, match_pairs, open_pairs
     from adair.train.processes import join_processes
     from adair.train.selfsupervised import Neighbours, open_noisy
-    from adair.train.tasks import TASKS
-    from adair.train.zoo import ZOO
     from adair.weights import bundled_adapters, load_foundation
 
     if sum(source is not None for source in (photos, pairs, degraded_only)) != 1:
@@ -113,14 +112,15 @@ def adapt(
         raise AdairError("--minutes and --max-minutes: give one; --minutes also lets the learning rate end with it")
     if minutes is not None:
         max_minutes, schedule, steps = minutes, "time", 10**9
-    task = TASKS.get(name) or ZOO.get(name)
+    task = find_task(name)
+    name = task.name if task else name
     lesson: str | Lesson
     if photos is None:
         lesson = Given() if pairs else Neighbours()
     elif recipe is not None or task is not None:
         lesson = recipe or (task.recipe if task else "")
     else:
-        raise AdairError(f"{name}: no known task ({', '.join([*TASKS, *ZOO])}); say what to undo with --recipe")
+        raise AdairError(f"{name}: no known task ({', '.join(TASKS)}); say what to undo with --recipe")
     if name in (AUTO, FOUNDATION) or not re.fullmatch(r"[\w-]+", name):
         raise AdairError(f"{name}: cannot be the name of a task; use letters, digits and -, not {AUTO} or {FOUNDATION}")
     processes = join_processes(device)
@@ -165,15 +165,15 @@ def adapt(
     elif degraded_only is not None:
         side = max(side for _, side in plan.patches)
         store = decode_photos(partial(open_noisy, degraded_only, folder, side, left_out), processes)
-    if scale > 1 and name != "sr":
+    if scale > 1 and not (task and task.scales):
         raise AdairError(f"{name}: the clean pictures are {scale} times larger; only task sr enlarges: name it sr (-o)")
     if photos is None:
         exam: dict[str, str | Lesson] = {"pairs" if pairs else "noisy": lesson}
     elif task is None or recipe is not None:
         exam = {"recipe": str(plan.recipe)}
     else:
-        exam = dict(task.exam)
-    bundled_again = name in TASKS and photos is not None and recipe is None  # from nothing, as it was first made
+        exam = dict(task.validation)
+    bundled_again = name in BUNDLED and photos is not None and recipe is None  # from nothing, as it was first made
     with show(plan, processes, tensorboard) as (watch, tell):
         report = run(
             name,

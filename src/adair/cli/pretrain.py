@@ -74,9 +74,9 @@ def pretrain(
 ) -> None:
     """Pre-train a foundation on clean photos by undoing random degradations."""
     from adair.cli.training import backbone_config, build_plan, open_photos, refuse_existing, show
+    from adair.tasks import MIX, MIX_VALIDATION
     from adair.train.pretrain import pretrain as run
     from adair.train.processes import join_processes
-    from adair.train.tasks import MIX, MIX_EXAM
 
     processes = join_processes(device)
     for name in ("foundation.safetensors", "checkpoint.safetensors"):
@@ -105,7 +105,7 @@ def pretrain(
     )
     config = backbone_config(backbone or "nafnet", width, blocks)
     store = open_photos(photos, cache or output / "cache", exclude or [], processes)
-    exam = MIX_EXAM if recipe is None else {"recipe": recipe}
+    exam = MIX_VALIDATION if recipe is None else {"recipe": recipe}
     with show(plan, processes, tensorboard) as (watch, tell):
         path, report = run(
             store,

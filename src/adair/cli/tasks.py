@@ -13,7 +13,7 @@ def tasks(
     """List the tasks that ship with adair: what they do, their size, and their measured numbers."""
     from adair.cli.cards import describe_weights, figures_line
     from adair.cli.show import print_facts, print_json, print_table, size
-    from adair.train.tasks import TASKS
+    from adair.tasks import TASKS
     from adair.weights import bundled_adapters, bundled_foundation, read_header
 
     foundation = describe_weights(read_header(bundled_foundation()))
@@ -21,7 +21,9 @@ def tasks(
     for name, path in bundled_adapters().items():
         known = TASKS.get(name)
         about: dict[str, Any] = (
-            {"summary": known.summary, "scales": list(known.scales)} if known else {"summary": None, "scales": []}
+            {"summary": known.summary, "aliases": list(known.aliases), "scales": list(known.scales)}
+            if known
+            else {"summary": None, "aliases": [], "scales": []}
         )
         listed.append({"task": name, **about, **describe_weights(read_header(path))})
     if as_json:

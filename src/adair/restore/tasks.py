@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping
 
 from adair.adapters import check_strength
 from adair.errors import InputError
+from adair.tasks import TASKS, canonical_name
 
 FOUNDATION = "foundation"  # the frozen network alone
 AUTO = "auto"  # whatever the image needs
 UPSCALING = "sr"
-SCALES = (2, 3, 4)
+SCALES = TASKS[UPSCALING].scales
 
 
 def parse_task(task: str | Mapping[str, float], known: Collection[str]) -> dict[str, float]:
@@ -25,6 +26,13 @@ def parse_task(task: str | Mapping[str, float], known: Collection[str]) -> dict[
         InputError: no name, an unknown one (the nearest is suggested), or a strength that is no number from 0 to 2.
     """
     blend = _parse_blend(task) if isinstance(task, str) else dict(task)
+    # An alias asks for its task, unless an adapter of the user's own has that name.
+    asked, blend = blend, {}
+    for name, strength in asked.items():
+        task_name = name if name in known else canonical_name(str(name))
+        if task_name in blend:
+            raise InputError(f"task '{task_name}' is named twice ('{name}' is another name for it)")
+        blend[task_name] = strength
     if not blend:
         raise InputError(f"no task named; known: {', '.join([*known, AUTO, FOUNDATION])}")
     for name in blend:

@@ -17,7 +17,7 @@ from adair.studies.study import Results, Study
 from adair.studies.tasks import ALL_TESTS, Task
 from adair.studies.training import Course
 from adair.studies.verdict import Verdict, compare
-from adair.train.tasks import MIX
+from adair.tasks import MIX
 
 RESTORMER, PARAMETERS, SECONDS = "restormer", "nafnet, equal parameters", "nafnet, equal seconds"
 

@@ -8,7 +8,7 @@ from typing import Any
 from adair.studies.budget import Budget
 from adair.studies.networks import Adapted, Network, Part, Whole
 from adair.studies.training import Course
-from adair.train.tasks import MIX
+from adair.tasks import MIX
 
 
 def course(budget: Budget, recipes: Sequence[str], seed: int, times: int = 1, on: bool = False) -> Course:

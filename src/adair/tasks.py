@@ -1,0 +1,182 @@
+"""The one registry of tasks: what each is called, what it undoes, how it is trained and how it is validated.
+
+The adapters of bundled tasks ship in the package, those of the zoo are in the folder `zoo` of the source code. To add a
+task, add an entry here: training, restoring, inspection and benchmarks read it from this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+NOISE = "noise(sigma=0..50, clip={true,false})"
+BLUR = "blur(sigma=0.3..3.5)"
+RESIZE = "resize(scale={2,3,4})"
+JPEG = "jpeg(quality=10..90)"
+# Light rain without a veil in addition to the operator's own range, which reaches to downpours.
+RAIN = "(rain(amount=0.01..0.15, brightness=0.1..0.6, haze=0) | rain())"
+
+# Our choice (the paper publishes none): eight samples of eleven carry one degradation, three several in random order
+# as in BSRGAN (arXiv 2103.14006) and PROD (arXiv 2408.01099).
+MIX = (
+    f"{NOISE} | {BLUR} | {RESIZE} | {JPEG} | {RAIN} | {NOISE} | {RESIZE} | {RAIN} | "
+    f"shuffle({NOISE}, {RESIZE}?0.5, {JPEG}?0.5) | shuffle({BLUR}, {NOISE}?0.5, {JPEG}?0.5) | "
+    f"shuffle({RAIN}, {NOISE}?0.5, {JPEG}?0.5, {BLUR}?0.3)"
+)
+MIX_VALIDATION = {
+    "noise 25": "noise(sigma=25, clip=false)",
+    "x2": "resize(scale=2)",
+    "blur 2": "blur(sigma=2)",
+    "rain": "rain()",
+    "quality 20": "jpeg(quality=20)",
+}
+
+# Optics come before the sensor: a trace of noise keeps an adapter from sharpening what no photo has.
+GRAIN = "noise(sigma=0..3)?0.5"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task that AdaIR knows.
+
+    Attributes:
+        name: what users, files and the other parts of AdaIR call it.
+        summary: what it does to a photo, in words for a user.
+        recipe: the degradation that its adapter learns to undo.
+        validation: recipes that are measured during training, by name.
+        aliases: other names by which users may ask for it.
+        scales: factors by which the task can enlarge; empty if it cannot.
+    """
+
+    name: str
+    summary: str
+    recipe: str
+    validation: Mapping[str, str]
+    aliases: tuple[str, ...] = ()
+    scales: tuple[int, ...] = ()
+
+
+_BUNDLED_TASKS = (
+    Task(
+        "denoise",
+        "removes noise of unknown strength",
+        "noise(sigma=0..55, clip={true,false})",
+        {f"noise {s}": f"noise(sigma={s}, clip=false)" for s in (15, 25, 50)},
+        aliases=("denoising", "noise"),
+    ),
+    Task(
+        "sr",
+        "enlarges 2, 3 or 4 times",
+        "resize(scale={2,3}) | resize(scale={2,4})",  # half of the samples x2, where the least is lost
+        {f"x{s}": f"resize(scale={s})" for s in (2, 3, 4)},
+        aliases=("upscale", "super-resolution", "superresolution", "enlarge"),
+        scales=(2, 3, 4),
+    ),
+    Task(
+        "deblur",
+        "sharpens Gaussian blur",
+        "blur(sigma=0.6..3.2)",
+        {f"blur {s}": f"blur(sigma={s})" for s in (1.2, 2.0, 3.0)},
+        aliases=("deblurring", "sharpen", "blur"),
+    ),
+    Task(
+        "derain",
+        "removes rain streaks",
+        RAIN,
+        {"light rain": "rain(amount=0.01..0.15, brightness=0.1..0.6, haze=0)", "heavy rain": "rain()"},
+        aliases=("deraining", "rain"),
+    ),
+    Task(
+        "dejpeg",
+        "repairs JPEG compression",
+        "jpeg(quality=8..92) | jpeg(quality=8..45)",
+        {f"quality {q}": f"jpeg(quality={q})" for q in (10, 20, 40)},
+        aliases=("jpeg", "deblock", "jpeg-artifacts"),
+    ),
+)
+
+_ZOO_TASKS = (
+    Task(
+        "motion-deblur",
+        "undoes the shake of a camera, the same all over the photo",
+        f"motion(length=3..20) > {GRAIN}",
+        {f"motion {n} pixels": f"motion(length={n}) > noise(sigma=1)" for n in (8, 16)},
+        aliases=("motion", "camera-shake"),
+    ),
+    Task(
+        "defocus-deblur",
+        "sharpens what the lens left out of focus, the same all over the photo",
+        f"defocus(radius=1..5) > {GRAIN}",
+        {f"defocus {r} pixels": f"defocus(radius={r}) > noise(sigma=1)" for r in (2, 4)},
+        aliases=("defocus",),
+    ),
+    Task(
+        "dehaze",
+        "takes away haze and fog",
+        "haze()",
+        {f"haze {t}": f"haze(thickness={t}, airlight=0.9, unevenness=0.5)" for t in (0.5, 1.2)},
+        aliases=("dehazing", "haze", "defog"),
+    ),
+    Task(
+        "brighten",
+        "brightens photos that had too little light, and their noise",
+        "lowlight(exposure=0.05..0.4) > camera(shot=0.0001..0.003, read=0..0.004)",
+        {f"light {e}": f"lowlight(exposure={e}) > camera(shot=0.001, read=0.002)" for e in (0.1, 0.3)},
+        aliases=("lowlight", "low-light"),
+    ),
+    Task(
+        "camera-denoise",
+        "removes the noise of a camera, blotchy as its software leaves it",
+        "camera()",
+        {
+            "little noise": "camera(shot=0.002, read=0.003, red=2.1, blue=1.7)",
+            "much noise": "camera(shot=0.01, read=0.012, red=2.1, blue=1.7)",
+        },
+        aliases=("real-denoise",),
+    ),
+    Task(
+        "impulse-denoise",
+        "fills in salt and pepper",
+        "impulse(amount=0.01..0.3, salt=0..1)",
+        {f"{a:.0%} lost": f"impulse(amount={a})" for a in (0.05, 0.2)},
+        aliases=("salt-and-pepper",),
+    ),
+    Task(
+        "descratch",
+        "mends scratches and holes of old photos",
+        # Most of a photo has no hole: with one in every patch, lamps and the moon were taken for holes.
+        "scratches(count=1..3)?0.6 > holes(count=1..2)?0.25",
+        {
+            "scratches": "scratches(count=4)",
+            "scratches and holes": "scratches(count=3) > holes(count=3, radius=8)",
+        },
+        aliases=("scratches",),
+    ),
+    Task(
+        "deband",
+        "smooths the steps of too few levels",
+        "banding(levels=6..32)",
+        {f"{n} levels": f"banding(levels={n})" for n in (8, 16)},
+        aliases=("debanding", "banding"),
+    ),
+)
+
+BUNDLED: dict[str, Task] = {task.name: task for task in _BUNDLED_TASKS}
+ZOO: dict[str, Task] = {task.name: task for task in _ZOO_TASKS}
+TASKS: dict[str, Task] = BUNDLED | ZOO
+
+_CANONICAL = {alias: task.name for task in TASKS.values() for alias in task.aliases}
+
+
+def canonical_name(name: str) -> str:
+    """Return the name of the task that ``name`` is an alias of, in any case; a name that is no alias stays as it is.
+
+    >>> canonical_name("super-resolution"), canonical_name("scanner")
+    ('sr', 'scanner')
+    """
+    return _CANONICAL.get(name.lower().replace("_", "-"), name)
+
+
+def find_task(name: str) -> Task | None:
+    """Return the task of a name or alias; None for a name that is not in the registry."""
+    return TASKS.get(canonical_name(name))
