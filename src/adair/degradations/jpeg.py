@@ -26,9 +26,9 @@ def jpeg(
     *,
     quality: Tensor,
     chroma: Tensor,
-    right: Tensor,
-    down: Tensor,
-    size: Tensor,
+    right: Tensor | None = None,
+    down: Tensor | None = None,
+    size: Tensor | None = None,
 ) -> Tensor:
     """JPEG at libjpeg's ``quality`` with 4:2:0 or 4:4:4 ``chroma`` (ITU-T T.81; Independent JPEG Group scaling).
 
@@ -41,18 +41,18 @@ def jpeg(
     """
     n, c, h, w = x.shape
     planes = x if c in (1, 3) else x.reshape(n * c, 1, h, w)
-    quality, chroma, right, down, size = (
-        values.repeat_interleave(len(planes) // n) for values in (quality, chroma, right, down, size)
+    still = torch.zeros_like(quality)
+    settings = (
+        quality,
+        chroma,
+        *(still if v is None else v for v in (right, down)),
+        still + 1 if size is None else size,
     )
+    quality, chroma, right, down, size = (values.repeat_interleave(len(planes) // n) for values in settings)
     if bool((size == 1).all()):
         return _compress(planes, quality, chroma, right, down).view(n, c, h, w)
-    result = [
-        _compress_at(one, *settings)
-        for one, *settings in zip(
-            planes.split(1), size.tolist(), *(v.split(1) for v in (quality, chroma, right, down)), strict=True
-        )
-    ]
-    return torch.cat(result).view(n, c, h, w)
+    of_each = zip(planes.split(1), size.tolist(), *(v.split(1) for v in (quality, chroma, right, down)), strict=True)
+    return torch.cat([_compress_at(*one) for one in of_each]).view(n, c, h, w)
 
 
 def _compress_at(x: Tensor, size: float, quality: Tensor, chroma: Tensor, right: Tensor, down: Tensor) -> Tensor:
