@@ -207,12 +207,12 @@ def test_a_merged_file_acts_like_the_blend(
 
 
 def test_the_card_names_the_parents(nafnet: Foundation, files: dict[str, Path]) -> None:
-    card = merge_files([files["denoise"], files["dejpeg"], files["mine"]], [0.5, 0.3, 2.0], nafnet, 2).card
+    card = merge_files([files["denoise"], files["dejpeg"], files["mine"]], [0.5, 0.3, 1.0], nafnet, 2).card
     merged = card["merged"]
     assert [(one["file"], one["task"], one["weight"], one["rank"]) for one in merged["parents"]] == [
         ("denoise.safetensors", "denoise", 0.5, 2),
         ("dejpeg.safetensors", "dejpeg", 0.3, 2),
-        ("mine.safetensors", "mine", 2.0, 2),
+        ("mine.safetensors", "mine", 1.0, 2),
     ]
     assert len({one["fingerprint"] for one in merged["parents"]}) == 3
     assert (merged["rank"], merged["exact_rank"]) == (2, 6)
@@ -249,7 +249,7 @@ def test_adapters_of_two_foundations_are_refused(
     [
         ([1.0], "2 adapter files and 1 weights"),
         ([1.0, -0.1], "strength -0.1 is negative and would add damage"),
-        ([1.0, 2.1], "strength 2.1 is over 2"),
+        ([1.0, 2.1], "strength 2.1 is over 1"),
         ([1.0, float("nan")], "is not a finite number"),
     ],
 )
@@ -263,7 +263,7 @@ def test_bad_weights_name_the_file(
 
 
 def test_strengths_that_a_blend_may_have() -> None:
-    assert [check_strength("denoise", value) for value in (0, 1, 0.5, STRONGEST)] == [0.0, 1.0, 0.5, 2.0]
-    for value in (True, "1", None, float("inf"), -1e-9, 2.000001):
+    assert [check_strength("denoise", value) for value in (0, 0.5, STRONGEST)] == [0.0, 0.5, 1.0]
+    for value in (True, "1", None, float("inf"), -1e-9, 1.000001):
         with pytest.raises(AdairError, match="'denoise': strength"):
             check_strength("denoise", value)

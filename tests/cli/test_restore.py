@@ -16,7 +16,7 @@ from adair.adapters import create_adapter, save_adapter
 from adair.backbones import build_backbone
 from adair.cli.main import main
 from adair.restore.images import read_image, write_image
-from adair.weights import save_foundation
+from adair.weights import load_foundation, save_foundation
 
 Restore = Callable[..., int]
 
@@ -89,9 +89,30 @@ def test_super_resolution(restore: Restore, photos: Path) -> None:
 
 def test_blend_and_strength(restore: Restore, photos: Path) -> None:
     assert restore(photos / "a.png", "-t", "denoise=0.7,sr=0.3", "--scale", "2") == 0
-    assert read_image(photos / "a.denoise+sr-x2.png").pixels.shape == (80, 100, 3)
+    assert read_image(photos / "a.denoise0.7+sr0.3-x2.png").pixels.shape == (80, 100, 3)
     assert restore(photos / "a.png", "-t", "denoise", "--strength", "0") == 0
-    np.testing.assert_array_equal(read_image(photos / "a.denoise.png").pixels, read_image(photos / "a.png").pixels)
+    np.testing.assert_array_equal(read_image(photos / "a.denoise-s0.png").pixels, read_image(photos / "a.png").pixels)
+
+
+def test_one_after_the_other(restore: Restore, photos: Path, tmp_path: Path) -> None:
+    for name, words in (("a.png", ["-t", "denoise > sr"]), ("b.png", ["-t", "denoise", "-t", "sr"])):
+        assert restore(photos / "a.png", *words, "-o", tmp_path / name) == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert read_image(tmp_path / "a.png").pixels.shape == (80, 100, 3)
+
+
+def test_a_result_that_is_not_finite_is_no_file(
+    restore: Restore, model: list[str], photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = load_foundation(model[1])
+    adapter = create_adapter("merge", network.model)
+    for parameter in adapter.parameters():
+        parameter.data.fill_(60000.0)
+    path = tmp_path / "huge.safetensors"
+    save_adapter(path, adapter, foundation_fingerprint=network.fingerprint, task="huge")
+    assert restore(photos / "a.png", "-t", "huge", "--adapter", path, "-o", tmp_path / "out.png") == 2
+    assert not (tmp_path / "out.png").exists()
+    assert "'huge': the network returns NaN or infinity" in capsys.readouterr().err
 
 
 def test_ensemble(restore: Restore, photos: Path, tmp_path: Path) -> None:
@@ -168,6 +189,8 @@ def test_two_sources_of_one_result_are_refused_before_anything_is_written(
     [
         (["none.png", "-t", "denoise"], "none.png: not found"),
         (["a.png", "-t", "denois"], "did you mean 'denoise'?"),
+        (["a.png", "-t", "denoise,sr"], "write 'denoise > sr' for one after the other, or 'denoise=0.5,sr=0.5'"),
+        (["a.png", "-t", "denoise=2"], "strength 2 is over 1"),
         (["a.png", "-t", "sr", "--scale", "5"], "scale 5: task 'sr' offers 2, 3, 4"),
         (["a.png", "-t", "denoise", "--strength", "2"], "strength 2.0 is outside 0..1"),
         (["a.png", "-t", "denoise", "--quality", "0"], "quality 0 is outside 1..100"),
@@ -210,7 +233,7 @@ def test_an_unwritable_output_fails_in_one_line(
 def test_ctrl_c_in_the_middle_keeps_what_is_finished(
     restore: Restore, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    genuine, calls = restorer_module.Restorer.restore, []
+    genuine, calls = restorer_module.Restorer.run, []
 
     def interrupted(self: restorer_module.Restorer, *arguments: object, **options: object) -> object:
         calls.append(1)
@@ -218,7 +241,7 @@ def test_ctrl_c_in_the_middle_keeps_what_is_finished(
             raise KeyboardInterrupt
         return genuine(self, *arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(restorer_module.Restorer, "restore", interrupted)
+    monkeypatch.setattr(restorer_module.Restorer, "run", interrupted)
     assert restore(photos, "-t", "denoise", "-o", tmp_path / "out") == 130
     assert tree(tmp_path / "out") == {"a.png"}
     assert "interrupted" in capsys.readouterr().err

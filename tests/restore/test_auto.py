@@ -14,7 +14,7 @@ from PIL import Image
 from adair.adapters import create_adapter, save_adapter
 from adair.errors import AdairError
 from adair.inspect import KINDS, Finding, Inspector
-from adair.restore import ImageFile, Restorer
+from adair.restore import ImageFile, RestoreOptions, Restorer
 from adair.weights import load_foundation
 
 
@@ -116,7 +116,7 @@ def test_strength_holds_for_auto_too(noisy: Restorer, dark: np.ndarray) -> None:
 
 
 def test_auto_is_checked_as_other_tasks_are(noisy: Restorer, dark: np.ndarray) -> None:
-    assert noisy.check("auto") == "auto"
+    assert noisy.check(RestoreOptions("auto")) == "auto"
     for arguments, words in [
         ({"scale": 2}, "scale 2: only task 'sr' enlarges"),
         ({"strength": 2.0}, "strength 2.0"),

@@ -23,9 +23,12 @@ TileProgress = Callable[[int, int], None]
 def restore(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", metavar="IMAGE...")],
     task: Annotated[
-        str,
+        list[str],
         typer.Option(
-            "--task", "-t", help="What to undo (see 'adair tasks'), a blend: denoise=0.7,dejpeg=0.3, or auto: find out."
+            "--task",
+            "-t",
+            help="What to undo (see 'adair tasks'), or auto: find out. One after the other: 'dejpeg > denoise', or -t "
+            "dejpeg -t denoise. A blend in one network: denoise=0.7,dejpeg=0.3.",
         ),
     ],
     scale: Annotated[
@@ -61,23 +64,25 @@ def restore(
     from adair.restore.batch import plan_batch
     from adair.restore.image_file import check_quality
     from adair.restore.images import read_image, write_image
+    from adair.restore.options import RestoreOptions
     from adair.restore.restorer import Restorer
-    from adair.restore.tasks import AUTO
 
     check_quality(quality)
     restorer = Restorer.load(foundation, device, precision)
     for path in adapter or []:
         restorer.add_adapter(path)
-    label = restorer.check(task, scale, strength, tile)
+    options = RestoreOptions(task[0] if len(task) == 1 else tuple(task), scale, strength, tile, ensemble)
+    label = restorer.check(options)
     batch = plan_batch(images, output, label, recursive)
 
     def run(job: Job, progress: TileProgress) -> None:
         if not overwrite and job.output.exists():
             raise AdairError(f"{job.output}: exists; choose another name with -o, or replace it with --overwrite")
         image = read_image(job.source, int(max_megapixels * 1e6))
-        if label == AUTO:
-            _say(f"{job.source}: {restorer.inspect(image)[0]}")
-        result = restorer.restore(image, task, scale, strength, tile, progress, ensemble)
+        restored = restorer.run(image, options, progress)
+        for advice in restored.advice:
+            _say(f"{job.source}: {advice}")
+        result = restored.image
         for note in (*image.notes, *write_image(job.output, result.pixels, result, quality)):
             _say(f"{job.source}: {note}")
 

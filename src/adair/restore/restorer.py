@@ -4,46 +4,54 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
+from typing import Any, Generic, TypeVar
 
 from adair.adapters import Adapter, load_adapter
 from adair.errors import AdairError
 from adair.hardware import memory_available, tune_allocator
-from adair.inspect import Advice, Inspector, Plan, advise, load_estimator
+from adair.inspect import Advice, Inspector, advise, load_estimator
 from adair.restore.deploy import bytes_per_pixel
-from adair.restore.ensemble import self_ensemble
-from adair.restore.picture import WHITE, Planes, open_picture
-from adair.restore.region import enlarge, region
+from adair.restore.options import RestoreOptions
+from adair.restore.picture import Planes, open_picture
 from adair.restore.sessions import SessionCache
-from adair.restore.tasks import AUTO, FOUNDATION, check_scale, parse_task
-from adair.restore.tiling import Tiler, choose_tile
+from adair.restore.steps import Mix, Progress, Step, enlarged
+from adair.restore.tasks import (
+    AUTO,
+    FOUNDATION,
+    UPSCALING,
+    Blend,
+    Steps,
+    TaskSpec,
+    check_scale,
+    is_auto,
+    label_of,
+    parse_task,
+)
+from adair.restore.tiling import choose_tile
 from adair.runtimes import Runtime, Session, create_runtime
 from adair.weights import Foundation, bundled_adapters, load_foundation
 
 Picture = TypeVar("Picture")
-Progress = Callable[[int, int], None]
 
 CPU_BUDGET = 2**30  # bytes for one tile: larger tiles are hardly faster and the machine has other things to do
 MOST_TILES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class _Way:
-    """How an image is restored, whatever the task: see `Restorer.restore`."""
+class Restoration(Generic[Picture]):
+    """A restored image and how it came about.
 
-    scale: int
-    strength: float
-    tile: int | None
-    ensemble: bool
+    Attributes:
+        image: of the kind that came in; the same object where there was nothing to do.
+        advice: what task "auto" found, one for each image; none for other tasks.
+    """
+
+    image: Picture
+    advice: tuple[Advice, ...]
 
 
 class Restorer:
@@ -134,7 +142,7 @@ class Restorer:
     def restore(
         self,
         image: Picture,
-        task: str | Mapping[str, float],
+        task: TaskSpec,
         scale: int | None = None,
         strength: float = 1.0,
         tile: int | None = None,
@@ -150,36 +158,40 @@ class Restorer:
                 an `ImageFile`; RGB or gray, with or without alpha; floats in 0..1. Floats outside (unclipped noise)
                 are taken as they are; the result is clamped.
             task: one of `tasks`; a blend such as {"denoise": 0.7, "dejpeg": 0.3} (also written
-                "denoise=0.7,dejpeg=0.3") of adapters with strengths from 0 to 2: how much of each adapter is added to
-                the foundation, 1 as trained; "foundation" for the frozen network alone; or "auto" for what `inspect`
-                advises, which never changes the size and may be nothing: then ``image`` itself is returned.
-            scale: 2, 3 or 4, only for "sr", which enlarges twice unless told otherwise; 1 if the image was enlarged
-                before and is to keep its size.
-            strength: how much of the whole correction is applied, 0 to 1: the result is the mix
-                ``image + strength * (restored - image)`` of every pixel. 0 returns ``image`` itself (for "sr" its
-                bicubic enlargement) without running the network.
-            tile: side in pixels of the square tiles in which large images are restored; None chooses by the memory at
-                hand, 0 restores the whole image at once.
-            progress: called with tiles done and tiles in all.
-            ensemble: restore every tile in all eight flips and quarter turns and take the mean: a little better, and
-                eight times as long.
+                "denoise=0.7,dejpeg=0.3") of adapters in one network, with strengths from 0 to 1 that add up to 1 at
+                most: how much of each adapter is added to the foundation, 1 as trained; a sequence such as
+                "dejpeg > denoise" (also ["dejpeg", "denoise"]), one network after the other; "foundation" for the
+                frozen network alone; or "auto" for what `inspect` advises, which never changes the size and may be
+                nothing: then ``image`` itself is returned.
+            scale, strength, tile, ensemble: see `RestoreOptions`.
+            progress: called after every tile with tiles done and tiles in all. What it raises ends the work and is
+                passed on: raise `Interrupted` to cancel.
 
         Raises:
-            AdairError: an unknown task, a bad scale, strength, tile or image, or not enough memory.
+            InputError: an unknown task, a bad scale, strength, tile or image.
+            NonFiniteOutputError: the network returned NaN or infinity.
+            OutOfMemoryError: not enough memory, even for the smallest tile.
+
+        Example:
+            >>> import numpy as np, adair
+            >>> restorer = adair.Restorer.load()
+            >>> restorer.restore(np.zeros((40, 50, 3), np.uint8), "dejpeg > denoise").shape
+            (40, 50, 3)
         """
-        blend, times = self._checked(task, scale, strength, tile)
+        return self.run(image, RestoreOptions(task, scale, strength, tile, ensemble), progress).image
+
+    def run(self, image: Picture, options: RestoreOptions, progress: Progress | None = None) -> Restoration[Picture]:
+        """Restore an image as ``options`` say, and tell what was done; otherwise as `restore`."""
+        steps, scale = self._checked(options)
         planes, close = open_picture(image)
-        if strength == 0:
-            untouched: Picture = image if times == 1 else close([_enlarged(one, times) for one in planes])
-            return untouched
-        plans = [self._advise(one).plan for one in planes] if task == AUTO else [(blend,)] * len(planes)
+        if options.strength == 0:
+            return Restoration(image if scale == 1 else close([enlarged(one, scale) for one in planes]), ())
+        advice = [self._advise(one) for one in planes] if is_auto(options.task) else []
+        plans = [one.plan for one in advice] or [steps] * len(planes)
         if not any(plans):
-            return image
-        way = _Way(times, strength, tile, ensemble)
-        restored: Picture = close(
-            [self._follow(plan, one, way, progress) for plan, one in zip(plans, planes, strict=True)]
-        )
-        return restored
+            return Restoration(image, tuple(advice))
+        restored = [self._follow(plan, one, options, scale, progress) for plan, one in zip(plans, planes, strict=True)]
+        return Restoration(close(restored), tuple(advice))
 
     def inspect(self, image: Any) -> list[Advice]:
         """Find out what is wrong with an image and what task "auto" would do about it with the adapters at hand.
@@ -195,28 +207,24 @@ class Restorer:
         """
         return [self._advise(one) for one in open_picture(image)[0]]
 
-    def check(
-        self, task: str | Mapping[str, float], scale: int | None = None, strength: float = 1.0, tile: int | None = None
-    ) -> str:
-        """Check what `restore` would be asked for and return a short label for it, such as "denoise" or "sr-x2".
+    def check(self, options: RestoreOptions) -> str:
+        """Check options before there is an image, and return a label that can be part of a file name.
+
+        Whatever changes the picture is in the label: "denoise", "sr-x2", "denoise0.7+dejpeg0.3-s0.5".
 
         Raises:
-            AdairError: as `restore`.
+            InputError: as `restore`.
         """
-        blend, times = self._checked(task, scale, strength, tile)
-        if task == AUTO:
-            return AUTO
-        return "+".join(blend or [FOUNDATION]) + (f"-x{times}" if times > 1 else "")
+        steps, scale = self._checked(options)
+        label = AUTO if is_auto(options.task) else label_of(steps)
+        label += f"-x{scale}" if scale > 1 else ""
+        label += f"-s{options.strength:g}" if options.strength < 1 else ""
+        return label + ("-ensemble" if options.ensemble else "")
 
-    def _checked(
-        self, task: str | Mapping[str, float], scale: int | None, strength: float, tile: int | None
-    ) -> tuple[dict[str, float], int]:
-        blend = {} if task == AUTO else parse_task(task, self.tasks)
-        if not 0 <= strength <= 1:
-            raise AdairError(f"strength {strength} is outside 0..1; 1 applies the whole correction")
-        if tile is not None and tile < 0:
-            raise AdairError(f"tile {tile} is negative; give a side in pixels, or 0 for no tiles")
-        return blend, check_scale(scale, blend)
+    def _checked(self, options: RestoreOptions) -> tuple[Steps, int]:
+        """The steps (none yet for "auto") and how many times larger the result is."""
+        steps = () if is_auto(options.task) else parse_task(options.task, self.tasks)
+        return steps, check_scale(options.scale, steps)
 
     def _advise(self, planes: Planes) -> Advice:
         with self._lock:
@@ -224,17 +232,26 @@ class Restorer:
                 self._inspector = Inspector()
         return advise(self._inspector.inspect(planes.pixels), self.tasks)
 
-    def _follow(self, plan: Plan, given: Planes, way: _Way, progress: Progress | None) -> Planes:
-        """Apply the blends of a plan one after the other; progress counts the tiles of all."""
+    def _follow(
+        self, plan: Steps, given: Planes, options: RestoreOptions, scale: int, progress: Progress | None
+    ) -> Planes:
+        """Apply blends one after the other; the one with "sr" enlarges, and progress counts the tiles of all."""
         planes = given
-        for step, blend in enumerate(plan):
-            session = self._session(blend)
-            shown = progress and partial(_of_all, progress, step, len(plan))
-            last = step == len(plan) - 1
-            planes = self._restore_planes(planes, session, way, given if last else None, shown)
+        for number, blend in enumerate(plan):
+            times = scale if UPSCALING in blend else 1
+            step = self._step(blend, planes, options, times)
+            last = number == len(plan) - 1
+            mix = Mix(given.pixels, scale, options.strength) if options.strength < 1 and last else None
+            planes = step.run(planes, mix, progress and partial(_of_all, progress, number, len(plan)))
         return planes
 
-    def _session(self, blend: Mapping[str, float]) -> Session:
+    def _step(self, blend: Blend, planes: Planes, options: RestoreOptions, scale: int) -> Step:
+        height, width = (side * scale for side in planes.pixels.shape[:2])
+        tile, batch = self._sizes(height, width, options.tile)
+        name = f"task '{label_of((blend,))}'"
+        return Step(self._session(blend), name, self.device, scale, tile, batch, options.ensemble)
+
+    def _session(self, blend: Blend) -> Session:
         """The session for a blend of tasks."""
         return self._sessions.session({self._adapter(name): strength for name, strength in blend.items()})
 
@@ -244,33 +261,6 @@ class Restorer:
             if name not in self._adapters:
                 self._adapters[name] = load_adapter(self._files[name], self.foundation).adapter
             return self._adapters[name]
-
-    @torch.inference_mode()
-    def _restore_planes(
-        self, planes: Planes, session: Session, way: _Way, given: Planes | None, progress: Progress | None
-    ) -> Planes:
-        """Restore ``planes``; mix the result with ``given``, the user's image, where the strength is below 1."""
-        source, white = planes.pixels, WHITE[planes.pixels.dtype]
-        height, width = source.shape[0] * way.scale, source.shape[1] * way.scale
-        result: npt.NDArray[Any] = np.empty((height, width, source.shape[2]), source.dtype)
-
-        def fetch(top: int, left: int, bottom: int, right: int) -> Tensor:
-            x = region(source, way.scale, (top, left, bottom, right), self.device)
-            return x.expand(-1, 3, -1, -1)
-
-        def store(top: int, lines: Tensor) -> None:
-            lines = lines.clamp_(0, 1)
-            lines = lines if source.shape[2] == 3 else lines.mean(0, keepdim=True)
-            if given is not None and way.strength < 1:
-                box = (top, 0, top + lines.shape[1], width)
-                before = region(given.pixels, way.scale, box, torch.device("cpu"))[0]
-                lines = before.lerp(lines, way.strength).clamp_(0, 1)
-            values = lines.mul_(white).permute(1, 2, 0).numpy()
-            result[top : top + len(values)] = values if white == 1.0 else np.rint(values, out=values)
-
-        tiler = Tiler(self_ensemble(session) if way.ensemble else session, *self._sizes(height, width, way.tile))
-        tiler.run(height, width, fetch, store, progress)
-        return Planes(result, None if planes.alpha is None else enlarge(planes.alpha, way.scale))
 
     def _sizes(self, height: int, width: int, tile: int | None) -> tuple[tuple[int, int], int]:
         """Height and width of a tile, and how many go through the network together."""
@@ -287,9 +277,3 @@ class Restorer:
 
 def _of_all(progress: Progress, step: int, steps: int, done: int, total: int) -> None:
     progress(step * total + done, steps * total)
-
-
-def _enlarged(planes: Planes, scale: int) -> Planes:
-    """The bicubic enlargement alone."""
-    bands = [enlarge(band, scale) for band in np.moveaxis(planes.pixels, 2, 0)]
-    return Planes(np.dstack(bands), None if planes.alpha is None else enlarge(planes.alpha, scale))

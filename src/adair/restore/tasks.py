@@ -1,9 +1,12 @@
-"""What a user asks for ("denoise", a blend, a scale), checked and made plain."""
+"""The language of tasks: "denoise", "dejpeg > denoise" one after the other, "denoise=0.7,dejpeg=0.3" blended.
+
+Every way to write a task comes down to steps: blends of adapters that are applied one after the other.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from adair.adapters import check_strength
 from adair.errors import InputError
@@ -13,43 +16,46 @@ FOUNDATION = "foundation"  # the frozen network alone
 AUTO = "auto"  # whatever the image needs
 UPSCALING = "sr"
 SCALES = TASKS[UPSCALING].scales
+MOST_STEPS = 8
+THEN = ">"  # as in recipes of degradations
+SUM_LIMIT = 1.0  # of the strengths in a blend: beyond it, networks do worse than the same adapters in sequence
+
+Blend = dict[str, float]
+"""Adapters with their strengths, added to one network; none for the foundation alone."""
+
+Steps = tuple[Blend, ...]
+"""Blends that are applied one after the other."""
+
+TaskSpec = str | Mapping[str, float] | Sequence[str | Mapping[str, float]]
+"""What a user may ask for: text, a blend as a mapping, or a sequence of both."""
 
 
-def parse_task(task: str | Mapping[str, float], known: Collection[str]) -> dict[str, float]:
-    """Return the adapters that ``task`` asks for with their strengths; none for the foundation alone.
+def parse_task(task: TaskSpec, known: Collection[str]) -> Steps:
+    """Return the steps that ``task`` asks for.
 
     Args:
-        task: a name; a blend as a mapping, or written ``denoise=0.7,dejpeg=0.3``; or "foundation".
-        known: the names there are.
+        task: a name; "foundation"; a blend, as a mapping or written ``denoise=0.7,dejpeg=0.3``; a sequence of these,
+            as a list or written ``dejpeg > denoise``, the first to be applied first.
+        known: the names that there are; an alias (`adair.tasks`) stands for its task unless it is one of them.
 
     Raises:
-        InputError: no name, an unknown one (the nearest is suggested), or a strength that is no number from 0 to 2.
+        InputError: no name, an unknown one (the nearest is suggested), a strength that is no number from 0 to 1, a
+            blend whose strengths add up to more than 1, names without strengths side by side, "auto" among others.
     """
-    blend = _parse_blend(task) if isinstance(task, str) else dict(task)
-    # An alias asks for its task, unless an adapter of the user's own has that name.
-    asked, blend = blend, {}
-    for name, strength in asked.items():
-        task_name = name if name in known else canonical_name(str(name))
-        if task_name in blend:
-            raise InputError(f"task '{task_name}' is named twice ('{name}' is another name for it)")
-        blend[task_name] = strength
-    if not blend:
-        raise InputError(f"no task named; known: {', '.join([*known, AUTO, FOUNDATION])}")
-    for name in blend:
-        if name == AUTO:
-            raise InputError(f"task '{AUTO}' chooses adapters and strengths itself; name it alone, or leave it out")
-        if name not in known and name != FOUNDATION:
-            near = difflib.get_close_matches(str(name), [*known, AUTO, FOUNDATION], n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise InputError(
-                f"unknown task '{name}'; {hint}known: {', '.join([*known, AUTO, FOUNDATION])}; "
-                "others are files of their own (--adapter FILE)"
-            )
-    strengths = {name: check_strength(name, strength) for name, strength in blend.items()}
-    return {name: strength for name, strength in strengths.items() if name != FOUNDATION}
+    steps = tuple(_checked(blend, task, known) for blend in _steps(task) or [{}])
+    if len(steps) > MOST_STEPS:
+        raise InputError(f"task {_shown(task)}: has {len(steps)} steps; {MOST_STEPS} at most")
+    if sum(UPSCALING in blend for blend in steps) > 1:
+        raise InputError(f"task {_shown(task)}: names '{UPSCALING}' twice; enlarge once, with a larger scale")
+    return steps
 
 
-def check_scale(scale: int | None, tasks: Collection[str]) -> int:
+def is_auto(task: TaskSpec) -> bool:
+    """Whether ``task`` leaves the choice to the restorer."""
+    return isinstance(task, str) and task.strip() == AUTO
+
+
+def check_scale(scale: int | None, steps: Steps) -> int:
     """Return how many times larger the result is: ``scale`` for super-resolution (2 unless given), else 1.
 
     Super-resolution with scale 1 sharpens an image that was enlarged before.
@@ -57,32 +63,94 @@ def check_scale(scale: int | None, tasks: Collection[str]) -> int:
     Raises:
         InputError: a scale that is not offered, or one given to a task that does not enlarge.
     """
-    if UPSCALING not in tasks:
+    if not any(UPSCALING in blend for blend in steps):
         if scale not in (None, 1):
             raise InputError(f"scale {scale}: only task '{UPSCALING}' enlarges; leave the scale out or use it")
         return 1
     if scale is None:
         return SCALES[0]
-    if scale not in (1, *SCALES):
+    if isinstance(scale, bool) or scale not in (1, *SCALES):
         offered = ", ".join(map(str, SCALES))
         raise InputError(f"scale {scale}: task '{UPSCALING}' offers {offered}; 1 is for images enlarged already")
     return int(scale)
 
 
-def _parse_blend(text: str) -> dict[str, float]:
-    if not text.strip():
-        return {}
-    if "=" not in text and "," not in text:
-        return {text.strip(): 1.0}
-    blend: dict[str, float] = {}
-    for part in text.split(","):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        try:
-            strength = float(value) if equals else 1.0
-        except ValueError:
-            raise InputError(f"task '{text}': '{value}' is not a number; write denoise=0.7,dejpeg=0.3") from None
-        if not name or name in blend:
-            what = f"names '{name}' twice" if name else "has a part without a name"
-            raise InputError(f"task '{text}': {what}; write denoise=0.7,dejpeg=0.3")
+def label_of(steps: Steps) -> str:
+    """Return a short label that can be part of a file name: "denoise", "denoise0.7+dejpeg0.3", "dejpeg_denoise"."""
+    return "_".join(
+        "+".join(name if strength == 1 else f"{name}{strength:g}" for name, strength in blend.items()) or FOUNDATION
+        for blend in steps
+    )
+
+
+def _steps(task: object) -> list[Blend]:
+    """The steps as they were written, names and numbers not yet checked."""
+    if isinstance(task, str):
+        return [_parse_blend(part, task) for part in task.split(THEN)] if task.strip() else []
+    if isinstance(task, Mapping):
+        return [dict(task)]
+    if isinstance(task, Sequence) and all(isinstance(part, (str, Mapping)) for part in task):
+        return [blend for part in task for blend in _steps(part) or [{}]]
+    raise InputError(
+        f"task {_shown(task)}: is a {type(task).__name__}; give a name, a blend such as {{'denoise': 0.7}}, or a list"
+    )
+
+
+def _parse_blend(text: str, task: str) -> Blend:
+    parts = [[piece.strip() for piece in part.partition("=")] for part in text.split(",")]
+    names = [name for name, _, _ in parts]
+    if not all(names):
+        raise InputError(f"task '{task}': has a part without a name; write denoise=0.7,dejpeg=0.3 or dejpeg > denoise")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"task '{task}': names '{twice}' twice; write denoise=0.7,dejpeg=0.3")
+    if len(parts) > 1 and not all(equals for _, equals, _ in parts):
+        equal = ",".join(f"{name}={1 / len(names):.2g}" for name in names)
+        raise InputError(
+            f"task '{task}': write '{f' {THEN} '.join(names)}' for one after the other, "
+            f"or '{equal}' for a blend in one network"
+        )
+    return {name: _number(value, task) if equals else 1.0 for name, equals, value in parts}
+
+
+def _number(text: str, task: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"task '{task}': '{text}' is not a number; write denoise=0.7,dejpeg=0.3") from None
+
+
+def _checked(blend: Blend, task: object, known: Collection[str]) -> Blend:
+    """Check the names and strengths of one step; the foundation, which is under every blend, is left out."""
+    names = [*known, AUTO, FOUNDATION]
+    if not blend:
+        raise InputError(f"no task named; known: {', '.join(names)}")
+    asked, blend = blend, {}
+    for alias, strength in asked.items():
+        name = alias if alias in known else canonical_name(str(alias))
+        if name in blend:
+            raise InputError(f"task '{name}' is named twice ('{alias}' is another name for it)")
         blend[name] = strength
-    return blend
+    for name in blend:
+        if name == AUTO:
+            raise InputError(f"task '{AUTO}' chooses adapters and strengths itself; name it alone, or leave it out")
+        if name not in known and name != FOUNDATION:
+            near = difflib.get_close_matches(str(name), names, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise InputError(
+                f"unknown task '{name}'; {hint}known: {', '.join(names)}; "
+                "others are files of their own (--adapter FILE)"
+            )
+    strengths = {name: check_strength(name, strength) for name, strength in blend.items()}
+    chosen = {name: strength for name, strength in strengths.items() if name != FOUNDATION}
+    if (total := sum(chosen.values())) > SUM_LIMIT + 1e-6:
+        smaller = ",".join(f"{name}={strength / total:.2g}" for name, strength in chosen.items())
+        raise InputError(
+            f"task {_shown(task)}: strengths in a blend add up to {total:g}, more than {SUM_LIMIT:g}; "
+            f"write '{smaller}', or '{f' {THEN} '.join(chosen)}' for one after the other"
+        )
+    return chosen
+
+
+def _shown(task: object) -> str:
+    return f"'{task}'" if isinstance(task, str) else repr(task)[:80]

@@ -1,0 +1,119 @@
+"""From stored pixels through one network to stored pixels, tile by tile: every step of a restoration is this."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from adair.errors import NonFiniteOutputError
+from adair.restore.ensemble import self_ensemble
+from adair.restore.picture import WHITE, Planes
+from adair.restore.region import enlarge, region
+from adair.restore.tiling import Tiler
+from adair.runtimes import Session
+
+Progress = Callable[[int, int], None]
+"""Called after every tile with the tiles that are done and the tiles in all; what it raises ends the work."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One network over a whole image.
+
+    Attributes:
+        session: the network.
+        name: what it is called in messages.
+        scale: the image is enlarged so many times first.
+        tile: height and width of a tile.
+        batch: tiles that go through the network together.
+        ensemble: mean over flips and turns.
+    """
+
+    session: Session
+    name: str
+    device: torch.device
+    scale: int
+    tile: tuple[int, int]
+    batch: int
+    ensemble: bool
+
+    def run(self, planes: Planes, mix: Mix | None, progress: Progress | None) -> Planes:
+        """Restore an image.
+
+        Args:
+            planes: the image as it is stored; alpha is enlarged with it and otherwise kept.
+            mix: what the result is mixed with, if it is.
+            progress: see `Progress`.
+
+        Raises:
+            NonFiniteOutputError: the network returned NaN or infinity.
+            OutOfMemoryError: even the smallest tile does not fit into memory.
+        """
+        height, width = (side * self.scale for side in planes.pixels.shape[:2])
+        result: npt.NDArray[Any] = np.empty((height, width, planes.pixels.shape[2]), planes.pixels.dtype)
+        canvas = _Canvas(self, planes.pixels, result, mix)
+        network = self_ensemble(self.session) if self.ensemble else self.session
+        with torch.inference_mode():
+            tiler = Tiler(network, self.tile, self.batch)
+            tiler.run(height, width, canvas.fetch, canvas.store, progress)
+        return Planes(result, None if planes.alpha is None else enlarge(planes.alpha, self.scale))
+
+
+@dataclass(frozen=True)
+class Mix:
+    """The user's image, which the result of the last step is mixed with.
+
+    Attributes:
+        pixels: as they are stored.
+        scale: how many times larger the result is.
+        strength: 0 keeps the image, 1 the result.
+    """
+
+    pixels: npt.NDArray[Any]
+    scale: int
+    strength: float
+
+
+@dataclass(frozen=True)
+class _Canvas:
+    """Where tiles come from and finished lines go to."""
+
+    step: Step
+    source: npt.NDArray[Any]
+    result: npt.NDArray[Any]
+    mix: Mix | None
+
+    def fetch(self, top: int, left: int, bottom: int, right: int) -> Tensor:
+        """Part of the (enlarged) image as a tensor (1, 3, h, w)."""
+        x = region(self.source, self.step.scale, (top, left, bottom, right), self.step.device)
+        return x.expand(-1, 3, -1, -1)
+
+    def store(self, top: int, lines: Tensor) -> None:
+        """Take finished lines (3, h, width): check, clamp, mix and round them."""
+        if not math.isfinite(float(lines.sum())):
+            raise NonFiniteOutputError(
+                f"{self.step.name}: the network returns NaN or infinity, so there is no result; "
+                "use another adapter file, or --precision fp32"
+            )
+        lines = lines.clamp_(0, 1)
+        lines = lines if self.source.shape[2] == 3 else lines.mean(0, keepdim=True)
+        if self.mix is not None:
+            box = (top, 0, top + lines.shape[1], self.result.shape[1])
+            before = region(self.mix.pixels, self.mix.scale, box, torch.device("cpu"))[0]
+            lines = before.lerp(lines, self.mix.strength).clamp_(0, 1)
+        white = WHITE[self.result.dtype]
+        values = lines.mul_(white).permute(1, 2, 0).numpy()
+        self.result[top : top + len(values)] = values if white == 1.0 else np.rint(values, out=values)
+
+
+def enlarged(planes: Planes, scale: int) -> Planes:
+    """The bicubic enlargement alone."""
+    bands = [enlarge(band, scale) for band in np.moveaxis(planes.pixels, 2, 0)]
+    return Planes(np.dstack(bands), None if planes.alpha is None else enlarge(planes.alpha, scale))
