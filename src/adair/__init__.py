@@ -16,8 +16,9 @@ from adair.errors import (
 )
 
 if TYPE_CHECKING:
+    from adair.adapters import load_adapter
     from adair.degradations import degrade
-    from adair.restore import Restorer
+    from adair.restore import RestoreOptions, Restorer, read_image, restore_file, write_image
     from adair.weights import load_foundation
 
 __version__ = "0.1.0"
@@ -29,13 +30,27 @@ __all__ = [
     "Interrupted",
     "NonFiniteOutputError",
     "OutOfMemoryError",
+    "RestoreOptions",
     "Restorer",
     "__version__",
     "degrade",
+    "load_adapter",
     "load_foundation",
+    "read_image",
+    "restore_file",
+    "write_image",
 ]
 
-_HOMES = {"Restorer": "adair.restore", "degrade": "adair.degradations", "load_foundation": "adair.weights"}
+_HOMES = {
+    "RestoreOptions": "adair.restore",
+    "Restorer": "adair.restore",
+    "degrade": "adair.degradations",
+    "load_adapter": "adair.adapters",
+    "load_foundation": "adair.weights",
+    "read_image": "adair.restore",
+    "restore_file": "adair.restore",
+    "write_image": "adair.restore",
+}
 
 
 def __getattr__(name: str) -> Any:

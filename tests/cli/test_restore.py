@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from adair.adapters import create_adapter, save_adapter
 from adair.backbones import build_backbone
 from adair.cli.main import main
 from adair.restore.images import read_image, write_image
+from adair.restore.record import NAME as RECORD
 from adair.weights import load_foundation, save_foundation
 
 Restore = Callable[..., int]
@@ -59,7 +61,8 @@ def photos(tmp_path: Path) -> Path:
 
 
 def tree(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """Files in a folder; the record of what was done does not count."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != RECORD}
 
 
 def test_one_photo_lands_beside_its_source(restore: Restore, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -198,7 +201,14 @@ def test_two_sources_of_one_result_are_refused_before_anything_is_written(
         (["a.png", "b.jpg", "-t", "denoise", "-o", "x.png"], "name a folder"),
         (["empty", "-t", "denoise"], "empty: no images in this folder"),
         (["a.png", "-t", "denoise", "--max-megapixels", "0.001"], "more than 0.001 megapixels"),
+        (["a.png", "-t", "denoise", "--max-megapixels", "nan"], "--max-megapixels nan: give a number"),
         (["a.png", "-t", "denoise", "--adapter", "a.png"], "a.png"),
+        (["a.png", "-t", "denoise", "--format", "gif"], "unknown image extension '.gif'"),
+        (["a.png", "-t", "denoise", "--name", "{task}{ext}"], "use {stem}, {task} and {ext}"),
+        (["a.png", "-t", "denoise", "--name", "{stem.__class__}"], "use {stem}, {task} and {ext}"),
+        (["a.png", "-t", "denoise", "--name", "../{stem}{ext}"], "use {stem}, {task} and {ext}"),
+        (["a.png", "-t", "denoise", "--workers", "0"], "workers 0: give 1 to 64"),
+        (["a.png", "-t", "denoise", "--overwrite", "--skip-existing"], "exclude each other"),
         (["a.png"], "--task"),
     ],
 )
@@ -263,3 +273,89 @@ def test_depth_alpha_and_tiles_pass_through(restore: Restore, photos: Path) -> N
 def test_nothing_is_left_behind(restore: Restore, photos: Path) -> None:
     restore(photos, "-t", "denoise", "-r")
     assert not [name for _, _, names in os.walk(photos) for name in names if name.endswith(".part")]
+
+
+def test_started_again_it_does_only_what_is_missing_or_has_changed(
+    restore: Restore, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = (photos, "-o", out, "-r")
+    assert restore(*words, "-t", "denoise") == 0
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.*")}
+    (out / "b.jpg").unlink()
+    capsys.readouterr()
+    assert restore(*words, "-t", "denoise") == 0
+    streams = capsys.readouterr()
+    assert [line.split(" -> ")[0] for line in streams.out.splitlines()] == [str(photos / "b.jpg")]
+    assert "2 of 3 files were done before" in streams.err
+    assert (out / "a.png").stat().st_mtime_ns == before[out / "a.png"]
+
+    write_image(photos / "a.png", np.zeros((20, 30, 3), np.uint8))  # the source is another one now
+    assert restore(*words, "-t", "denoise") == 0
+    assert read_image(out / "a.png").pixels.shape == (20, 30, 3)
+
+    capsys.readouterr()
+    assert restore(*words, "-t", "denoise", "--strength", "0") == 0  # other settings: all of them
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    np.testing.assert_array_equal(read_image(out / "trip/c.tif").pixels, read_image(photos / "trip/c.tif").pixels)
+
+    (out / "a.png").write_bytes(b"painted over by hand")
+    assert restore(*words, "-t", "denoise") == 1
+    assert (out / "a.png").read_bytes() == b"painted over by hand"
+    assert restore(*words, "-t", "denoise", "--skip-existing") == 0
+    assert (out / "a.png").read_bytes() == b"painted over by hand"
+    assert restore(*words, "-t", "denoise", "--overwrite") == 0
+    assert read_image(out / "a.png").pixels.shape == (20, 30, 3)
+
+
+def test_a_dry_run_writes_nothing(restore: Restore, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree(photos)
+    assert restore(photos, "-t", "denoise", "--dry-run") == 0
+    assert tree(photos) == before
+    assert not (photos / RECORD).exists()
+    assert f"{photos / 'a.png'} -> {photos / 'a.denoise.png'}" in capsys.readouterr().out
+
+
+def test_a_line_of_json_for_each_file(
+    restore: Restore, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "zero.png").write_bytes(b"")
+    words = (photos, "-t", "denoise", "-o", tmp_path / "out", "--json")
+    assert restore(*words) == 1
+    a, b, zero = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (a["source"], a["target"]) == (str(photos / "a.png"), str(tmp_path / "out" / "a.png"))
+    assert a["status"] == "done" and a["megapixels"] == 0.002 and a["seconds"] > 0 and a["notes"] == []
+    assert b["status"] == "done"
+    assert zero["status"] == "failed" and "zero.png" in zero["error"]
+    assert restore(*words) == 1
+    assert [json.loads(line)["status"] for line in capsys.readouterr().out.splitlines()] == ["skipped"] * 2 + ["failed"]
+
+
+def test_names_and_formats_of_results(restore: Restore, photos: Path, tmp_path: Path) -> None:
+    assert restore(photos, "-t", "denoise", "--format", "webp", "-o", tmp_path / "out") == 0
+    assert tree(tmp_path / "out") == {"a.webp", "b.webp"}
+    assert restore(photos / "a.png", "-t", "denoise", "--name", "{task} of {stem}{ext}") == 0
+    assert (photos / "denoise of a.png").is_file()
+
+
+def test_several_files_at_a_time_give_the_same(restore: Restore, photos: Path, tmp_path: Path) -> None:
+    for number in range(6):
+        write_image(photos / f"{number}.png", np.full((10 + number, 20, 3), 40 * number, np.uint8))
+    (photos / "zero.png").write_bytes(b"")
+    assert restore(photos, "-t", "denoise", "-o", tmp_path / "one") == 1
+    assert restore(photos, "-t", "denoise", "-o", tmp_path / "four", "--workers", "4") == 1
+    assert tree(tmp_path / "one") == tree(tmp_path / "four")
+    for name in tree(tmp_path / "one"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "four" / name).read_bytes()
+
+
+def test_results_of_other_tasks_are_not_restored_either(restore: Restore, photos: Path) -> None:
+    for words in (["-t", "denoise"], ["-t", "denoise=0.7,sr=0.3"], ["-t", "denoise > sr", "--strength", "0.5"]):
+        assert restore(photos, *words) == 0
+    expected = {"a.denoise", "a.denoise0.7+sr0.3-x2", "a.denoise_sr-x2-s0.5"}
+    assert {Path(name).stem for name in tree(photos) if name.startswith("a.")} == {"a", *expected}
+    several = sorted(photos.glob("a*.png"))  # as a shell writes a*.png out
+    assert restore(*several, "-t", "sr", "--scale", "3") == 0
+    assert {Path(name).stem for name in tree(photos) if name.startswith("a.")} == {"a", *expected, "a.sr-x3"}
+    assert restore(photos / "a.denoise.png", "-t", "sr") == 0  # asked for by name
+    assert (photos / "a.denoise.sr-x2.png").is_file()

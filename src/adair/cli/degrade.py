@@ -31,11 +31,11 @@ def degrade(
 
     from adair.degradations import degrade as worse
     from adair.degradations import parse_recipe
-    from adair.restore.batch import plan_batch
+    from adair.restore.batch import Naming, plan_batch
     from adair.restore.images import read_image, write_image
 
     parsed = parse_recipe(recipe)
-    batch = plan_batch(images, output, "degraded")
+    batch = plan_batch(images, output, Naming("degraded"))
     for note in batch.notes:
         print(f"adair: {note}", file=sys.stderr)
     failed = 0

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adair.errors import AdairError
-
 if TYPE_CHECKING:
-    from adair.restore.batch import Batch, Job
-
-Report = Callable[[str, int, float], None]
-TileProgress = Callable[[int, int], None]
+    from adair.restore.batch import Job
+    from adair.restore.runner import FilesProgress, Outcome
 
 
 def restore(
@@ -42,10 +37,18 @@ def restore(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A file for one image, else a folder. Default: beside, as NAME.TASK.EXT."),
+        typer.Option("--output", "-o", help="A file for one image, else a folder. Default: the folder of the image."),
     ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of results. Default: '{stem}.{task}{ext}', or '{stem}{ext}' with -o.")
+    ] = None,
+    format: Annotated[str | None, typer.Option(help="Format of results: png, jpg, webp, tif, avif, bmp.")] = None,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders of folders too.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out images with a result.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    workers: Annotated[int, typer.Option(help="Files at a time: reading and writing overlap with restoring.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each file.")] = False,
     quality: Annotated[int, typer.Option(help="1 to 100 for JPEG, WebP, AVIF; 100: lossless WebP, AVIF.")] = 95,
     tile: Annotated[int | None, typer.Option(help="Side of tiles in pixels, 0 for none. Default: by memory.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. Default: the best there is.")] = None,
@@ -58,85 +61,104 @@ def restore(
 ) -> None:
     """Restore photos: noise, blur, rain, JPEG, small size.
 
-    Colour profile, EXIF, transparency and bit depth are kept; the format follows the result's name. A result that
-    exists is an error for that file unless --overwrite is given. Exit code 1: some files failed; 2: all did.
+    Colour profile, EXIF, transparency and bit depth are kept; the format follows the result's name. Started again on a
+    folder or a list of files, it leaves out what is done and does again what has changed: the source, or the settings.
+    Any other file in the place of a result is an error, unless --overwrite or --skip-existing is given. Exit code 1:
+    some files failed; 2: all did.
     """
-    from adair.restore.batch import plan_batch
-    from adair.restore.image_file import check_quality
-    from adair.restore.images import read_image, write_image
+    from adair.errors import InputError
+    from adair.restore.batch import Naming, plan_batch
     from adair.restore.options import RestoreOptions
+    from adair.restore.record import Record
     from adair.restore.restorer import Restorer
+    from adair.restore.runner import Runner
+    from adair.restore.single import FileOptions
 
-    check_quality(quality)
+    if overwrite and skip_existing:
+        raise InputError("--overwrite and --skip-existing exclude each other; give one of them")
+    if not 0 < max_megapixels <= 1e6:
+        raise InputError(f"--max-megapixels {max_megapixels:g}: give a number of megapixels, such as 500")
+    options = RestoreOptions(task[0] if len(task) == 1 else tuple(task), scale, strength, tile, ensemble)
+    files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6))
     restorer = Restorer.load(foundation, device, precision)
     for path in adapter or []:
         restorer.add_adapter(path)
-    options = RestoreOptions(task[0] if len(task) == 1 else tuple(task), scale, strength, tile, ensemble)
-    label = restorer.check(options)
-    batch = plan_batch(images, output, label, recursive)
+    extension = f".{format.removeprefix('.')}" if format else None
+    naming = Naming(restorer.check(options), name, extension, restorer.tasks)
+    batch = plan_batch(images, output, naming, recursive)
+    one_file = len(images) == 1 and not images[0].is_dir()
+    record = None if one_file else Record(f"{restorer.mark(options)} {quality}")
+    existing = "overwrite" if overwrite else "skip" if skip_existing else "resume"
+    runner = Runner(restorer, options, files, existing, record, workers, dry_run)  # type: ignore[arg-type]
 
-    def run(job: Job, progress: TileProgress) -> None:
-        if not overwrite and job.output.exists():
-            raise AdairError(f"{job.output}: exists; choose another name with -o, or replace it with --overwrite")
-        image = read_image(job.source, int(max_megapixels * 1e6))
-        restored = restorer.run(image, options, progress)
-        for advice in restored.advice:
-            _say(f"{job.source}: {advice}")
-        result = restored.image
-        for note in (*image.notes, *write_image(job.output, result.pixels, result, quality)):
-            _say(f"{job.source}: {note}")
-
-    _run_all(batch, run)
-
-
-def _run_all(batch: Batch, run: Callable[[Job, TileProgress], None]) -> None:
-    """Run every job, name the failures, and end with the exit code that they ask for."""
     for note in batch.notes:
         _say(note)
-    failed = 0
-    with _bars(len(batch.jobs)) as report:
-        for number, job in enumerate(batch.jobs):
-            report(job.source.name, number, 0)
-            try:
-                run(job, partial(_report_tiles, report, job.source.name, number))
-                print(f"{job.source} -> {job.output}", flush=True)
-            except (AdairError, OSError, MemoryError) as error:
-                text = " ".join(str(error).split()) or type(error).__name__
-                _say(text if str(job.source) in text or str(job.output) in text else f"{job.source}: {text}")
-                failed += 1
-    if failed:
+    tally = {"done": 0, "skipped": 0, "failed": 0, "planned": 0}
+    with _bar(batch.jobs) as progress:
+        for outcome in runner.run(batch.jobs, progress):
+            tally[outcome.status] += 1
+            _print(outcome, as_json)
+    if tally["skipped"]:
+        _say(f"{tally['skipped']} of {len(batch.jobs)} files were done before")
+    if tally["failed"]:
         if len(batch.jobs) > 1:
-            _say(f"{failed} of {len(batch.jobs)} files failed")
-        raise typer.Exit(1 if failed < len(batch.jobs) else 2)
+            _say(f"{tally['failed']} of {len(batch.jobs)} files failed")
+        raise typer.Exit(1 if tally["failed"] < len(batch.jobs) else 2)
 
 
-def _report_tiles(report: Report, name: str, number: int, done: int, total: int) -> None:
-    report(name, number, done / total)
+def _print(outcome: Outcome, as_json: bool) -> None:
+    """Say what a file came to; files that were done before are only counted."""
+    job, result = outcome.job, outcome.result
+    advice = () if result is None or result.advice is None else (str(result.advice),)
+    notes = advice + (() if result is None else result.notes)
+    if as_json:
+        import json
+
+        facts: dict[str, Any] = {"source": str(job.source), "target": str(job.output), "status": outcome.status}
+        if result is not None:
+            facts |= {"megapixels": round(result.megapixels, 4), "seconds": round(result.seconds, 3), "notes": notes}
+        if outcome.error is not None:
+            facts["error"] = outcome.error
+        print(json.dumps(facts), flush=True)
+        return
+    for note in notes:
+        _say(f"{job.source}: {note}")
+    if outcome.error is not None:
+        _say(outcome.error)
+    elif outcome.status != "skipped":
+        print(f"{job.source} -> {job.output}", flush=True)
 
 
 def _say(text: str) -> None:
     print(f"adair: {text}", file=sys.stderr, flush=True)
 
 
+class _FilesBar:
+    """Turns parts of files into one bar over all; files may be worked on at the same time."""
+
+    def __init__(self, bar: Any, jobs: tuple[Job, ...]) -> None:
+        self._bar, self._jobs = bar, jobs
+        self._task = bar.add_task("", total=len(jobs))
+        self._parts = dict.fromkeys(range(len(jobs)), 0.0)
+
+    def __call__(self, number: int, part: float) -> None:
+        self._parts[number] = part
+        finished = sum(value == 1 for value in self._parts.values())
+        shown = f"{min(finished + 1, len(self._jobs))}/{len(self._jobs)} {self._jobs[number].source.name}"
+        self._bar.update(self._task, completed=sum(self._parts.values()), description=shown)
+
+
 @contextmanager
-def _bars(files: int) -> Iterator[Report]:
-    """A bar over all files, in a terminal only; the yielded function takes a name, its number and its done part."""
+def _bar(jobs: tuple[Job, ...]) -> Iterator[FilesProgress | None]:
+    """A bar over all files with the time that is left, in a terminal only."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     # Lines printed meanwhile appear above the bar; into a pipe they go as they are.
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),
-    ) as bar:
-        task = bar.add_task("", total=files)
-
-        def report(name: str, number: int, part: float) -> None:
-            bar.update(task, completed=number + part, description=f"{number + 1}/{files} {name}")
-
-        yield report
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+        yield _FilesBar(bar, jobs)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from adair.errors import AdairError
+from adair.errors import InputError
 from adair.restore.image_file import FORMATS, output_format
+from adair.restore.record import made_here
+from adair.restore.tasks import AUTO, FOUNDATION
+from adair.tasks import TASKS
+
+BESIDE = "{stem}.{task}{ext}"  # a result in the folder of its source
+APART = "{stem}{ext}"  # a result in a folder of results
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,59 +33,123 @@ class Batch:
     notes: tuple[str, ...]
 
 
-def plan_batch(sources: Sequence[Path], output: Path | None, label: str, recursive: bool = False) -> Batch:
-    """Find the images in ``sources`` and name their results.
+@dataclasses.dataclass(frozen=True)
+class Naming:
+    """How results are called.
 
-    Without ``output`` a result stands beside its source as ``<name>.<label><extension>``. With one source file and an
-    ``output`` that has an extension, that is the result's name; else ``output`` is a folder, in which the tree of every
-    source folder is kept. Folders are searched one level deep, or all the way when ``recursive``; hidden files, files
-    with other extensions and earlier results of the same label are left out of them.
+    Attributes:
+        label: what was done, as `Restorer.check` writes it.
+        template: name of a result, with {stem} and {ext} of the source and {task} for the label; None for `BESIDE` in
+            the folder of the source and `APART` in another.
+        extension: of all results, such as ".png"; None for that of the source.
+        tasks: names of tasks beyond those that AdaIR knows; results are recognised by them.
 
     Raises:
-        AdairError: a folder without images, an output that cannot be meant, or two sources with one output.
+        InputError: a template that asks for anything else, or that names no file; an unknown extension.
+    """
+
+    label: str
+    template: str | None = None
+    extension: str | None = None
+    tasks: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.extension is not None:
+            output_format(Path(f"x{self.extension}"))
+        if self.template is not None:
+            rest = re.sub(r"\{(stem|task|ext)\}", "", self.template)
+            if "{stem}" not in self.template or set(rest) & set("{}/\\"):
+                raise InputError(f"name '{self.template}': use {{stem}}, {{task}} and {{ext}}, as in '{BESIDE}'")
+
+    def name(self, source: Path, default: str) -> str:
+        """Name of the result of ``source``."""
+        name = self.template or default
+        for field, value in (
+            ("{task}", self.label),
+            ("{ext}", self.extension or source.suffix),
+            ("{stem}", source.stem),
+        ):
+            name = name.replace(field, value)
+        return name
+
+    def is_result(self, path: Path, siblings: Collection[str]) -> bool:
+        """Whether ``path`` is called like a result of one of the files with the stems ``siblings``."""
+        names = "|".join(re.escape(name) for name in {*TASKS, *self.tasks, AUTO, FOUNDATION})
+        step = rf"(?:{names})[\d.]*"
+        label = re.compile(rf"{step}(?:[_+]{step})*(?:-x\d)?(?:-s[\d.]+)?(?:-ensemble)?|{re.escape(self.label)}")
+        dots = [place for place, letter in enumerate(path.stem) if letter == "."]
+        return any(path.stem[:dot] in siblings and label.fullmatch(path.stem[dot + 1 :]) for dot in dots)
+
+
+def plan_batch(sources: Sequence[Path], output: Path | None, naming: Naming, recursive: bool = False) -> Batch:
+    """Find the images in ``sources`` and name their results.
+
+    Without ``output`` a result goes into the folder of its source. With one source file and an ``output`` that has an
+    extension, that is the result's name; else ``output`` is a folder, in which the tree of every source folder is kept.
+    Folders are searched one level deep, or all the way when ``recursive``. Left out of them: hidden files, files with
+    other extensions, and results of earlier runs, which are recognised by their record or by their name.
+
+    Raises:
+        InputError: a folder without images, an output that cannot be meant, or two sources with one output.
     """
     one_file = len(sources) == 1 and not sources[0].is_dir()
     if output is not None and output.suffix.lower() in FORMATS and not output.is_dir() and not one_file:
-        raise AdairError(f"{output}: is the name of one image, and there are several; name a folder with -o")
+        raise InputError(f"{output}: is the name of one image, and there are several; name a folder with -o")
     named = output if output is not None and one_file and output.suffix and not output.is_dir() else None
     if named is not None:
         output_format(named)
         return Batch((Job(sources[0], named),), ())
     jobs: dict[Path, Job] = {}
     notes: list[str] = []
-    for source, folder in _found(sources, output, label, recursive, notes):
+    for source, folder in _found(sources, output, naming, recursive, notes):
         if output is not None:
-            target = output / source.relative_to(folder)
+            target = (output / source.relative_to(folder)).with_name(naming.name(source, APART))
         else:
-            target = source.with_name(f"{source.stem}.{label}{source.suffix}")
+            target = source.with_name(naming.name(source, BESIDE))
         job = jobs.setdefault(target.resolve(), Job(source, target))
         if job.source.resolve() != source.resolve():
-            raise AdairError(f"{target}: {job.source} and {source} would both be written there; restore them apart")
+            raise InputError(f"{target}: {job.source} and {source} would both be written there; restore them apart")
     return Batch(tuple(jobs.values()), tuple(notes))
 
 
 def _found(
-    sources: Iterable[Path], output: Path | None, label: str, recursive: bool, notes: list[str]
+    sources: Iterable[Path], output: Path | None, naming: Naming, recursive: bool, notes: list[str]
 ) -> Iterator[tuple[Path, Path]]:
     """Yield every file with the folder that its place in the output is relative to."""
+    sources = list(sources)
+    given: dict[Path, set[str]] = {}
     for source in sources:
-        if not source.is_dir():
+        given.setdefault(source.parent, set()).add(source.stem)
+    for source in sources:
+        if source.is_dir():
+            yield from _in_folder(source, output, naming, recursive, notes)
+        elif naming.is_result(source, given[source.parent]):
+            notes.append(f"{source}: skipped, an earlier result")
+        else:
             yield source, source.parent
+
+
+def _in_folder(
+    folder: Path, output: Path | None, naming: Naming, recursive: bool, notes: list[str]
+) -> Iterator[tuple[Path, Path]]:
+    """Yield the images of a folder that are no results."""
+    stems: dict[Path, set[str]] = {}
+    images: list[Path] = []
+    for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
+        below = path.relative_to(folder)
+        if path.is_dir() or any(part.startswith(".") for part in below.parts):
             continue
-        count = 0
-        for path in sorted(source.rglob("*") if recursive else source.iterdir()):
-            below = path.relative_to(source)
-            if path.is_dir() or any(part.startswith(".") for part in below.parts):
-                continue
-            if output is not None and output.resolve() != source.resolve() and path.is_relative_to(output):
-                continue
-            if path.suffix.lower() not in FORMATS:
-                notes.append(f"{path}: skipped, not an image by its name")
-            elif path.stem.endswith(f".{label}"):
-                notes.append(f"{path}: skipped, an earlier result")
-            else:
-                count += 1
-                yield path, source
-        if not count:
-            deeper = "" if recursive else "; --recursive looks into its folders too"
-            raise AdairError(f"{source}: no images in this folder ({' '.join(FORMATS)}){deeper}")
+        if output is not None and output.resolve() != folder.resolve() and path.is_relative_to(output):
+            continue
+        if path.suffix.lower() not in FORMATS:
+            notes.append(f"{path}: skipped, not an image by its name")
+            continue
+        images.append(path)
+        stems.setdefault(path.parent, set()).add(path.stem)
+    made = {parent / name for parent in stems for name in made_here(parent)}
+    chosen = [path for path in images if path not in made and not naming.is_result(path, stems[path.parent])]
+    notes += [f"{path}: skipped, an earlier result" for path in images if path not in set(chosen)]
+    if not chosen:
+        deeper = "" if recursive else "; --recursive looks into its folders too"
+        raise InputError(f"{folder}: no images in this folder ({' '.join(FORMATS)}){deeper}")
+    yield from ((path, folder) for path in chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from adair import __version__
 from adair.adapters import Adapter, load_adapter
 from adair.errors import AdairError
 from adair.hardware import memory_available, tune_allocator
@@ -33,7 +35,7 @@ from adair.restore.tasks import (
 )
 from adair.restore.tiling import choose_tile
 from adair.runtimes import Runtime, Session, create_runtime
-from adair.weights import Foundation, bundled_adapters, load_foundation
+from adair.weights import Foundation, bundled_adapters, fingerprint, load_foundation
 
 Picture = TypeVar("Picture")
 
@@ -220,6 +222,20 @@ class Restorer:
         label += f"-x{scale}" if scale > 1 else ""
         label += f"-s{options.strength:g}" if options.strength < 1 else ""
         return label + ("-ensemble" if options.ensemble else "")
+
+    def mark(self, options: RestoreOptions) -> str:
+        """Return a hash of all that decides what an image becomes: options, weights, precision, version.
+
+        Tiles are left out: they change single pixels by a level or two at most.
+        """
+        steps, scale = self._checked(options)
+        names = self.tasks if is_auto(options.task) else sorted({name for blend in steps for name in blend})
+        facts = [
+            *(__version__, self.foundation.fingerprint, self.runtime.name, self.precision.name),
+            *(options.task if is_auto(options.task) else steps, scale, options.strength, options.ensemble),
+            *((name, fingerprint(self._adapter(name).state_dict())) for name in names),
+        ]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def _checked(self, options: RestoreOptions) -> tuple[Steps, int]:
         """The steps (none yet for "auto") and how many times larger the result is."""

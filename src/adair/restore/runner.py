@@ -1,0 +1,137 @@
+"""Many files, one after the other or several at a time: what each came to, whatever happens to the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+from adair.errors import AdairError, InputError, Interrupted
+from adair.restore.batch import Job
+from adair.restore.options import RestoreOptions
+from adair.restore.record import Record
+from adair.restore.restorer import Restorer
+from adair.restore.single import FileOptions, FileResult, check_free, restore_file
+
+Existing = Literal["resume", "skip", "overwrite"]
+Status = Literal["done", "skipped", "failed", "planned"]
+FilesProgress = Callable[[int, float], None]
+"""Called with the number of a job and the part of it that is done, 0 to 1, from whatever thread does it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job came to.
+
+    Attributes:
+        job: its files.
+        status: "done"; "skipped", since an earlier run has done it; "failed"; "planned" in a dry run.
+        result: of a job that is done.
+        error: of one that failed, one line that names the file.
+    """
+
+    job: Job
+    status: Status
+    result: FileResult | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Restores many files with the same settings.
+
+    Attributes:
+        restorer: the restorer.
+        options: how images are restored.
+        files: how files are read and written; ``overwrite`` is decided for each file by ``existing``.
+        existing: what to do where the target exists. "resume": skip it if an earlier run has made it from the same
+            source with the same settings, make it again if those have changed, and fail if it is not ours. "skip":
+            skip it in any case. "overwrite": make it again in any case.
+        record: what earlier runs made; None to look at nothing and to leave no trace.
+        workers: files at a time. Reading and writing then overlap with restoring.
+        dry_run: only say what would be done.
+
+    Raises:
+        InputError: fewer workers than 1.
+    """
+
+    restorer: Restorer
+    options: RestoreOptions
+    files: FileOptions = FileOptions()  # noqa: RUF009 - frozen
+    existing: Existing = "resume"
+    record: Record | None = None
+    workers: int = 1
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.workers <= 64:
+            raise InputError(f"workers {self.workers}: give 1 to 64 files at a time")
+        self.restorer.check(self.options)
+
+    def run(self, jobs: Sequence[Job], progress: FilesProgress | None = None) -> Iterator[Outcome]:
+        """Yield the outcome of every job, in order, as soon as it is known.
+
+        Closing the iterator, or an exception in whoever reads it, stops the work: files that are finished stay, nothing
+        half-written does.
+
+        Raises:
+            Interrupted: ``progress`` raised it.
+        """
+        if self.workers == 1:
+            yield from (self._one(job, number, progress, None) for number, job in enumerate(jobs))
+            return
+        stop = threading.Event()
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="adair")
+        try:
+            futures = [pool.submit(self._one, job, number, progress, stop) for number, job in enumerate(jobs)]
+            for future in futures:
+                yield future.result()
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+    def _one(self, job: Job, number: int, progress: FilesProgress | None, stop: threading.Event | None) -> Outcome:
+        try:
+            overwrite = self._may_replace(job)
+            if overwrite is None:
+                return Outcome(job, "skipped")
+            check_free(job.output, overwrite)
+            if self.dry_run:
+                return Outcome(job, "planned")
+            if self.record is not None:
+                self.record.begin(job.source, job.output)
+            result = restore_file(
+                job.source,
+                job.output,
+                options=self.options,
+                files=replace(self.files, overwrite=overwrite),
+                restorer=self.restorer,
+                progress=partial(_report, progress, stop, number),
+            )
+            if self.record is not None:
+                self.record.finish(job.source, job.output)
+            return Outcome(job, "done", result)
+        except Interrupted:
+            raise
+        except (AdairError, OSError, MemoryError) as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            named = str(job.source) in text or str(job.output) in text
+            return Outcome(job, "failed", error=text if named else f"{job.source}: {text}")
+
+    def _may_replace(self, job: Job) -> bool | None:
+        """Whether an existing target may be replaced; None if the job has nothing to do."""
+        if self.existing == "overwrite" or not job.output.exists():
+            return self.existing == "overwrite"
+        if self.existing == "skip" or (self.record is not None and self.record.done(job.source, job.output)):
+            return None
+        return self.record is not None and self.record.ours(job.output)
+
+
+def _report(progress: FilesProgress | None, stop: threading.Event | None, number: int, done: int, total: int) -> None:
+    if stop is not None and stop.is_set():
+        raise Interrupted("stopped before it was finished")
+    if progress is not None:
+        progress(number, done / total)

@@ -1,0 +1,122 @@
+"""One file restored into another: what the command, the page, the server and a cluster all do."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adair.errors import AdairError, InputError
+from adair.inspect import Advice
+from adair.restore.image_file import check_quality
+from adair.restore.images import MAX_PIXELS, read_image, write_image
+from adair.restore.options import RestoreOptions
+from adair.restore.restorer import Restorer
+from adair.restore.steps import Progress
+from adair.restore.tasks import TaskSpec
+
+_default: list[Restorer] = []  # the bundled one, shared by all calls that bring none
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """How files are read and written.
+
+    Attributes:
+        quality: 1 to 100 for JPEG, WebP and AVIF; 100 is lossless in the last two.
+        overwrite: whether an existing target is replaced; else it is an error.
+        max_pixels: larger images are refused, since they may be bombs.
+
+    Raises:
+        InputError: a quality that is not 1 to 100, or a limit that is not positive.
+    """
+
+    quality: int = 95
+    overwrite: bool = False
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        check_quality(self.quality)
+        if self.max_pixels < 1:
+            raise InputError(f"max_pixels {self.max_pixels}: is not positive; give the largest image that you expect")
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """A file that was restored.
+
+    Attributes:
+        source, target: the files.
+        megapixels: size of the result.
+        seconds: time for reading, restoring and writing.
+        advice: what task "auto" found; None for other tasks.
+        notes: what was lost or converted on the way, one line each.
+    """
+
+    source: Path
+    target: Path
+    megapixels: float
+    seconds: float
+    advice: Advice | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def restore_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    task: TaskSpec | None = None,
+    *,
+    options: RestoreOptions | None = None,
+    files: FileOptions = FileOptions(),
+    restorer: Restorer | None = None,
+    progress: Progress | None = None,
+) -> FileResult:
+    """Restore an image file; colour profile, metadata, alpha and bit depth are kept.
+
+    Args:
+        source: the image file.
+        target: where the result goes; its extension decides the format. It appears complete or not at all.
+        task: what to undo; short for ``options=RestoreOptions(task)``.
+        options: how the image is restored; give this or ``task``.
+        files: how files are read and written.
+        restorer: the restorer; None for one with the bundled weights, loaded once for all calls.
+        progress: as for `Restorer.restore`; raising `Interrupted` in it cancels, and nothing is written.
+
+    Raises:
+        AdairError: a file that cannot be read or written, an existing target, or whatever `Restorer.restore` raises.
+
+    Example:
+        >>> import adair
+        >>> adair.restore_file("scan.jpg", "better.png", task="dejpeg > denoise")  # doctest: +SKIP
+    """
+    source, target = Path(source), Path(target)
+    if (task is None) == (options is None):
+        raise InputError("restore_file needs a task or options, and not both")
+    chosen = options or RestoreOptions(task if task is not None else "")
+    restorer = restorer or _bundled()
+    restorer.check(chosen)
+    check_free(target, files.overwrite)
+    start = time.perf_counter()
+    image = read_image(source, files.max_pixels)
+    restored = restorer.run(image, chosen, progress)
+    result = restored.image
+    notes = (*image.notes, *write_image(target, result.pixels, result, files.quality))
+    megapixels = result.pixels.shape[0] * result.pixels.shape[1] / 1e6
+    advice = restored.advice[0] if restored.advice else None
+    return FileResult(source, target, megapixels, time.perf_counter() - start, advice, notes)
+
+
+def check_free(target: Path, overwrite: bool) -> None:
+    """Raise `AdairError` if ``target`` exists and may not be replaced."""
+    if target.exists() and not overwrite:
+        raise AdairError(f"{target}: exists; choose another name with -o, or replace it with --overwrite")
+
+
+def _bundled() -> Restorer:
+    with _loading:
+        if not _default:
+            _default.append(Restorer.load())
+        return _default[0]

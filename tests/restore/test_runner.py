@@ -1,0 +1,174 @@
+"""Files in, files out, below the command line: one file, many files, cancelling, resuming."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import adair
+from adair.errors import AdairError, InputError, Interrupted
+from adair.restore import FileOptions, RestoreOptions, Restorer, Runner, read_image, restore_file, write_image
+from adair.restore.batch import Job, Naming, plan_batch
+from adair.restore.record import NAME, Record
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    rng = np.random.default_rng(0)
+    made = [Job(tmp_path / "in" / f"{number}.png", tmp_path / "out" / f"{number}.png") for number in range(5)]
+    for job in made:
+        write_image(job.source, rng.integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    return made
+
+
+def test_one_file(restorer: Restorer, jobs: list[Job], photo: np.ndarray) -> None:
+    source, target = jobs[0].source, jobs[0].output
+    result = restore_file(source, target, "denoise", restorer=restorer)
+    assert (result.source, result.target, result.advice, result.notes) == (source, target, None, ())
+    assert result.megapixels == 0.0006
+    expected = restorer.restore(read_image(source).pixels, "denoise")
+    np.testing.assert_array_equal(read_image(target).pixels, expected)
+    with pytest.raises(AdairError, match="exists"):
+        restore_file(source, target, "denoise", restorer=restorer)
+    options = RestoreOptions("sr", scale=3)
+    restore_file(source, target, options=options, files=FileOptions(overwrite=True), restorer=restorer)
+    assert read_image(target).pixels.shape == (60, 90, 3)
+
+
+def test_one_file_needs_a_task_once(restorer: Restorer, jobs: list[Job]) -> None:
+    for arguments in ({}, {"task": "denoise", "options": RestoreOptions("denoise")}):
+        with pytest.raises(InputError, match="a task or options"):
+            restore_file(jobs[0].source, jobs[0].output, **arguments, restorer=restorer)  # type: ignore[arg-type]
+
+
+def test_the_public_names_are_these() -> None:
+    assert adair.restore_file is restore_file
+    assert adair.read_image is read_image
+    assert adair.write_image is write_image
+    assert adair.RestoreOptions is RestoreOptions
+
+
+@pytest.mark.parametrize("settings", [{"quality": 0}, {"quality": 101}, {"max_pixels": 0}])
+def test_bad_file_options(settings: dict[str, int]) -> None:
+    with pytest.raises(AdairError):
+        FileOptions(**settings)
+
+
+def test_cancelling_one_file_writes_nothing(restorer: Restorer, jobs: list[Job]) -> None:
+    def cancel(done: int, total: int) -> None:
+        raise Interrupted("enough")
+
+    with pytest.raises(Interrupted):
+        restore_file(jobs[0].source, jobs[0].output, "denoise", restorer=restorer, progress=cancel)
+    assert not jobs[0].output.exists()
+    restore_file(jobs[0].source, jobs[0].output, "denoise", restorer=restorer)  # nothing is left in a bad state
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_cancelling_many_files_keeps_what_is_finished(restorer: Restorer, jobs: list[Job], workers: int) -> None:
+    def cancel(number: int, part: float) -> None:
+        if number == 2:
+            raise Interrupted("enough")
+
+    runner = Runner(restorer, RestoreOptions("denoise"), workers=workers)
+    seen = []
+    with pytest.raises(Interrupted):
+        for outcome in runner.run(jobs, cancel):
+            seen.append(outcome.status)
+    assert seen == ["done", "done"]
+    assert not jobs[2].output.exists()
+    assert not list(jobs[0].output.parent.glob(".*.part"))
+    assert threading.active_count() < 10
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_fails_does_not_stop_the_rest(restorer: Restorer, jobs: list[Job], workers: int) -> None:
+    jobs[1].source.write_bytes(b"")
+    outcomes = list(Runner(restorer, RestoreOptions("denoise"), workers=workers).run(jobs))
+    assert [outcome.status for outcome in outcomes] == ["done", "failed", "done", "done", "done"]
+    assert [outcome.job for outcome in outcomes] == jobs
+    assert outcomes[1].error and outcomes[1].error.startswith(f"{jobs[1].source}: ")
+
+
+def run(restorer: Restorer, jobs: list[Job], task: str = "denoise") -> list[str]:
+    options = RestoreOptions(task)
+    runner = Runner(restorer, options, record=Record(restorer.mark(options)))
+    return [outcome.status for outcome in runner.run(jobs)]
+
+
+def test_a_second_run_does_what_is_missing(restorer: Restorer, jobs: list[Job]) -> None:
+    assert run(restorer, jobs[:2]) == ["done", "done"]
+    assert run(restorer, jobs) == ["skipped", "skipped", "done", "done", "done"]
+    assert run(restorer, jobs, "dejpeg") == ["done"] * 5
+    assert run(restorer, jobs, "dejpeg") == ["skipped"] * 5
+    assert run(restorer, jobs) == ["done"] * 5
+
+
+def test_other_weights_are_other_settings(restorer: Restorer, model_files: Path) -> None:
+    options = RestoreOptions("denoise")
+    before = restorer.mark(options)
+    assert restorer.mark(RestoreOptions({"denoise": 1})) == before
+    assert restorer.mark(RestoreOptions("denoise", tile=128)) == before
+    assert restorer.mark(RestoreOptions("denoise", strength=0.5)) != before
+    assert restorer.mark(RestoreOptions("auto")) != before
+    other = Restorer.load(model_files / "foundation.safetensors", device="cpu", precision="bf16")
+    other.add_adapter(model_files / "denoise.safetensors")
+    assert other.mark(options) != before
+
+
+def test_killed_between_writing_and_remembering(restorer: Restorer, jobs: list[Job]) -> None:
+    run(restorer, jobs[:1])
+    record = jobs[0].output.parent / NAME
+    _, begun, finished = record.read_text().splitlines()
+    record.write_text(begun + "\n" + finished[: len(finished) // 2])
+    assert run(restorer, jobs[:1]) == ["done"]
+    assert run(restorer, jobs[:1]) == ["skipped"]
+
+
+def test_a_result_that_is_not_ours_is_left_alone(restorer: Restorer, jobs: list[Job]) -> None:
+    write_image(jobs[0].output, np.zeros((4, 4, 3), np.uint8))
+    assert run(restorer, jobs[:1]) == ["failed"]
+    assert read_image(jobs[0].output).pixels.shape == (4, 4, 3)
+    (jobs[0].output.parent / NAME).write_text('nonsense\n[1]\n{"name": 3}\n{"name": "0.png"}\n' + json.dumps("x"))
+    assert run(restorer, jobs[:1]) == ["failed"]
+
+
+def test_results_of_one_run_may_be_the_sources_of_another(restorer: Restorer, jobs: list[Job], tmp_path: Path) -> None:
+    run(restorer, jobs)
+    batch = plan_batch([tmp_path / "out"], tmp_path / "more", Naming("sr-x2"))
+    assert len(batch.jobs) == 5
+
+
+def test_results_with_names_of_any_form_are_known_by_their_record(restorer: Restorer, jobs: list[Job]) -> None:
+    folder = jobs[0].source.parent
+    naming = Naming("denoise", "better {stem}{ext}")
+    batch = plan_batch([folder], None, naming)
+    assert run(restorer, list(batch.jobs)) == ["done"] * 5
+    assert plan_batch([folder], None, naming).jobs == batch.jobs
+
+
+@pytest.mark.parametrize(
+    ("name", "is_result"),
+    [
+        ("a.denoise", True),
+        ("a.denoise.dejpeg", True),
+        ("a.denoise0.7+dejpeg0.3", True),
+        ("a.dejpeg_denoise-s0.5-ensemble", True),
+        ("a.sr-x4", True),
+        ("a.mine", True),
+        ("a.special", True),
+        ("a.final", False),
+        ("a.2024", False),
+        ("b.denoise", False),
+        ("a", False),
+        ("denoise", False),
+    ],
+)
+def test_results_are_known_by_their_name(name: str, is_result: bool) -> None:
+    naming = Naming("special", tasks=("mine",))
+    siblings = {"a", "a.denoise", name}
+    assert naming.is_result(Path(f"{name}.png"), siblings - {"b"}) == is_result
