@@ -26,6 +26,7 @@ FLOORS = {
     "restore": 7,
     "bench": 8,
     "compare": 8,
+    "serve": 8,
     "studies": 9,
     "cli": 10,
 }

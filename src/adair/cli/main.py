@@ -34,6 +34,7 @@ COMMANDS = {
     "study": "Rerun an experiment of the paper and judge its claims.",
     "data": "List and fetch public test and training sets.",
     "compare": "Measure how an image differs from a reference, and show it.",
+    "serve": "Serve restoring over HTTP.",
 }
 
 

@@ -1,0 +1,80 @@
+"""``adair serve``: restoring over HTTP."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TOKEN = "ADAIR_TOKEN"
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 lets the system choose.")] = 8000,
+    token_file: Annotated[
+        Path | None, typer.Option(help=f"File with the token that clients must send; or set {TOKEN}.")
+    ] = None,
+    queue: Annotated[int, typer.Option(help="Requests inside at most; more get 429.")] = 32,
+    max_megabytes: Annotated[float, typer.Option(help="Of one upload.")] = 64.0,
+    max_megapixels: Annotated[float, typer.Option(help="Of one image, before and after enlarging.")] = 64.0,
+    memory_gigabytes: Annotated[float, typer.Option(help="Of decoded images inside.")] = 2.0,
+    upload_seconds: Annotated[float, typer.Option(help="For one upload to arrive.")] = 30.0,
+    seconds: Annotated[float, typer.Option(help="For waiting and restoring.")] = 120.0,
+    parallel: Annotated[int, typer.Option(help="Images in work at once; small ones of equal size run together.")] = 8,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. Default: the best there is.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, bf16 or fp16. Default: the fastest that is safe.")
+    ] = None,
+    foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
+    adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
+) -> None:
+    """Serve restoring over HTTP: POST an image to /restore?task=denoise, get it back restored.
+
+    Listens on this machine alone unless --host says otherwise. SIGTERM and Ctrl-C finish what is inside.
+    """
+    from adair.errors import AdairError
+
+    try:
+        from adair.serve.run import build_server, build_service, listen
+    except ModuleNotFoundError as error:
+        raise AdairError(f"the server needs {error.name}; run: pip install 'adair[serve]'") from error
+    from adair.serve.config import ServeConfig
+
+    config = ServeConfig(
+        host=host,
+        port=port,
+        token=_token(token_file),
+        queue=queue,
+        max_megabytes=max_megabytes,
+        max_megapixels=max_megapixels,
+        memory_gigabytes=memory_gigabytes,
+        upload_seconds=upload_seconds,
+        seconds=seconds,
+        parallel=parallel,
+    )
+    with listen(config) as socket:
+        service = build_service(config, foundation, adapter or [], device, precision)
+        address = f"[{host}]" if ":" in host else host
+        print(f"adair: serving at http://{address}:{socket.getsockname()[1]}", file=sys.stderr, flush=True)
+        if not config.loopback and config.token is None:
+            print("adair: anybody who reaches this address can use it; set a token", file=sys.stderr, flush=True)
+        build_server(service).run([socket])
+
+
+def _token(path: Path | None) -> str | None:
+    """From a file or the environment, and never from the command line, which every user of the machine can see."""
+    from adair.errors import InputError
+
+    if path is None:
+        return os.environ.get(TOKEN) or None
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the token cannot be read ({error}); give a text file") from error
+    if not token:
+        raise InputError(f"{path}: is empty; write the token into it")
+    return token

@@ -1,0 +1,168 @@
+"""The HTTP interface: its routes, and the way of one request from upload to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from adair import __version__
+from adair.errors import AdairError
+from adair.restore.options import RestoreOptions
+from adair.serve import errors, openapi
+from adair.serve.access import Access
+from adair.serve.codec import MEDIA_TYPES
+from adair.serve.config import ServeConfig
+from adair.serve.service import Answer, Job, Service
+
+CLIENT_LEFT = 499
+Format = Literal["png", "jpeg", "webp", "tiff", "avif", "bmp"]
+
+
+def create_app(service: Service) -> FastAPI:
+    """Make the ASGI application around a service, which is closed with it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    # Without the pages of documentation: they load scripts from elsewhere.
+    app = FastAPI(title="AdaIR", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.service = service
+    app.add_middleware(Access, config=service.config)
+    app.add_exception_handler(AdairError, errors.adair_error)
+    app.add_exception_handler(RequestValidationError, errors.bad_request)
+    app.add_exception_handler(HTTPException, errors.http_error)
+    app.add_exception_handler(Exception, errors.unexpected)
+    app.add_api_route(
+        "/restore",
+        restore,
+        methods=["POST"],
+        responses=openapi.RESTORE_RESPONSES,
+        response_class=Response,
+        openapi_extra={"requestBody": openapi.IMAGE_BODY},
+    )
+    app.add_api_route("/tasks", tasks, methods=["GET"], responses=openapi.REFUSALS)
+    app.add_api_route("/health", health, methods=["GET"], responses=openapi.REFUSALS)
+    app.add_api_route("/ready", ready, methods=["GET"], responses=openapi.READY_RESPONSES)
+    app.add_api_route(
+        "/metrics", metrics, methods=["GET"], responses=openapi.METRICS_RESPONSES, response_class=Response
+    )
+    return app
+
+
+async def restore(
+    request: Request,
+    task: Annotated[str, Query(max_length=500, description="A task, a blend, a sequence, or auto.")],
+    scale: Annotated[int | None, Query(ge=1, le=4, description="For task sr: 2, 3 or 4; 1 keeps the size.")] = None,
+    strength: Annotated[float, Query(ge=0, le=1, description="How much of the correction to apply.")] = 1.0,
+    format: Annotated[Format | None, Query(description="Of the answer; that of the upload by default.")] = None,
+    quality: Annotated[int, Query(ge=1, le=100, description="For JPEG, WebP and AVIF.")] = 95,
+) -> Response:
+    """Restore the image in the request's body: the bytes of the file as they are, no form."""
+    service: Service = request.app.state.service
+    start, status = time.monotonic(), 500
+    try:
+        with service.admission.enter():
+            order = service.order(RestoreOptions(task, scale, strength), format, quality)
+            data = await _upload(request, service.config)
+            answer = await _wait(request, service.start(data, order), service.config.seconds)
+        status = 200
+        return _response(answer)
+    except AdairError as error:
+        status = errors.status_of(error)
+        raise
+    except ClientDisconnect:
+        status = CLIENT_LEFT
+        return Response(status_code=CLIENT_LEFT)  # to nobody
+    finally:
+        service.metrics.requests.labels(str(status)).inc()
+        service.metrics.seconds.observe(time.monotonic() - start)
+
+
+async def _upload(request: Request, config: ServeConfig) -> bytes:
+    """The body, never more of it than is allowed."""
+    too_large = errors.TooLargeError(f"the upload has more than {config.max_megabytes:g} MB, the limit of this server")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and (len(announced) > 15 or int(announced) > config.max_bytes):
+        raise too_large
+    data = bytearray()
+    try:
+        async with asyncio.timeout(config.upload_seconds):
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > config.max_bytes:
+                    raise too_large
+    except TimeoutError:
+        raise errors.UploadTimeoutError(f"the upload took longer than {config.upload_seconds:g} s") from None
+    return bytes(data)
+
+
+async def _wait(request: Request, job: Job, seconds: float) -> Answer:
+    """Wait for a job, and end it when the client leaves or the time is over."""
+    answer = asyncio.wrap_future(job.answer)
+    left = asyncio.ensure_future(_left(request))
+    either: set[asyncio.Future[Any]] = {answer, left}
+    try:
+        done, _ = await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if answer in done:
+            return answer.result()
+        if left in done:
+            raise ClientDisconnect
+        raise errors.TimeLimitError(f"not done within {seconds:g} s; try a smaller image, or try again later")
+    finally:
+        left.cancel()
+        if not answer.done():
+            job.cancel()
+            answer.add_done_callback(_forget)
+
+
+async def _left(request: Request) -> None:
+    """Return when the client closes its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _forget(answer: asyncio.Future[Answer]) -> None:
+    """Nobody wants to know any more how a cancelled job ended."""
+    if not answer.cancelled():
+        answer.exception()
+
+
+def _response(answer: Answer) -> Response:
+    notes = [errors.one_line(note) for note in answer.notes]
+    headers = {"Adair-Notes": json.dumps(notes)} if notes else {}
+    return Response(answer.data, media_type=MEDIA_TYPES[answer.format], headers=headers)
+
+
+async def tasks(request: Request) -> dict[str, list[str]]:
+    """Names of the tasks that /restore knows, besides "auto" and "foundation"."""
+    service: Service = request.app.state.service
+    return {"tasks": list(service.restorer.tasks)}
+
+
+async def health() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+async def ready(request: Request) -> Response:
+    """Images are taken."""
+    service: Service = request.app.state.service
+    return JSONResponse({"status": "ready"}) if service.ready else errors.answer(503, "the server is shutting down")
+
+
+async def metrics(request: Request) -> Response:
+    """Counters for Prometheus."""
+    service: Service = request.app.state.service
+    return Response(service.metrics.text(), media_type=openapi.PROMETHEUS)

@@ -1,0 +1,98 @@
+"""Which HTTP status each error stands for, and its JSON body: one line."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from adair.errors import (
+    AdairError,
+    AdapterMismatchError,
+    FileFormatError,
+    InputError,
+    Interrupted,
+    NonFiniteOutputError,
+    OutOfMemoryError,
+)
+
+RETRY_SECONDS = 2
+LONGEST_LINE = 400
+
+
+class TooLargeError(InputError):
+    """An upload or an image beyond the server's limits."""
+
+
+class UploadTimeoutError(InputError):
+    """An upload that took too long to arrive."""
+
+
+class BusyError(AdairError):
+    """No room at the moment; a later try will succeed."""
+
+
+class TimeLimitError(AdairError):
+    """Waiting and restoring took longer than the server allows."""
+
+
+STATUS: dict[type[AdairError], int] = {
+    UploadTimeoutError: 408,
+    TooLargeError: 413,
+    FileFormatError: 400,
+    InputError: 422,
+    BusyError: 429,
+    AdapterMismatchError: 500,
+    NonFiniteOutputError: 500,
+    Interrupted: 503,
+    OutOfMemoryError: 503,
+    TimeLimitError: 503,
+    AdairError: 422,
+}
+"""The first entry along an error's bases counts."""
+
+
+def status_of(error: AdairError) -> int:
+    """The HTTP status for ``error``: 4xx where another request would do better, 5xx where only the server can."""
+    return next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
+
+
+def answer(status: int, text: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """A JSON body ``{"error": "one line"}``; 429 and 503 say when to try again."""
+    headers = dict(headers or {})
+    if status in (429, 503):
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    return JSONResponse({"error": one_line(text)}, status, headers)
+
+
+def one_line(text: str) -> str:
+    """``text`` without line breaks and control characters, cut to a readable length."""
+    line = "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(line.split())
+    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 3] + "..."
+
+
+async def adair_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer for any `AdairError`."""
+    assert isinstance(error, AdairError)
+    return answer(status_of(error), str(error))
+
+
+async def bad_request(request: Request, error: Exception) -> JSONResponse:
+    """Answer for parameters that FastAPI refused: the first of them, with what is wrong."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"][1:])
+    return answer(422, f"{name}: {first['msg'].lower()}, not {first.get('input')!r}; see /openapi.json")
+
+
+async def http_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer for unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    return answer(error.status_code, f"{request.method} {request.url.path}: {error.detail}", dict(error.headers or {}))
+
+
+async def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Answer for a defect of the server; the traceback goes to the log and never to a client."""
+    return answer(500, f"unexpected {type(error).__name__}; the server's log has the details")

@@ -1,0 +1,54 @@
+"""What the OpenAPI description says of bodies and answers, where FastAPI cannot read it off the code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adair.serve.codec import MEDIA_TYPES
+
+PROMETHEUS = "text/plain; version=0.0.4"
+
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_ERROR = {
+    "application/json": {
+        "schema": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+    }
+}
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _errors(texts: dict[int, str]) -> Responses:
+    return {status: {"description": text, "content": _ERROR} for status, text in texts.items()}
+
+
+REFUSALS = _errors(
+    {
+        400: "The request is malformed or for another host, or the upload cannot be read as an image.",
+        401: "The token is missing or wrong.",
+        403: "The request comes from a web page of another origin.",
+    }
+)
+RESTORE_RESPONSES: Responses = {
+    200: {"description": "The restored image.", "content": dict.fromkeys(MEDIA_TYPES.values(), _BYTES)},
+    **REFUSALS,
+    **_errors(
+        {
+            408: "The upload did not arrive in time.",
+            413: "The upload or the image is beyond the server's limits.",
+            422: "A task, a scale or another value that cannot be used.",
+            429: "The server is full; Retry-After says when to come back.",
+            500: "A defect of the server or of one of its adapters.",
+            503: "Not enough memory or time, or the server is shutting down; Retry-After says when to come back.",
+        }
+    ),
+}
+READY_RESPONSES = {**REFUSALS, **_errors({503: "The server is shutting down."})}
+METRICS_RESPONSES: Responses = {
+    200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+    **REFUSALS,
+}
+IMAGE_BODY = {
+    "description": "The bytes of an image file; the content decides the format, whatever the type says.",
+    "required": True,
+    "content": {"application/octet-stream": _BYTES, **dict.fromkeys(MEDIA_TYPES.values(), _BYTES)},
+}
