@@ -221,7 +221,7 @@ def main() -> None:
     console = Console(width=180)
     restorer = Restorer.load(options.foundation, estimator=options.estimator)
     for path in options.adapter:
-        restorer.add_adapter(path)
+        restorer.add_adapter(path, replace=True)
     parts = {"mixtures": measure_mixtures} if options.mixtures else {"degraded": measure_degraded}
     if options.data and not options.task:
         parts["clean"] = measure_clean

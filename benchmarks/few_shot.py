@@ -197,7 +197,7 @@ def restorer_of(options: argparse.Namespace, damage: str, name: str) -> tuple[Re
     if RUNS[name].full:
         return Restorer.load(path), "foundation"
     restorer = Restorer.load()
-    return restorer, restorer.add_adapter(path)
+    return restorer, restorer.add_adapter(path, replace=True)
 
 
 def restored(restorer: Restorer, task: str, images: list[Tensor]) -> list[Tensor]:

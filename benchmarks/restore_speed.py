@@ -50,11 +50,11 @@ def measure_ours(task: str, megapixels: float, precision: str | None) -> dict[st
     import torch
 
     from adair.errors import AdairError
-    from adair.restore import Restorer
+    from adair.restore import RestoreOptions, Restorer
 
     try:
         restorer, weights = Restorer.load(device="cpu", precision=precision), "bundled"
-        restorer.check(task)
+        restorer.check(RestoreOptions(task))
     except AdairError:
         restorer, weights = random_restorer(precision), "random"
         task = "foundation"

@@ -123,7 +123,7 @@ def main() -> None:
     rows, pictures = [], []
     for task in options.task or ZOO:
         path = options.zoo / f"{task}.safetensors"
-        restorer.add_adapter(path)
+        restorer.add_adapter(path, replace=True)
         own = []
         for row in measure(restorer, task, bundled, clean):
             pictures.append(sheet_row(row, len(pictures)))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import adair.restore.restorer as restorer_module
+import adair.restore.pipeline as pipeline_module
 from adair.adapters import AdaptedModel, create_adapter, load_adapter, save_adapter
 from adair.backbones import build_backbone, set_local_statistics
 from adair.degradations import resize
@@ -164,11 +164,11 @@ def test_switching_back_and_forth_changes_nothing(restorer: Restorer, photo: np.
 def test_switching_takes_milliseconds(restorer: Restorer) -> None:
     names = ("denoise", "dejpeg")
     for name in names:
-        restorer._session({name: 1.0})
+        restorer._pipeline.session({name: 1.0})
     start = time.perf_counter()
     for _ in range(10):
         for name in names:
-            restorer._session({name: 1.0})
+            restorer._pipeline.session({name: 1.0})
     took = (time.perf_counter() - start) / 20
     print(f"switch: {1000 * took:.1f} ms")
     assert took < 0.5
@@ -216,7 +216,7 @@ def test_out_of_memory_falls_back_to_smaller_tiles(
 ) -> None:
     image = np.tile(photo, (5, 4, 1))
     expected = restorer.restore(image, "denoise", tile=128)
-    network = restorer._session({"denoise": 1.0}).network
+    network = restorer._pipeline.session({"denoise": 1.0}).network
     forward, sizes = type(network).forward, []
 
     def limited(self: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -234,8 +234,8 @@ def test_out_of_memory_falls_back_to_smaller_tiles(
 def test_the_tile_follows_the_memory_at_hand(restorer: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
     tiles = []
     for memory in (2**24, 2**28, 2**31):
-        monkeypatch.setattr(restorer_module, "memory_available", lambda _, memory=memory: memory)
-        (height, width), _ = restorer._sizes(5000, 5000, None)
+        monkeypatch.setattr(pipeline_module, "memory_available", lambda _, memory=memory: memory)
+        (height, width), _ = restorer._pipeline.tile_sizes(5000, 5000, None)
         tiles.append(height * width)
     assert tiles == sorted(set(tiles))
 
@@ -284,6 +284,9 @@ def test_bad_requests_say_what_and_the_way_out(
         (np.zeros((0, 4, 3), np.uint8), "is no image"),
         (np.zeros((4, 4, 3), np.int64), "no known white"),
         (np.full((4, 4, 3), np.nan), "not finite"),
+        (np.full((4, 4, 3), 255.0), "values from 255 to 255, and floats are taken as 0..1; divide by"),
+        (np.linspace(-128, 1, 48).reshape(4, 4, 3), "values from -128 to 1"),
+        (torch.full((1, 3, 4, 4), 200.0), "floats are taken as 0..1"),
         (torch.zeros(3, 4, 4), "is no image"),
         (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), "is no image"),
         (torch.full((1, 3, 4, 4), torch.inf), "not finite"),
@@ -325,7 +328,7 @@ def test_the_gpu_gives_the_picture_of_the_cpu(
     gpu = Restorer.load(model_files / "foundation.safetensors", device="cuda", precision=precision)
     for task in ("denoise", "sr", "branches"):
         gpu.add_adapter(model_files / f"{task}.safetensors")
-        restorer.add_adapter(model_files / f"{task}.safetensors")
+        restorer.add_adapter(model_files / f"{task}.safetensors", replace=True)
     image = np.tile(photo, (5, 5, 1))
     for task in ("denoise", "sr", "branches"):
         expected = restorer.restore(image, task, tile=128).astype(int)

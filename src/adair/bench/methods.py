@@ -34,7 +34,7 @@ def load_ours(
     """
     restorer = Restorer.load(foundation, device, precision)
     files: dict[str, Path] = bundled_adapters() if foundation is None else {}
-    files |= {restorer.add_adapter(path): path for path in adapters}
+    files |= {restorer.add_adapter(path, replace=True): path for path in adapters}
     return restorer, {task: fingerprint(read_tensors(read_header(path))) for task, path in sorted(files.items())}
 
 

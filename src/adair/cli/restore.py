@@ -82,7 +82,7 @@ def restore(
     files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6))
     restorer = Restorer.load(foundation, device, precision)
     for path in adapter or []:
-        restorer.add_adapter(path)
+        restorer.add_adapter(path, replace=True)  # asked for by name
     extension = f".{format.removeprefix('.')}" if format else None
     naming = Naming(restorer.check(options), name, extension, restorer.tasks)
     batch = plan_batch(images, output, naming, recursive)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +16,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from adair.errors import AdairError
+from adair.errors import InputError
 from adair.restore.image_file import ImageFile
 
+DARKEST, BRIGHTEST = -2.0, 3.0  # noise that nobody clipped stays within; further out, white is not 1
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
 
 
@@ -40,7 +42,7 @@ def open_picture(image: Any) -> tuple[list[Planes], Close]:
     or RGBA (palette, CMYK) or L (1 bit).
 
     Raises:
-        AdairError: another kind, shape or type; no pixels; numbers that are not finite.
+        InputError: another kind, shape or type; no pixels; numbers that are not finite.
     """
     if isinstance(image, ImageFile):
         return [Planes(image.pixels, image.alpha)], lambda out: dataclasses.replace(
@@ -52,18 +54,24 @@ def open_picture(image: Any) -> tuple[list[Planes], Close]:
         return [_planes(image)], lambda out: _joined(out[0], image.ndim).astype(image.dtype, copy=False)
     if isinstance(image, Tensor):
         return _open_tensor(image)
-    raise AdairError(f"cannot restore a {type(image).__name__}; give a PIL image, an array or an NCHW tensor")
+    raise InputError(f"cannot restore a {type(image).__name__}; give a PIL image, an array or an NCHW tensor")
 
 
 def _planes(array: npt.NDArray[Any]) -> Planes:
     if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and not 1 <= array.shape[2] <= 4):
-        raise AdairError(f"an array of shape {array.shape} is no image; give (H, W) or (H, W, C) with C from 1 to 4")
+        raise InputError(f"an array of shape {array.shape} is no image; give (H, W) or (H, W, C) with C from 1 to 4")
     if array.dtype.kind == "f":
         array = array.astype(np.float32, copy=False)
-        if not np.isfinite(array).all():
-            raise AdairError("the image holds numbers that are not finite (NaN or infinity); replace them")
+        low, high = float(array.min()), float(array.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise InputError("the image holds numbers that are not finite (NaN or infinity); replace them")
+        if low < DARKEST or high > BRIGHTEST:
+            raise InputError(
+                f"the image holds values from {low:.4g} to {high:.4g}, and floats are taken as 0..1; "
+                "divide by the value of white (255 for 8 bits)"
+            )
     elif array.dtype not in (np.uint8, np.uint16):
-        raise AdairError(f"an array of {array.dtype} has no known white; give uint8, uint16 or float in 0..1")
+        raise InputError(f"an array of {array.dtype} has no known white; give uint8, uint16 or float in 0..1")
     stacked = np.atleast_3d(array)
     if stacked.shape[2] in (2, 4):
         return Planes(stacked[..., :-1], stacked[..., -1])
@@ -85,7 +93,7 @@ def _open_pil(image: Image.Image) -> tuple[list[Planes], Close]:
     elif mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
         mode = "RGB"
     elif mode in ("I", "F"):
-        raise AdairError(f"a PIL image of mode {mode} has no known white; give L, RGB, RGBA or I;16")
+        raise InputError(f"a PIL image of mode {mode} has no known white; give L, RGB, RGBA or I;16")
     sixteen = mode.startswith("I;16")
     array = np.asarray(image if sixteen or mode == image.mode else image.convert(mode))
     info = {key: value for key, value in image.info.items() if key != "transparency"}
@@ -103,7 +111,7 @@ def _open_pil(image: Image.Image) -> tuple[list[Planes], Close]:
 def _open_tensor(image: Tensor) -> tuple[list[Planes], Close]:
     if image.ndim != 4 or not image.is_floating_point():
         shape = tuple(image.shape)
-        raise AdairError(f"a tensor of shape {shape} and {image.dtype} is no image; give (N, C, H, W), float in 0..1")
+        raise InputError(f"a tensor of shape {shape} and {image.dtype} is no image; give (N, C, H, W), float in 0..1")
     arrays = image.detach().float().cpu().permute(0, 2, 3, 1).numpy()
 
     def close(out: list[Planes]) -> Tensor:

@@ -6,26 +6,26 @@ import hashlib
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import torch
+
 from adair import __version__
-from adair.adapters import Adapter, load_adapter
-from adair.errors import AdairError
-from adair.hardware import memory_available, tune_allocator
+from adair.backbones import named_sites
+from adair.errors import InputError
+from adair.hardware import tune_allocator
 from adair.inspect import Advice, Inspector, advise, load_estimator
-from adair.restore.deploy import bytes_per_pixel
+from adair.restore.library import AdapterInfo, AdapterLibrary
 from adair.restore.options import RestoreOptions
 from adair.restore.picture import Planes, open_picture
-from adair.restore.sessions import SessionCache
-from adair.restore.steps import Mix, Progress, Step, enlarged
+from adair.restore.pipeline import Pipeline
+from adair.restore.sessions import merged
+from adair.restore.steps import Progress, enlarged
 from adair.restore.tasks import (
     AUTO,
     FOUNDATION,
-    UPSCALING,
-    Blend,
     Steps,
     TaskSpec,
     check_scale,
@@ -33,14 +33,10 @@ from adair.restore.tasks import (
     label_of,
     parse_task,
 )
-from adair.restore.tiling import choose_tile
-from adair.runtimes import Runtime, Session, create_runtime
-from adair.weights import Foundation, bundled_adapters, fingerprint, load_foundation
+from adair.runtimes import Runtime, create_runtime
+from adair.weights import Foundation, bundled_adapters, fingerprint, load_foundation, save_foundation
 
 Picture = TypeVar("Picture")
-
-CPU_BUDGET = 2**30  # bytes for one tile: larger tiles are hardly faster and the machine has other things to do
-MOST_TILES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -86,11 +82,12 @@ class Restorer:
         self.foundation = foundation
         self.runtime = create_runtime(runtime, device, precision) if isinstance(runtime, str) else runtime
         self.device, self.precision = self.runtime.device, self.runtime.precision
-        self._files = dict(adapters or {})
-        self._adapters: dict[str, Adapter] = {}
-        self._sessions = SessionCache(foundation.model.to(self.device), self.runtime)
+        self._library = AdapterLibrary(foundation, adapters or {})
+        self._default: TaskSpec = ""
+        foundation.model.to(self.device)
+        self._pipeline = Pipeline(foundation, self._library, self.runtime)
         self._inspector = inspector
-        self._lock = threading.Lock()  # for what is loaded when first needed: adapters and the inspector
+        self._lock = threading.Lock()  # for the inspector, which is loaded when first needed, and the foundation
 
     @classmethod
     def load(
@@ -121,30 +118,110 @@ class Restorer:
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks that there are adapters for, sorted."""
-        return tuple(sorted({*self._files, *self._adapters}))
+        return self._library.names
 
-    def add_adapter(self, path: str | os.PathLike[str]) -> str:
-        """Add the task of an adapter file (it replaces one of the same name) and return the task's name.
+    @property
+    def adapters(self) -> dict[str, AdapterInfo]:
+        """What is known of every adapter, by name: file, kind, size, card."""
+        return self._library.info()
+
+    def add_adapter(self, path: str | os.PathLike[str], name: str | None = None, *, replace: bool = False) -> str:
+        """Add an adapter file and return its name.
+
+        Args:
+            path: the file; it is read at once.
+            name: by which tasks ask for it; None for the name in the file.
+            replace: whether it may take the place of an adapter of that name.
 
         Raises:
-            AdairError: no adapter file, or one for another foundation.
+            AdairError: no adapter file, one for another foundation (`AdapterMismatchError`), or a name that is taken.
         """
-        loaded = load_adapter(path, self.foundation)
-        name = loaded.task
-        if name in (FOUNDATION, AUTO):
-            what = "the network without adapters" if name == FOUNDATION else "the choice by what an image needs"
-            raise AdairError(f"{path}: task name '{name}' is taken by {what}; choose another")
+        return self._library.add(Path(path), name, replace)
+
+    def add_weighted_adapter(self, blend: Mapping[str, float], name: str, *, replace: bool = False) -> str:
+        """Give a blend a name of its own, so that it can be asked for (and blended) like an adapter.
+
+        Raises:
+            InputError: a blend that `restore` would not take, or a name that is taken.
+        """
+        return self._library.add_weighted(blend, name, replace)
+
+    def delete_adapter(self, name: str) -> None:
+        """Forget an adapter; its file stays.
+
+        Raises:
+            InputError: no such adapter, or a weighted one is made of it.
+        """
+        adapter = self._library.delete(name)
+        if adapter is not None:
+            self._pipeline.sessions.forget(adapter)
+
+    def set_adapter(self, task: TaskSpec) -> None:
+        """Choose the task that `restore` does when none is named.
+
+        Raises:
+            InputError: a task that `restore` would not take.
+        """
+        self.check(RestoreOptions(task))
+        self._default = task
+
+    def disable_adapters(self) -> None:
+        """Make the foundation alone what `restore` does when no task is named."""
+        self._default = FOUNDATION
+
+    def merge_adapter(self, task: TaskSpec) -> None:
+        """Fold an adapter, or a blend, into the weights of the foundation, bit by bit as restoring does.
+
+        `foundation` is then the merged network, and the task "foundation" runs it. Adapters go on working, on top of
+        it. `save_foundation` writes it, `unmerge_adapter` brings the original back.
+
+        Raises:
+            InputError: a sequence, "foundation" or "auto"; adapters that do not act on weights alone (kind conv); a
+                foundation that is merged already.
+        """
+        steps = () if is_auto(task) else parse_task(task, self.tasks)
+        if len(steps) != 1 or not steps[0]:
+            raise InputError(f"task {task!r}: only an adapter or one blend can be merged into the foundation")
         with self._lock:
-            former = self._adapters.get(name)
-            self._adapters[name] = loaded.adapter
-        if former is not None:
-            self._sessions.forget(former)
-        return name
+            if self.foundation is not self._library.foundation:
+                raise InputError("the foundation is merged already; unmerge_adapter() brings the original back")
+            model = merged(self.foundation.model, self._library.adapters(steps[0]))
+            if any(site.adapter is not None for _, site in named_sites(model)):
+                raise InputError(
+                    f"task {task!r}: has adapters that cannot be merged into weights; use them as they are"
+                )
+            mark = fingerprint(model.state_dict())
+            card = {**self.foundation.card, "merged": steps[0], "merged_into": self.foundation.fingerprint}
+            self._use(replace(self.foundation, model=model, fingerprint=mark, card=card))
+
+    def unmerge_adapter(self) -> None:
+        """Bring back the foundation as it was loaded, bit by bit; nothing happens where nothing is merged."""
+        with self._lock:
+            self._use(self._library.foundation)
+
+    def save_foundation(self, path: str | os.PathLike[str], dtype: torch.dtype = torch.float16) -> str:
+        """Write the foundation, merged or not, as a file for `Restorer.load`; returns its fingerprint.
+
+        Args:
+            path: the file; an existing one is replaced.
+            dtype: how values are stored: torch.float16, bfloat16 or float32.
+
+        Raises:
+            AdairError: a file that cannot be written, or values that ``dtype`` cannot hold.
+        """
+        one = self.foundation
+        return save_foundation(path, one.backbone, one.config, one.model.state_dict(), one.card, dtype)
+
+    def _use(self, foundation: Foundation) -> None:
+        """Restore with ``foundation`` from now on; what is running goes on with the former one."""
+        if foundation is not self.foundation:
+            self.foundation = foundation
+            self._pipeline = Pipeline(foundation, self._library, self.runtime)
 
     def restore(
         self,
         image: Picture,
-        task: TaskSpec,
+        task: TaskSpec | None = None,
         scale: int | None = None,
         strength: float = 1.0,
         tile: int | None = None,
@@ -164,7 +241,7 @@ class Restorer:
                 most: how much of each adapter is added to the foundation, 1 as trained; a sequence such as
                 "dejpeg > denoise" (also ["dejpeg", "denoise"]), one network after the other; "foundation" for the
                 frozen network alone; or "auto" for what `inspect` advises, which never changes the size and may be
-                nothing: then ``image`` itself is returned.
+                nothing: then ``image`` itself is returned. None for what `set_adapter` has chosen.
             scale, strength, tile, ensemble: see `RestoreOptions`.
             progress: called after every tile with tiles done and tiles in all. What it raises ends the work and is
                 passed on: raise `Interrupted` to cancel.
@@ -180,7 +257,8 @@ class Restorer:
             >>> restorer.restore(np.zeros((40, 50, 3), np.uint8), "dejpeg > denoise").shape
             (40, 50, 3)
         """
-        return self.run(image, RestoreOptions(task, scale, strength, tile, ensemble), progress).image
+        chosen = self._default if task is None else task
+        return self.run(image, RestoreOptions(chosen, scale, strength, tile, ensemble), progress).image
 
     def run(self, image: Picture, options: RestoreOptions, progress: Progress | None = None) -> Restoration[Picture]:
         """Restore an image as ``options`` say, and tell what was done; otherwise as `restore`."""
@@ -192,7 +270,8 @@ class Restorer:
         plans = [one.plan for one in advice] or [steps] * len(planes)
         if not any(plans):
             return Restoration(image, tuple(advice))
-        restored = [self._follow(plan, one, options, scale, progress) for plan, one in zip(plans, planes, strict=True)]
+        pipeline = self._pipeline
+        restored = [pipeline.run(plan, one, options, scale, progress) for plan, one in zip(plans, planes, strict=True)]
         return Restoration(close(restored), tuple(advice))
 
     def inspect(self, image: Any) -> list[Advice]:
@@ -233,7 +312,7 @@ class Restorer:
         facts = [
             *(__version__, self.foundation.fingerprint, self.runtime.name, self.precision.name),
             *(options.task if is_auto(options.task) else steps, scale, options.strength, options.ensemble),
-            *((name, fingerprint(self._adapter(name).state_dict())) for name in names),
+            *((name, self._library.fingerprint(name)) for name in names),
         ]
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
@@ -247,49 +326,3 @@ class Restorer:
             if self._inspector is None:
                 self._inspector = Inspector()
         return advise(self._inspector.inspect(planes.pixels), self.tasks)
-
-    def _follow(
-        self, plan: Steps, given: Planes, options: RestoreOptions, scale: int, progress: Progress | None
-    ) -> Planes:
-        """Apply blends one after the other; the one with "sr" enlarges, and progress counts the tiles of all."""
-        planes = given
-        for number, blend in enumerate(plan):
-            times = scale if UPSCALING in blend else 1
-            step = self._step(blend, planes, options, times)
-            last = number == len(plan) - 1
-            mix = Mix(given.pixels, scale, options.strength) if options.strength < 1 and last else None
-            planes = step.run(planes, mix, progress and partial(_of_all, progress, number, len(plan)))
-        return planes
-
-    def _step(self, blend: Blend, planes: Planes, options: RestoreOptions, scale: int) -> Step:
-        height, width = (side * scale for side in planes.pixels.shape[:2])
-        tile, batch = self._sizes(height, width, options.tile)
-        name = f"task '{label_of((blend,))}'"
-        return Step(self._session(blend), name, self.device, scale, tile, batch, options.ensemble)
-
-    def _session(self, blend: Blend) -> Session:
-        """The session for a blend of tasks."""
-        return self._sessions.session({self._adapter(name): strength for name, strength in blend.items()})
-
-    def _adapter(self, name: str) -> Adapter:
-        """The adapter of a task, from its file when it is first asked for."""
-        with self._lock:
-            if name not in self._adapters:
-                self._adapters[name] = load_adapter(self._files[name], self.foundation).adapter
-            return self._adapters[name]
-
-    def _sizes(self, height: int, width: int, tile: int | None) -> tuple[tuple[int, int], int]:
-        """Height and width of a tile, and how many go through the network together."""
-        if tile == 0:
-            return (height, width), 1
-        cost = bytes_per_pixel(self.foundation.backbone, self.foundation.config["width"], self.precision.dtype)
-        memory = memory_available(self.device) // 2
-        if self.device.type == "cpu":
-            memory = min(memory, CPU_BUDGET)
-        sides = (tile, tile) if tile else choose_tile(height, width, int(memory / cost))
-        together = 1 if self.device.type == "cpu" else int(memory / (cost * sides[0] * sides[1]))
-        return sides, min(max(together, 1), MOST_TILES_AT_ONCE)
-
-
-def _of_all(progress: Progress, step: int, steps: int, done: int, total: int) -> None:
-    progress(step * total + done, steps * total)

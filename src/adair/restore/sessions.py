@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -13,6 +15,8 @@ from adair.adapters import AdaptedModel, Adapter
 from adair.backbones import set_local_statistics
 from adair.restore.deploy import REACH
 from adair.runtimes import Runtime, Session
+
+log = logging.getLogger(__name__)
 
 KEPT_BYTES = 2**28  # of weights: fourteen blends of the bundled network in bfloat16, seven in float32
 
@@ -48,7 +52,9 @@ class SessionCache:
             with self._merging:
                 session = self._find(key)  # perhaps another thread has made it meanwhile
                 if session is None:
+                    start = time.perf_counter()
                     session = self.runtime.load(merged(self.model, dict(key)))
+                    log.info("made a network of %d adapters in %.3f s", len(key), time.perf_counter() - start)
                     self._keep(key, session)
         return session
 

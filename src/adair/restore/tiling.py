@@ -7,6 +7,7 @@ blending); `Tiler` puts them together and goes to smaller tiles when memory runs
 from __future__ import annotations
 
 import gc
+import logging
 import math
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from adair.backbones import CELL
 from adair.errors import OutOfMemoryError
+
+log = logging.getLogger(__name__)
 
 # Neighbours share OVERLAP pixels, and in the middle FADE of them one gives way to the other; further out a tile lacks
 # context. On a noisy photo of 2000x1500 single pixels were up to 18 of 255 off the whole image with 64 and up to 7 with
@@ -169,6 +172,7 @@ class Tiler:
             half = max(max(height, width) // 2 // CELL * CELL, SMALLEST)
             self.tile = (half, min(width, self.tile[1])) if height >= width else (min(height, self.tile[0]), half)
             self.tile = max(self.tile[0], SMALLEST), max(self.tile[1], SMALLEST)
+            log.info("memory ran out at %dx%d pixels; going on with tiles of %dx%d", width, height, *self.tile[::-1])
         result = torch.empty(3, height, width)
 
         def store(top: int, lines: Tensor) -> None:

@@ -1,0 +1,80 @@
+"""From steps and an image to the restored image: which network runs, on tiles of what size."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from adair.hardware import memory_available
+from adair.restore.deploy import bytes_per_pixel
+from adair.restore.library import AdapterLibrary
+from adair.restore.options import RestoreOptions
+from adair.restore.picture import Planes
+from adair.restore.sessions import SessionCache
+from adair.restore.steps import Mix, Progress, Step
+from adair.restore.tasks import UPSCALING, Blend, Steps, label_of
+from adair.restore.tiling import choose_tile
+from adair.runtimes import Runtime, Session
+from adair.weights import Foundation
+
+CPU_BUDGET = 2**30  # bytes for one tile: larger tiles are hardly faster and the machine has other things to do
+MOST_TILES_AT_ONCE = 16
+
+
+class Pipeline:
+    """Runs steps on images with one foundation; any number of threads may use it.
+
+    Args:
+        foundation: the foundation; its network lies on the runtime's device.
+        library: where the names in steps lead to.
+        runtime: what runs the networks.
+    """
+
+    def __init__(self, foundation: Foundation, library: AdapterLibrary, runtime: Runtime) -> None:
+        self.foundation, self.library, self.runtime = foundation, library, runtime
+        self.sessions = SessionCache(foundation.model, runtime)
+
+    def run(
+        self, steps: Steps, given: Planes, options: RestoreOptions, scale: int, progress: Progress | None
+    ) -> Planes:
+        """Apply steps one after the other; nothing to do returns ``given``.
+
+        Args:
+            steps: blends by name; the one with "sr" enlarges the image ``scale`` times.
+            given: the image.
+            options: strength, tile and ensemble are looked at; the strength mixes ``given`` and the end.
+            progress: counts the tiles of all steps.
+        """
+        planes = given
+        for number, blend in enumerate(steps):
+            step = self._step(blend, planes, options, scale if UPSCALING in blend else 1)
+            last = number == len(steps) - 1
+            mix = Mix(given.pixels, scale, options.strength) if options.strength < 1 and last else None
+            planes = step.run(planes, mix, progress and partial(_of_all, progress, number, len(steps)))
+        return planes
+
+    def session(self, blend: Blend) -> Session:
+        """Return the network for a blend of names."""
+        return self.sessions.session(self.library.adapters(blend))
+
+    def tile_sizes(self, height: int, width: int, tile: int | None) -> tuple[tuple[int, int], int]:
+        """Return height and width of a tile for an image, and how many go through the network together."""
+        if tile == 0:
+            return (height, width), 1
+        device = self.runtime.device
+        cost = bytes_per_pixel(self.foundation.backbone, self.foundation.config["width"], self.runtime.precision.dtype)
+        memory = memory_available(device) // 2
+        if device.type == "cpu":
+            memory = min(memory, CPU_BUDGET)
+        sides = (tile, tile) if tile else choose_tile(height, width, int(memory / cost))
+        together = 1 if device.type == "cpu" else int(memory / (cost * sides[0] * sides[1]))
+        return sides, min(max(together, 1), MOST_TILES_AT_ONCE)
+
+    def _step(self, blend: Blend, planes: Planes, options: RestoreOptions, scale: int) -> Step:
+        height, width = (side * scale for side in planes.pixels.shape[:2])
+        tile, batch = self.tile_sizes(height, width, options.tile)
+        name = f"task '{label_of((blend,))}'"
+        return Step(self.session(blend), name, self.runtime.device, scale, tile, batch, options.ensemble)
+
+
+def _of_all(progress: Progress, step: int, steps: int, done: int, total: int) -> None:
+    progress(step * total + done, steps * total)
