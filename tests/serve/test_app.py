@@ -238,9 +238,11 @@ def test_small_images_of_equal_size_run_together(
         replies[number] = server.restore(encode(images[number]), strength=1 - number / 10)
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(5)]
-    for thread in threads:
+    threads[0].start()
+    assert server.runtime.reached.acquire(timeout=60)
+    for thread in threads[1:]:
         thread.start()
-    wait_until(lambda: server.runtime.batches and server.service.restorer.runtime.waiting == 4)
+    wait_until(lambda: server.service.restorer.runtime.waiting == 4)
     server.runtime.gate.set()
     for thread in threads:
         thread.join()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -62,7 +64,10 @@ def serve(
         print(f"adair: serving at http://{address}:{socket.getsockname()[1]}", file=sys.stderr, flush=True)
         if not config.loopback and config.token is None:
             print("adair: anybody who reaches this address can use it; set a token", file=sys.stderr, flush=True)
-        build_server(service).run([socket])
+        # Uvicorn finishes what is inside and then sends itself the signal again: here it means that all is done.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with contextlib.suppress(KeyboardInterrupt):
+            build_server(service).run([socket])
 
 
 def _token(path: Path | None) -> str | None:
