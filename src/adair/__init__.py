@@ -18,7 +18,8 @@ from adair.errors import (
 if TYPE_CHECKING:
     from adair.adapters import load_adapter
     from adair.degradations import degrade
-    from adair.restore import RestoreOptions, Restorer, read_image, restore_file, write_image
+    from adair.images import read_image, write_image
+    from adair.restore import RestoreOptions, Restorer, restore_file
     from adair.weights import load_foundation
 
 __version__ = "0.1.0"
@@ -47,9 +48,9 @@ _HOMES = {
     "degrade": "adair.degradations",
     "load_adapter": "adair.adapters",
     "load_foundation": "adair.weights",
-    "read_image": "adair.restore",
+    "read_image": "adair.images",
     "restore_file": "adair.restore",
-    "write_image": "adair.restore",
+    "write_image": "adair.images",
 }
 
 

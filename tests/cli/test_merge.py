@@ -12,7 +12,7 @@ import torch
 from adair.adapters import create_adapter, save_adapter
 from adair.backbones import build_backbone
 from adair.cli.main import main
-from adair.restore.images import read_image, write_image
+from adair.images import read_image, write_image
 from adair.weights import foundation as foundation_module
 from adair.weights import load_foundation, save_foundation
 

@@ -16,7 +16,7 @@ import adair.restore.restorer as restorer_module
 from adair.adapters import create_adapter, save_adapter
 from adair.backbones import build_backbone
 from adair.cli.main import main
-from adair.restore.images import read_image, write_image
+from adair.images import read_image, write_image
 from adair.restore.record import NAME as RECORD
 from adair.weights import load_foundation, save_foundation
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from adair.compare import PROTOCOLS, measure
 from adair.errors import AdairError
+from adair.images import ImageFile
 from adair.metrics import luma, psnr, ssim
-from adair.restore.images import ImageFile
 
 
 def photo(seed: int, height: int = 40, width: int = 30, bands: int = 3, dtype: type = np.uint8) -> np.ndarray:

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from adair.compare import measure, page, picture
 from adair.compare.picture import RAMP, difference_map, shrink_factor, web_image
-from adair.restore.images import ImageFile
+from adair.images import ImageFile
 
 
 class Parsed(HTMLParser):

@@ -11,7 +11,7 @@ from typing import Literal
 
 from adair.bench.case import Kind
 from adair.errors import AdairError
-from adair.restore.files import write_whole
+from adair.images.files import write_whole
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _write(
     """Write the page and the plots that were asked for."""
     from adair.bench.plots import plot
     from adair.bench.report import as_markdown, tables
-    from adair.restore.files import write_whole
+    from adair.images.files import write_whole
 
     pictures = {}
     if plots is not None:

@@ -27,8 +27,8 @@ def compare(
     from adair.cli.show import print_json, print_table
     from adair.compare import PROTOCOLS, measure, page
     from adair.compare.page import figures
-    from adair.restore.files import write_whole
-    from adair.restore.images import read_image
+    from adair.images import read_image
+    from adair.images.files import write_whole
 
     if html is not None and html.exists() and not overwrite:
         raise AdairError(f"{html}: exists; choose another name with --html, or replace it with --overwrite")

@@ -31,8 +31,8 @@ def degrade(
 
     from adair.degradations import degrade as worse
     from adair.degradations import parse_recipe
+    from adair.images import read_image, write_image
     from adair.restore.batch import Naming, plan_batch
-    from adair.restore.images import read_image, write_image
 
     parsed = parse_recipe(recipe)
     batch = plan_batch(images, output, Naming("degraded"))

@@ -65,7 +65,7 @@ def _images() -> dict[str, str]:
     import numpy as np
 
     from adair.errors import AdairError
-    from adair.restore.images import FORMATS, read_image, write_image
+    from adair.images import FORMATS, read_image, write_image
 
     samples = np.full((16, 16, 3), 7, np.uint8), np.full((16, 16, 3), 7, np.uint16)
     states = {}

@@ -65,7 +65,7 @@ def _weights(file: Path) -> dict[str, Any]:
 
 
 def _image(file: Path) -> dict[str, Any]:
-    from adair.restore.images import read_image
+    from adair.images import read_image
 
     image = read_image(file)
     height, width, bands = image.pixels.shape

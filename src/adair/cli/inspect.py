@@ -17,8 +17,8 @@ def inspect(
     The level of a damage is what it would be if the damage is there.
     """
     from adair.cli.show import print_facts, print_json, print_table
+    from adair.images import read_image
     from adair.inspect import Inspector, advise
-    from adair.restore.images import read_image
     from adair.weights import bundled_adapters
 
     advice = advise(Inspector().inspect(read_image(image).pixels), bundled_adapters())

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from adair.errors import AdairError
+from adair.images import ImageFile, convert_depth
 from adair.metrics import luma, ssim
-from adair.restore.images import ImageFile, convert_depth
 
 WINDOW = 11  # side of SSIM's window
 _ROWS = 256  # a large photo is measured in strips of so many rows: memory does not grow with its height
@@ -59,7 +59,7 @@ def measure(reference: ImageFile, image: ImageFile, crop: int = 0) -> Comparison
     """Compare the stored colours of two images of one size; 8 and 16 bits, gray and RGB may meet.
 
     Args:
-        reference, image: as `adair.restore.images.read_image` gives them.
+        reference, image: as `adair.images.read_image` gives them.
         crop: pixels to leave out at each border (super-resolution is measured so, with the scale).
 
     Raises:

@@ -7,8 +7,8 @@ import html
 
 from adair.compare.measure import PROTOCOLS, Comparison
 from adair.compare.picture import MAX_PIXELS, RAMP, difference_map, shrink_factor, web_image
+from adair.images import ImageFile
 from adair.pages import fill_page
-from adair.restore.images import ImageFile
 
 _LABELS = {
     "psnr_rgb": "PSNR, RGB",

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from adair.restore.images import ImageFile, convert_depth
+from adair.images import ImageFile, convert_depth
 
 MAX_PIXELS = 8_000_000  # of a picture on the page; three lossless pictures of so many make a page of 20 to 75 MB
 MAX_SIDE = 16_383  # of a WebP

@@ -1,6 +1,6 @@
 """Restoring images: files in and out, tiles, and the object that a user holds."""
 
-from adair.restore.images import ImageFile, read_image, write_image
+from adair.images import ImageFile, read_image, write_image
 from adair.restore.options import RestoreOptions
 from adair.restore.restorer import Restoration, Restorer
 from adair.restore.runner import Outcome, Runner

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from adair.errors import InputError
-from adair.restore.image_file import FORMATS, output_format
+from adair.images.image_file import FORMATS, output_format
 from adair.restore.record import made_here
 from adair.restore.tasks import AUTO, FOUNDATION
 from adair.tasks import TASKS

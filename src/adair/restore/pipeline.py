@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from adair.hardware import memory_available
+from adair.images.buffer import ImageBuffer
 from adair.restore.deploy import bytes_per_pixel
 from adair.restore.library import AdapterLibrary
 from adair.restore.options import RestoreOptions
-from adair.restore.picture import Planes
 from adair.restore.sessions import SessionCache
 from adair.restore.steps import Mix, Progress, Step
 from adair.restore.tasks import UPSCALING, Blend, Steps, label_of
@@ -34,8 +34,8 @@ class Pipeline:
         self.sessions = SessionCache(foundation.model, runtime)
 
     def run(
-        self, steps: Steps, given: Planes, options: RestoreOptions, scale: int, progress: Progress | None
-    ) -> Planes:
+        self, steps: Steps, given: ImageBuffer, options: RestoreOptions, scale: int, progress: Progress | None
+    ) -> ImageBuffer:
         """Apply steps one after the other; nothing to do returns ``given``.
 
         Args:
@@ -69,7 +69,7 @@ class Pipeline:
         together = 1 if device.type == "cpu" else int(memory / (cost * sides[0] * sides[1]))
         return sides, min(max(together, 1), MOST_TILES_AT_ONCE)
 
-    def _step(self, blend: Blend, planes: Planes, options: RestoreOptions, scale: int) -> Step:
+    def _step(self, blend: Blend, planes: ImageBuffer, options: RestoreOptions, scale: int) -> Step:
         height, width = (side * scale for side in planes.pixels.shape[:2])
         tile, batch = self.tile_sizes(height, width, options.tile)
         name = f"task '{label_of((blend,))}'"

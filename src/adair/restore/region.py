@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from adair.degradations import resize
-from adair.restore.picture import WHITE
+from adair.images.buffer import WHITE
 
 SUPPORT = 4  # pixels around a part that its enlargement may depend on (bicubic reaches 2)
 LINES = 256  # lines of alpha that are enlarged at a time

@@ -16,10 +16,10 @@ from adair import __version__
 from adair.backbones import named_sites
 from adair.errors import InputError
 from adair.hardware import tune_allocator
+from adair.images.buffer import ImageBuffer, open_image
 from adair.inspect import Advice, Inspector, advise, load_estimator
 from adair.restore.library import AdapterInfo, AdapterLibrary
 from adair.restore.options import RestoreOptions
-from adair.restore.picture import Planes, open_picture
 from adair.restore.pipeline import Pipeline
 from adair.restore.sessions import merged
 from adair.restore.steps import Progress, enlarged
@@ -263,7 +263,7 @@ class Restorer:
     def run(self, image: Picture, options: RestoreOptions, progress: Progress | None = None) -> Restoration[Picture]:
         """Restore an image as ``options`` say, and tell what was done; otherwise as `restore`."""
         steps, scale = self._checked(options)
-        planes, close = open_picture(image)
+        planes, close = open_image(image)
         if options.strength == 0:
             return Restoration(image if scale == 1 else close([enlarged(one, scale) for one in planes]), ())
         advice = [self._advise(one) for one in planes] if is_auto(options.task) else []
@@ -286,7 +286,7 @@ class Restorer:
         Raises:
             AdairError: an image that `restore` would not take either, or no adapter for any damage that can be found.
         """
-        return [self._advise(one) for one in open_picture(image)[0]]
+        return [self._advise(one) for one in open_image(image)[0]]
 
     def check(self, options: RestoreOptions) -> str:
         """Check options before there is an image, and return a label that can be part of a file name.
@@ -321,7 +321,7 @@ class Restorer:
         steps = () if is_auto(options.task) else parse_task(options.task, self.tasks)
         return steps, check_scale(options.scale, steps)
 
-    def _advise(self, planes: Planes) -> Advice:
+    def _advise(self, planes: ImageBuffer) -> Advice:
         with self._lock:
             if self._inspector is None:
                 self._inspector = Inspector()

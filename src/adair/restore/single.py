@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adair.errors import AdairError, InputError
+from adair.images import MAX_PIXELS, read_image, write_image
+from adair.images.image_file import check_quality
 from adair.inspect import Advice
-from adair.restore.image_file import check_quality
-from adair.restore.images import MAX_PIXELS, read_image, write_image
 from adair.restore.options import RestoreOptions
 from adair.restore.restorer import Restorer
 from adair.restore.steps import Progress

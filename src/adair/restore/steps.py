@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from adair.errors import NonFiniteOutputError
+from adair.images.buffer import WHITE, ImageBuffer
 from adair.restore.ensemble import self_ensemble
-from adair.restore.picture import WHITE, Planes
 from adair.restore.region import enlarge, region
 from adair.restore.tiling import Tiler
 from adair.runtimes import Session
@@ -44,7 +44,7 @@ class Step:
     batch: int
     ensemble: bool
 
-    def run(self, planes: Planes, mix: Mix | None, progress: Progress | None) -> Planes:
+    def run(self, planes: ImageBuffer, mix: Mix | None, progress: Progress | None) -> ImageBuffer:
         """Restore an image.
 
         Args:
@@ -63,7 +63,7 @@ class Step:
         with torch.inference_mode():
             tiler = Tiler(network, self.tile, self.batch)
             tiler.run(height, width, canvas.fetch, canvas.store, progress)
-        return Planes(result, None if planes.alpha is None else enlarge(planes.alpha, self.scale))
+        return ImageBuffer(result, None if planes.alpha is None else enlarge(planes.alpha, self.scale))
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class _Canvas:
         self.result[top : top + len(values)] = values if white == 1.0 else np.rint(values, out=values)
 
 
-def enlarged(planes: Planes, scale: int) -> Planes:
+def enlarged(planes: ImageBuffer, scale: int) -> ImageBuffer:
     """The bicubic enlargement alone."""
     bands = [enlarge(band, scale) for band in np.moveaxis(planes.pixels, 2, 0)]
-    return Planes(np.dstack(bands), None if planes.alpha is None else enlarge(planes.alpha, scale))
+    return ImageBuffer(np.dstack(bands), None if planes.alpha is None else enlarge(planes.alpha, scale))

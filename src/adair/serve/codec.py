@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from adair.errors import AdairError
-from adair.restore.image_file import FORMATS, ImageFile
-from adair.restore.images import read_image, write_image
+from adair.images import read_image, write_image
+from adair.images.image_file import FORMATS, ImageFile
 from adair.serve.errors import TooLargeError
 
 MEDIA_TYPES = {

@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from adair.errors import Interrupted
+from adair.images.image_file import ImageFile
 from adair.restore import Restorer
-from adair.restore.image_file import ImageFile
 from adair.restore.options import RestoreOptions
 from adair.restore.tasks import check_scale, is_auto, parse_task
 from adair.serve.admission import Admission

@@ -18,7 +18,7 @@ from adair import __version__
 from adair.bench.meter import alone
 from adair.errors import AdairError
 from adair.hardware import choose_device, choose_precision, cpu_name, tune_allocator
-from adair.restore.files import write_whole
+from adair.images.files import write_whole
 from adair.studies.cell import FORMAT, Cell, Result, describe, digest
 from adair.train.photos import PhotoStore, open_store
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from adair.adapters import AdaptedModel, create_adapter
 from adair.backbones.registry import BACKBONES
-from adair.restore.files import write_whole
+from adair.images.files import write_whole
 from adair.studies.budget import Shape
 from adair.studies.cell import Cell, Result, describe
 from adair.studies.lab import Lab

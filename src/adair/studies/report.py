@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from adair.restore.files import write_whole
+from adair.images.files import write_whole
 from adair.studies.cell import describe
 from adair.studies.page import MEANINGLESS, Page, Plot, as_markdown
 from adair.studies.plots import drawn

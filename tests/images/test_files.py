@@ -21,7 +21,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
 from adair.errors import AdairError
-from adair.restore.images import ImageFile, read_image, write_image
+from adair.images import ImageFile, read_image, write_image
 
 LOSSLESS = [".png", ".tif", ".tiff", ".bmp"]
 LOSSY = [".jpg", ".jpeg", ".webp", ".avif"]
@@ -396,7 +396,7 @@ def test_a_disk_that_really_fills_up_leaves_nothing(tmp_path: Path) -> None:
 import resource, signal
 import numpy as np
 from adair.errors import AdairError
-from adair.restore.images import write_image
+from adair.images import write_image
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:

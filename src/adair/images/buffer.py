@@ -1,6 +1,6 @@
 """What a user may hand over for restoring, and how the same kind is handed back.
 
-`open_picture` turns every kind into planes (stored pixels and alpha as NumPy arrays) and knows the way back.
+`open_image` turns every kind into planes (stored pixels and alpha as NumPy arrays) and knows the way back.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from PIL import Image
 from torch import Tensor
 
 from adair.errors import InputError
-from adair.restore.image_file import ImageFile
+from adair.images.image_file import ImageFile
 
 DARKEST, BRIGHTEST = -2.0, 3.0  # noise that nobody clipped stays within; further out, white is not 1
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Planes:
+class ImageBuffer:
     """One image: ``pixels`` (H, W, 1 or 3) and ``alpha`` (H, W) or None; both uint8, uint16 or float32 in 0..1."""
 
     pixels: npt.NDArray[Any]
     alpha: npt.NDArray[Any] | None = None
 
 
-Close = Callable[[list[Planes]], Any]
+Close = Callable[[list[ImageBuffer]], Any]
 
 
-def open_picture(image: Any) -> tuple[list[Planes], Close]:
+def open_image(image: Any) -> tuple[list[ImageBuffer], Close]:
     """Return the images in ``image`` and the function that turns restored ones into the kind that ``image`` is.
 
     Kinds: `ImageFile`; PIL.Image; array (H, W) or (H, W, C), uint8, uint16 or float; tensor (N, C, H, W), float. C is
@@ -45,7 +45,7 @@ def open_picture(image: Any) -> tuple[list[Planes], Close]:
         InputError: another kind, shape or type; no pixels; numbers that are not finite.
     """
     if isinstance(image, ImageFile):
-        return [Planes(image.pixels, image.alpha)], lambda out: dataclasses.replace(
+        return [ImageBuffer(image.pixels, image.alpha)], lambda out: dataclasses.replace(
             image, pixels=out[0].pixels, alpha=out[0].alpha
         )
     if isinstance(image, Image.Image):
@@ -57,7 +57,7 @@ def open_picture(image: Any) -> tuple[list[Planes], Close]:
     raise InputError(f"cannot restore a {type(image).__name__}; give a PIL image, an array or an NCHW tensor")
 
 
-def _planes(array: npt.NDArray[Any]) -> Planes:
+def _planes(array: npt.NDArray[Any]) -> ImageBuffer:
     if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and not 1 <= array.shape[2] <= 4):
         raise InputError(f"an array of shape {array.shape} is no image; give (H, W) or (H, W, C) with C from 1 to 4")
     if array.dtype.kind == "f":
@@ -74,17 +74,17 @@ def _planes(array: npt.NDArray[Any]) -> Planes:
         raise InputError(f"an array of {array.dtype} has no known white; give uint8, uint16 or float in 0..1")
     stacked = np.atleast_3d(array)
     if stacked.shape[2] in (2, 4):
-        return Planes(stacked[..., :-1], stacked[..., -1])
-    return Planes(stacked)
+        return ImageBuffer(stacked[..., :-1], stacked[..., -1])
+    return ImageBuffer(stacked)
 
 
-def _joined(planes: Planes, ndim: int) -> npt.NDArray[Any]:
+def _joined(planes: ImageBuffer, ndim: int) -> npt.NDArray[Any]:
     if planes.alpha is not None:
         return np.dstack([planes.pixels, planes.alpha])
     return planes.pixels[..., 0] if ndim == 2 else planes.pixels
 
 
-def _open_pil(image: Image.Image) -> tuple[list[Planes], Close]:
+def _open_pil(image: Image.Image) -> tuple[list[ImageBuffer], Close]:
     mode = image.mode
     if mode in ("P", "PA", "RGBa"):
         mode = "RGBA" if mode != "P" or "transparency" in image.info else "RGB"
@@ -100,7 +100,7 @@ def _open_pil(image: Image.Image) -> tuple[list[Planes], Close]:
     if mode == "RGB" and image.mode != "RGB":
         info.pop("icc_profile", None)  # it described the inks, not the RGB that came of them
 
-    def close(out: list[Planes]) -> Image.Image:
+    def close(out: list[ImageBuffer]) -> Image.Image:
         restored = Image.fromarray(np.ascontiguousarray(_joined(out[0], array.ndim)))
         restored.info = info
         return restored
@@ -108,13 +108,13 @@ def _open_pil(image: Image.Image) -> tuple[list[Planes], Close]:
     return [_planes(array.astype(np.uint16) if sixteen else array)], close
 
 
-def _open_tensor(image: Tensor) -> tuple[list[Planes], Close]:
+def _open_tensor(image: Tensor) -> tuple[list[ImageBuffer], Close]:
     if image.ndim != 4 or not image.is_floating_point():
         shape = tuple(image.shape)
         raise InputError(f"a tensor of shape {shape} and {image.dtype} is no image; give (N, C, H, W), float in 0..1")
     arrays = image.detach().float().cpu().permute(0, 2, 3, 1).numpy()
 
-    def close(out: list[Planes]) -> Tensor:
+    def close(out: list[ImageBuffer]) -> Tensor:
         stack = torch.stack([torch.from_numpy(_joined(planes, 3)) for planes in out])
         return stack.permute(0, 3, 1, 2).contiguous().to(image.device, image.dtype)
 

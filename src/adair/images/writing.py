@@ -12,9 +12,9 @@ import pyvips
 from PIL import Image
 
 from adair.errors import AdairError
-from adair.restore.exif import exif_into_tiff
-from adair.restore.files import write_whole
-from adair.restore.image_file import (
+from adair.images.exif import exif_into_tiff
+from adair.images.files import write_whole
+from adair.images.image_file import (
     FORMATS,
     ImageFile,
     Pixels,

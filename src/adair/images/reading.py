@@ -12,8 +12,8 @@ import pyvips
 from PIL import BmpImagePlugin
 
 from adair.errors import AdairError
-from adair.restore.exif import exif_from_tiff, without_thumbnail
-from adair.restore.image_file import DEFAULT_DENSITY, FORMATS, ImageFile, Pixels, decoder_reason, fitting_icc
+from adair.images.exif import exif_from_tiff, without_thumbnail
+from adair.images.image_file import DEFAULT_DENSITY, FORMATS, ImageFile, Pixels, decoder_reason, fitting_icc
 
 MAX_PIXELS = 500_000_000
 

@@ -1,0 +1,26 @@
+"""Images in and out: files with all that they hold, and the buffer that everything else works on.
+
+Read and written: PNG, JPEG, WebP, TIFF, AVIF (libvips) and BMP (Pillow); 8 and 16 bits; gray and RGB, with or without
+alpha. Converted on the way in: palette to RGB, CMYK through its profile to sRGB, Lab and YCbCr to sRGB.
+"""
+
+from adair.images.buffer import WHITE, ImageBuffer, open_image
+from adair.images.files import write_whole
+from adair.images.image_file import FORMATS, ImageFile, check_quality, convert_depth, output_format
+from adair.images.reading import MAX_PIXELS, read_image
+from adair.images.writing import write_image
+
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "WHITE",
+    "ImageBuffer",
+    "ImageFile",
+    "check_quality",
+    "convert_depth",
+    "open_image",
+    "output_format",
+    "read_image",
+    "write_image",
+    "write_whole",
+]
