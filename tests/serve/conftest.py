@@ -22,8 +22,7 @@ from torch import Tensor, nn
 from adair.adapters import create_adapter, save_adapter
 from adair.backbones import build_backbone
 from adair.restore import Restorer
-from adair.runtimes import Runtime, Session, create_runtime
-from adair.serve.batching import BatchingRuntime
+from adair.runtimes import BatchingRuntime, Runtime, Session, create_runtime
 from adair.serve.config import ServeConfig
 from adair.serve.metrics import Metrics
 from adair.serve.run import build_server, listen
@@ -137,7 +136,7 @@ class Server:
 def running(model_files: Path, config: ServeConfig) -> Iterator[Server]:
     metrics = Metrics()
     gated = GatedRuntime(create_runtime("torch", "cpu", "fp32"))
-    runtime = BatchingRuntime(gated, config.parallel, config.batch_pixels, metrics)
+    runtime = BatchingRuntime(gated, config.parallel, config.batch_pixels, metrics.observe_batch)
     restorer = Restorer.load(model_files / "foundation.safetensors", runtime=runtime)
     for task in TASKS:
         restorer.add_adapter(model_files / f"{task}.safetensors")

@@ -13,6 +13,9 @@ import typer
 if TYPE_CHECKING:
     from adair.restore.batch import Job
     from adair.restore.runner import FilesProgress, Outcome
+    from adair.runtimes import Runtime
+
+SMALL = 256 * 256  # pixels of an image or tile up to which several go through the network together
 
 
 def restore(
@@ -47,7 +50,7 @@ def restore(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out images with a result.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    workers: Annotated[int, typer.Option(help="Files at a time: reading and writing overlap with restoring.")] = 1,
+    workers: Annotated[int, typer.Option(help="Files at a time; small images go through the network together.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each file.")] = False,
     quality: Annotated[int, typer.Option(help="1 to 100 for JPEG, WebP, AVIF; 100: lossless WebP, AVIF.")] = 95,
     tile: Annotated[int | None, typer.Option(help="Side of tiles in pixels, 0 for none. Default: by memory.")] = None,
@@ -80,7 +83,7 @@ def restore(
         raise InputError(f"--max-megapixels {max_megapixels:g}: give a number of megapixels, such as 500")
     options = RestoreOptions(task[0] if len(task) == 1 else tuple(task), scale, strength, tile, ensemble)
     files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6))
-    restorer = Restorer.load(foundation, device, precision)
+    restorer = Restorer.load(foundation, runtime=_runtime(device, precision, workers))
     for path in adapter or []:
         restorer.add_adapter(path, replace=True)  # asked for by name
     extension = f".{format.removeprefix('.')}" if format else None
@@ -104,6 +107,17 @@ def restore(
         if len(batch.jobs) > 1:
             _say(f"{tally['failed']} of {len(batch.jobs)} files failed")
         raise typer.Exit(1 if tally["failed"] < len(batch.jobs) else 2)
+
+
+def _runtime(device: str | None, precision: str | None, workers: int) -> Runtime:
+    """What runs the network: for several files at a time one that they share."""
+    from adair.runtimes import BatchingRuntime, create_runtime
+
+    inner = create_runtime("torch", device, precision)
+    if workers == 1:
+        return inner
+    # In float32 a batch rounds differently than its tiles one by one, and results must not depend on the neighbours.
+    return BatchingRuntime(inner, 1 if inner.precision.name == "fp32" else workers, SMALL)
 
 
 def _print(outcome: Outcome, as_json: bool) -> None:

@@ -4,8 +4,9 @@ A runtime turns a merged network into a session; a session restores batches of t
 files) is the same for all of them.
 """
 
+from adair.runtimes.batching import BatchingRuntime
 from adair.runtimes.protocol import Runtime, Session
 from adair.runtimes.registry import RUNTIMES, create_runtime
 from adair.runtimes.torch_eager import TorchRuntime, TorchSession
 
-__all__ = ["RUNTIMES", "Runtime", "Session", "TorchRuntime", "TorchSession", "create_runtime"]
+__all__ = ["RUNTIMES", "BatchingRuntime", "Runtime", "Session", "TorchRuntime", "TorchSession", "create_runtime"]

@@ -25,6 +25,11 @@ class Metrics:
         self.batch = Histogram("adair_batch_size", "Calls that ran together.", buckets=SIZES, registry=registry)
         self.pixels = Counter("adair_pixels", "Pixels of restored images.", registry=registry)
 
+    def observe_batch(self, calls: int, seconds: float) -> None:
+        """Count a run of the network for ``calls`` tiles or groups of tiles."""
+        self.batch.observe(calls)
+        self.network.observe(seconds)
+
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
         return generate_latest(self._registry)

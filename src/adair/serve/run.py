@@ -10,9 +10,8 @@ import uvicorn
 
 from adair.errors import InputError
 from adair.restore import Restorer
-from adair.runtimes import create_runtime
+from adair.runtimes import BatchingRuntime, create_runtime
 from adair.serve.app import create_app
-from adair.serve.batching import BatchingRuntime
 from adair.serve.config import ServeConfig
 from adair.serve.metrics import Metrics
 from adair.serve.service import Service
@@ -35,7 +34,7 @@ def build_service(
     """
     metrics = Metrics()
     inner = create_runtime("torch", device, precision)
-    runtime = BatchingRuntime(inner, config.parallel, config.batch_pixels, metrics)
+    runtime = BatchingRuntime(inner, config.parallel, config.batch_pixels, metrics.observe_batch)
     restorer = Restorer.load(foundation, runtime=runtime)
     for path in adapters:
         restorer.add_adapter(path)

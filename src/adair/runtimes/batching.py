@@ -8,15 +8,18 @@ and a small image does not wait for a large one, only for its current tile.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from adair.runtimes import Runtime, Session
-from adair.serve.metrics import Metrics
+from adair.runtimes.protocol import Runtime, Session
+
+Observe = Callable[[int, float], None]
 
 
 @dataclass(eq=False)
@@ -42,12 +45,12 @@ class BatchingRuntime:
         inner: what runs the networks.
         batch: tiles that run together at most.
         batch_pixels: a tile of more pixels runs alone.
-        metrics: told how long the network took, and for how many.
+        observe: told after each group how many calls ran together, and for how many seconds.
     """
 
-    def __init__(self, inner: Runtime, batch: int, batch_pixels: int, metrics: Metrics) -> None:
+    def __init__(self, inner: Runtime, batch: int, batch_pixels: int, observe: Observe | None = None) -> None:
         self.name, self.device, self.precision = inner.name, inner.device, inner.precision
-        self._inner, self._batch, self._batch_pixels, self._metrics = inner, batch, batch_pixels, metrics
+        self._inner, self._batch, self._batch_pixels, self._observe = inner, batch, batch_pixels, observe
         self._waiting: deque[Call] = deque()
         self._lock = threading.Lock()
         # One thread for all: each that computes would keep a team of threads of its own.
@@ -74,13 +77,17 @@ class BatchingRuntime:
     def _run_next(self) -> None:
         if not (calls := self._take()):
             return  # they ran with an earlier group
-        with self._metrics.network.time():
-            self._metrics.batch.observe(len(calls))
-            try:
-                self._answer(calls)
-            except Exception:  # out of memory perhaps: alone, a tile may fit
-                for call in calls:
-                    self._answer_alone(call)
+        start = time.perf_counter()
+        try:
+            restored = calls[0].session(torch.cat([call.tiles for call in calls]))
+        except Exception:  # out of memory perhaps: alone, a tile may fit
+            for call in calls:
+                self._answer_alone(call)
+            return
+        if self._observe is not None:
+            self._observe(len(calls), time.perf_counter() - start)
+        for call, part in zip(calls, restored.chunk(len(calls)), strict=True):
+            call.result.set_result(part)
 
     def _take(self) -> list[Call]:
         with self._lock:
@@ -93,11 +100,6 @@ class BatchingRuntime:
             for call in more:
                 self._waiting.remove(call)
             return [first, *more]
-
-    def _answer(self, calls: list[Call]) -> None:
-        restored = calls[0].session(torch.cat([call.tiles for call in calls]))
-        for call, part in zip(calls, restored.chunk(len(calls)), strict=True):
-            call.result.set_result(part)
 
     def _answer_alone(self, call: Call) -> None:
         try:
