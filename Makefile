@@ -1,6 +1,7 @@
 # make demo   see it work: degrade and restore the photos in examples/photos, write demo/before_after.png
 # make test   everything that must hold before a change is accepted (a few minutes)
 # make check  the same without the wheel and the demo
+# make docs   the documentation site, in docs/_build/html
 # make studies  a smoke test of the paper's experiments (a few minutes)
 # Each is enough on a fresh machine with python3 (3.11 to 3.13) and make: what is missing is installed into .venv.
 
@@ -12,7 +13,7 @@ PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
 .NOTPARALLEL:
-.PHONY: help demo test check lint types tests wheel studies clean
+.PHONY: help demo test check lint types tests docs wheel studies clean
 
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
@@ -20,7 +21,7 @@ help:
 demo: $(VENV)/base
 	$(BIN)/python examples/demo.py
 
-test: check wheel demo
+test: check docs wheel demo
 
 check: lint types tests
 
@@ -34,6 +35,10 @@ types: $(VENV)/dev
 # One thread a worker: the workers share the cores, and small tensors gain nothing from threads.
 tests: $(VENV)/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4
+
+# A warning, such as a link that leads nowhere, is an error.
+docs: $(VENV)/dev
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 wheel: $(VENV)/dev
 	$(BIN)/python tools/check_wheel.py
@@ -63,4 +68,4 @@ studies: $(VENV)/base
 	$(BIN)/adair study all --budget tiny --photos examples/photos -o demo/studies
 
 clean:
-	rm -rf $(VENV) build dist demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist demo docs/_build .mypy_cache .pytest_cache .ruff_cache

@@ -11,7 +11,7 @@ from torch import Tensor
 
 def _text(number: float) -> str:
     """The shortest text that reads back as ``number``."""
-    return repr(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+    return repr(int(number)) if float(number).is_integer() and abs(number) < 1e15 else repr(number)
 
 
 @dataclass(frozen=True)
