@@ -26,6 +26,7 @@ FLOORS = {
     "train": 7,
     "restore": 7,
     "bench": 8,
+    "export": 8,
     "compare": 8,
     "serve": 8,
     "studies": 9,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
+from torch import nn
 
 from adair import __version__
 from adair.backbones import named_sites
@@ -193,6 +194,20 @@ class Restorer:
             mark = fingerprint(model.state_dict())
             card = {**self.foundation.card, "merged": steps[0], "merged_into": self.foundation.fingerprint}
             self._use(replace(self.foundation, model=model, fingerprint=mark, card=card))
+
+    def networks(self, task: TaskSpec) -> list[nn.Module]:
+        """Return copies of the networks that a task runs, one for each step, with adapters merged, in float32.
+
+        They are what a runtime is given: in evaluation mode, with local statistics, on the restorer's device. Adapters
+        that cannot be merged act at their sites.
+
+        Raises:
+            InputError: as `restore`; "auto", which is no network.
+        """
+        if is_auto(task):
+            raise InputError("task 'auto' chooses for every image; name the task of the network that you want")
+        steps = parse_task(task, self.tasks)
+        return [merged(self.foundation.model, self._library.adapters(blend)) for blend in steps]
 
     def unmerge_adapter(self) -> None:
         """Bring back the foundation as it was loaded, bit by bit; nothing happens where nothing is merged."""

@@ -1,0 +1,70 @@
+"""``adair export``: the network of a task as a file for another program."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .onnx, .xml (OpenVINO), .pt2 (torch).")],
+    task: Annotated[
+        list[str],
+        typer.Option("--task", "-t", help="As for 'adair restore': a task, a blend, or 'dejpeg > denoise'."),
+    ],
+    to: Annotated[str, typer.Option(help="onnx, openvino or torch.")] = "onnx",
+    scale: Annotated[int | None, typer.Option(help="2, 3 or 4; only for task sr: the file enlarges.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the only input: 256, 512. Default: any size.")] = None,
+    half: Annotated[bool, typer.Option("--half", help="Weights in float16: half the file.")] = False,
+    runner: Annotated[
+        bool, typer.Option("--runner", help="Also write adair_onnx.py, which runs the file without AdaIR.")
+    ] = False,
+    photo: Annotated[list[Path] | None, typer.Option(help="Compare on this photo; repeat for more.")] = None,
+    foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
+    adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Export the network of a task, adapters merged, for programs that do not have AdaIR.
+
+    What was written is compared with PyTorch on photos, and is not kept if it differs. The file carries the card: the
+    task, the adapters with their measured figures, the licence.
+    """
+    from adair.cli.show import print_facts, print_json
+    from adair.cli.show import size as bytes_in_words
+    from adair.errors import InputError
+    from adair.export import ExportOptions
+    from adair.export import export as write
+    from adair.restore import Restorer
+
+    if runner and to != "onnx":
+        raise InputError(f"--runner runs files of --to onnx, and not of {to}")
+    options = ExportOptions(task[0] if len(task) == 1 else tuple(task), scale, size, half)
+    restorer = Restorer.load(foundation, "cpu", "fp32")
+    for path in adapter or []:
+        restorer.add_adapter(path, replace=True)
+    written = write(restorer, options, to, output, photo or (), overwrite)
+    files = [*written.files]
+    if runner:
+        from adair.runtimes import standalone
+
+        files.append(output.with_name("adair_onnx.py"))
+        shutil.copyfile(standalone.__file__, files[-1])
+    difference = written.comparison.max_difference * 255
+    facts = {
+        "file": [str(file) for file in files],
+        "task": written.card["task"],
+        "bytes": written.bytes,
+        "compared on": written.comparison.photos,
+        "max_difference_of_255": round(difference, 4),
+        "psnr_to_torch": round(written.comparison.psnr, 1),
+    }
+    if as_json:
+        print_json(facts)
+        return
+    facts["bytes"] = f"{written.bytes:,} ({bytes_in_words(written.bytes)})"
+    facts["compared on"] = f"{written.comparison.photos} photos, with PyTorch in float32"
+    print_facts(facts)

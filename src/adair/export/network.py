@@ -1,0 +1,62 @@
+"""From a task to the one network that is exported, and the card that goes with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from adair import __version__
+from adair.export.options import ExportOptions
+from adair.restore import RestoreOptions, Restorer
+from adair.restore.deploy import bytes_per_pixel
+from adair.restore.pipeline import CPU_BUDGET
+from adair.restore.tasks import UPSCALING, check_scale, parse_task
+from adair.runtimes.enlarge import Clamp, Enlarge
+from adair.runtimes.onnx_model import fused
+
+
+def build(restorer: Restorer, options: ExportOptions) -> nn.Sequential:
+    """Return the networks of a task in a row, with adapters merged and folded, and what lies between them.
+
+    Input and output are RGB in 0..1, (1, 3, H, W); the output is ``scale`` times larger and not clamped.
+
+    Raises:
+        InputError: a task or a scale that the restorer would not take; "auto", which is no network.
+    """
+    steps = parse_task(options.task, restorer.tasks)
+    scale = check_scale(options.scale, steps)
+    parts: list[nn.Module] = []
+    for blend, network in zip(steps, restorer.networks(options.task), strict=True):
+        if parts:
+            parts.append(Clamp())
+        if UPSCALING in blend and scale > 1:
+            parts.append(Enlarge(scale))
+        parts.append(fused(network))
+    return nn.Sequential(*parts).eval().requires_grad_(False)
+
+
+def card(restorer: Restorer, options: ExportOptions) -> dict[str, Any]:
+    """Return what the file says of itself, ready for JSON.
+
+    The keys: format (1), adair (version), task, scale, size, weights, tile_pixels (how large tiles are where the size
+    is free), backbone, foundation (fingerprint), adapters (name to strength and card), licence.
+    """
+    steps = parse_task(options.task, restorer.tasks)
+    foundation, known = restorer.foundation, restorer.adapters
+    cost = bytes_per_pixel(foundation.backbone, foundation.config["width"], torch.float32)
+    return {
+        "format": 1,
+        "adair": __version__,
+        "task": restorer.check(RestoreOptions(options.task, options.scale)),
+        "steps": [dict(blend) for blend in steps],
+        "scale": check_scale(options.scale, steps),
+        "size": options.size,
+        "weights": "fp16" if options.half else "fp32",
+        "tile_pixels": int(CPU_BUDGET / cost),
+        "backbone": foundation.backbone,
+        "foundation": foundation.fingerprint,
+        "adapters": {name: known[name].card for blend in steps for name in blend},
+        "licence": foundation.card.get("licence", "unknown"),
+    }

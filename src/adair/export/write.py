@@ -1,0 +1,98 @@
+"""Export: build the network, write it aside, compare it with PyTorch, and only then give it its name."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from adair.errors import AdairError, InputError
+from adair.export.compare import Comparison, Run, compare
+from adair.export.formats import onnx_file, openvino_file, torch_file
+from adair.export.network import build, card
+from adair.export.options import ExportOptions
+from adair.restore import Restorer
+
+Write = Callable[[nn.Module, Path, ExportOptions, str], Run]
+"""Write a network with a card (JSON) to a path and return what runs that file."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file: how its name ends, and what writes it."""
+
+    extension: str
+    write: Write
+
+
+FORMATS: dict[str, Format] = {
+    "onnx": Format(".onnx", onnx_file),
+    "openvino": Format(".xml", openvino_file),
+    "torch": Format(".pt2", torch_file),
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        files: all files; OpenVINO has two.
+        bytes: of all of them.
+        comparison: with PyTorch.
+        card: what the file says of itself.
+    """
+
+    files: tuple[Path, ...]
+    bytes: int
+    comparison: Comparison
+    card: dict[str, Any]
+
+
+def export(
+    restorer: Restorer,
+    options: ExportOptions,
+    to: str,
+    path: str | os.PathLike[str],
+    photos: Sequence[Path] = (),
+    overwrite: bool = False,
+) -> Exported:
+    """Write the network of a task as a file for another program; it appears complete or not at all.
+
+    Args:
+        restorer: on the CPU, in any precision; its float32 weights are exported.
+        options: what is exported.
+        to: one of `FORMATS`.
+        path: the file; its name ends as the format wants.
+        photos: what the comparison with PyTorch runs on; see `compare`.
+        overwrite: whether an existing file is replaced.
+
+    Raises:
+        AdairError: an unknown format or task, a missing package, an existing file, or a network that differs from
+            PyTorch's (then nothing is written).
+    """
+    if to not in FORMATS:
+        raise InputError(f"format '{to}': no such format; use {', '.join(FORMATS)}")
+    path, form = Path(path), FORMATS[to]
+    if path.suffix != form.extension:
+        raise InputError(f"{path}: a file for {to} ends in {form.extension}")
+    if path.exists() and not overwrite:
+        raise AdairError(f"{path}: exists; choose another name with -o, or replace it with --overwrite")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
+    facts = card(restorer, options)
+    network = build(restorer, options).cpu()
+    with tempfile.TemporaryDirectory(prefix=".adair-", dir=path.parent) as aside:
+        run = form.write(network, Path(aside) / path.name, options, json.dumps(facts))
+        comparison = compare(run, network, options, photos)
+        files = sorted(Path(aside).iterdir(), key=lambda file: file.suffix != form.extension)
+        total = sum(file.stat().st_size for file in files)
+        for file in reversed(files):  # the one that names the export comes last
+            file.replace(path.parent / file.name)
+    return Exported(tuple(path.parent / file.name for file in files), total, comparison, facts)

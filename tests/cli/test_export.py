@@ -1,0 +1,30 @@
+"""``adair export`` on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adair.cli.main import main
+
+
+def test_a_file_and_its_runner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "jpeg.onnx"
+    words = ["export", "-t", "dejpeg", "-o", str(path), "--half", "--size", "64", "--runner", "--json"]
+    assert main(words) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["file"] == [str(path), str(tmp_path / "adair_onnx.py")]
+    assert facts["compared on"] == 3
+    assert 0 < facts["max_difference_of_255"] < 1 and facts["psnr_to_torch"] > 60
+    assert facts["bytes"] == path.stat().st_size < 20e6
+    assert main(words) == 2
+    assert "exists" in capsys.readouterr().err
+
+
+def test_bad_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "-t", "denoise", "--to", "torch", "-o", str(tmp_path / "a.pt2"), "--runner"]) == 2
+    assert "--runner runs files of --to onnx" in capsys.readouterr().err
+    assert main(["export", "-t", "denoize", "-o", str(tmp_path / "a.onnx")]) == 2
+    assert "did you mean 'denoise'" in capsys.readouterr().err
