@@ -7,9 +7,33 @@ what to do; the command line prints it as it is (a traceback only with ``--debug
 
 from __future__ import annotations
 
+LONGEST_LINE = 600  # characters of a message; names and values from foreign files may be of any length
+
 
 class AdairError(Exception):
-    """A problem that the user can act on; base of all others, raised itself where none of them fits."""
+    """A problem that the user can act on; base of all others, raised itself where none of them fits.
+
+    Its text is safe to show in a terminal: one line of bounded length without control characters, whatever the names
+    and values in it hold.
+    """
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
+
+def one_line(text: str, longest: int = LONGEST_LINE) -> str:
+    """Return ``text`` with control characters escaped, and with its middle left out if it is too long.
+
+    Example:
+        >>> one_line("a\\x1b[31m.png: not found")
+        'a\\\\x1b[31m.png: not found'
+    """
+    text = text.translate({ord(blank): " " for blank in "\n\r\t"})
+    shown = "".join(char if char.isprintable() or char == " " else ascii(char)[1:-1] for char in text)
+    if len(shown) <= longest:
+        return shown
+    end = longest // 3
+    return f"{shown[: longest - end - 5]} ... {shown[-end:]}"
 
 
 class InputError(AdairError):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from adair.errors import AdairError
+from adair.errors import LONGEST_LINE, AdairError, one_line
 
 
 def degrade(
@@ -37,7 +37,7 @@ def degrade(
     parsed = parse_recipe(recipe)
     batch = plan_batch(images, output, Naming("degraded"))
     for note in batch.notes:
-        print(f"adair: {note}", file=sys.stderr)
+        print(f"adair: {one_line(note)}", file=sys.stderr)
     failed = 0
     for number, job in enumerate(batch.jobs):
         try:
@@ -49,12 +49,12 @@ def degrade(
             pixels, alpha = (result, None) if image.alpha is None else (result[..., :-1], result[..., -1])
             like = dataclasses.replace(image, pixels=pixels, alpha=alpha)
             for note in (*image.notes, *write_image(job.output, pixels, like, quality)):
-                print(f"adair: {job.source}: {note}", file=sys.stderr)
-            print(f"{job.source} -> {job.output}", flush=True)
+                print(one_line(f"adair: {job.source}: {note}"), file=sys.stderr)
+            print(one_line(f"{job.source} -> {job.output}", 2 * LONGEST_LINE), flush=True)
         except (AdairError, OSError, MemoryError) as error:
             text = " ".join(str(error).split()) or type(error).__name__
             known = str(job.source) in text or str(job.output) in text
-            print(f"adair: {text if known else f'{job.source}: {text}'}", file=sys.stderr, flush=True)
+            print(one_line(f"adair: {text if known else f'{job.source}: {text}'}"), file=sys.stderr, flush=True)
             failed += 1
     if failed:
         raise typer.Exit(1 if failed < len(batch.jobs) else 2)

@@ -10,15 +10,18 @@ Exit codes: 0 done, 1 some files failed, 2 bad use or bad input, 130 interrupted
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
 from adair import __version__
-from adair.errors import AdairError
+from adair.errors import AdairError, one_line
 
 COMMANDS = {
     "restore": "Restore photos: noise, blur, rain, JPEG, small size.",
@@ -47,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     words, debug = _take_debug(words)
+    _end_like_ctrl_c()
     try:
         result = _command_line(words).main(args=words, prog_name="adair", standalone_mode=False)
         code = result if isinstance(result, int) else 0
@@ -56,11 +60,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         text, code = _explain(error)
-        print(f"adair: {' '.join(text.split())}", file=sys.stderr)
+        print(f"adair: {one_line(' '.join(text.split()))}", file=sys.stderr)
         return code
     if code == 130:
         print("adair: interrupted; files that were finished are kept", file=sys.stderr)
     return code
+
+
+def _end_like_ctrl_c() -> None:
+    """Let SIGTERM end a command as Ctrl-C does, so that nothing half-written stays."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _take_debug(words: list[str]) -> tuple[list[str], bool]:

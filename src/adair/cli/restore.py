@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adair.errors import LONGEST_LINE, one_line
+
 if TYPE_CHECKING:
     from adair.restore.batch import Job
     from adair.restore.runner import FilesProgress, Outcome
@@ -140,11 +142,11 @@ def _print(outcome: Outcome, as_json: bool) -> None:
     if outcome.error is not None:
         _say(outcome.error)
     elif outcome.status != "skipped":
-        print(f"{job.source} -> {job.output}", flush=True)
+        print(one_line(f"{job.source} -> {job.output}", 2 * LONGEST_LINE), flush=True)
 
 
 def _say(text: str) -> None:
-    print(f"adair: {text}", file=sys.stderr, flush=True)
+    print(f"adair: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 class _FilesBar:

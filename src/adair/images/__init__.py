@@ -7,7 +7,8 @@ alpha. Converted on the way in: palette to RGB, CMYK through its profile to sRGB
 from adair.images.buffer import WHITE, ImageBuffer, open_image
 from adair.images.files import write_whole
 from adair.images.image_file import FORMATS, ImageFile, check_quality, convert_depth, output_format
-from adair.images.reading import MAX_PIXELS, read_image
+from adair.images.limits import MAX_PIXELS
+from adair.images.reading import read_image
 from adair.images.writing import write_image
 
 __all__ = [

@@ -1,41 +1,162 @@
-"""Writing files so that they appear whole or not at all."""
+"""Files in and out, whatever they hold: read without ever blocking, written so that only complete files appear.
+
+A file is written under a temporary name in the folder of its target and then published under the target's name. What a
+killed process leaves behind is deleted by the next one that writes into the same folder.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
+import re
 import secrets
+import socket
+import stat
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from adair.errors import AdairError
+from adair.errors import AdairError, InputError
+
+MINUTE = 60.0  # seconds; a younger temporary file is never swept
+_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]  # a process number means nothing elsewhere
+_PART = re.compile(rf"\.adair-{_HOST}-(\d+)-[0-9a-f]+\.part")
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.EINVAL}
+_swept: set[Path] = set()
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write ``data`` beside ``path`` and rename it into place; missing folders are made.
+@contextlib.contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading; anything but a regular file is refused instead of being waited for.
 
-    Whatever goes wrong (a full disk, Ctrl-C, a lost network drive), ``path`` keeps what it held and no part remains.
+    Raises:
+        InputError: the path leads to a folder, a pipe, a socket or a device.
+        OSError: the file cannot be opened.
+    """
+    # Opening a pipe that nobody writes to would block for ever, hence O_NONBLOCK; regular files ignore it.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            what = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or a socket"
+            raise InputError(f"{path}: is a {what}; give a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(descriptor)
+
+
+def read_stable(path: Path, most: int) -> bytes:
+    """Return the bytes of a regular file, at most ``most`` of them, and make sure that it did not change meanwhile.
+
+    Raises:
+        InputError: the file is missing, unreadable, not a regular file, larger than ``most``, or it changed.
+    """
+    try:
+        with open_regular(path) as file:
+            before = os.fstat(file.fileno())
+            if before.st_size > most:
+                raise InputError(f"{path}: {before.st_size:,} bytes are more than the {most:,} that are read of a file")
+            data = file.read(before.st_size + 1)
+        after = path.stat()
+    except OSError as error:
+        exists = os.path.lexists(path)
+        what = "cannot be read" if exists and not isinstance(error, FileNotFoundError) else "not found"
+        raise InputError(f"{path}: {what}; give a file that you may read") from error
+    same = all(getattr(before, name) == getattr(after, name) for name in ("st_ino", "st_dev", "st_size", "st_mtime_ns"))
+    if not same or len(data) != before.st_size:
+        raise InputError(f"{path}: changed while it was being read; try again when it is finished")
+    return data
+
+
+def write_whole(path: Path, data: bytes, overwrite: bool = True) -> None:
+    """Write a file that appears complete or not at all; missing folders are made.
+
+    Whatever goes wrong (a full disk, Ctrl-C, a lost network drive), ``path`` keeps what it held and no temporary file
+    remains.
+
+    Args:
+        path: the file.
+        data: what it is to hold.
+        overwrite: whether an existing file is replaced. If not, of several processes that write to one name exactly
+            one succeeds.
 
     Raises:
         AdairError: one line that names the file and the cause.
     """
-    part = path.parent / f".adair-{secrets.token_hex(6)}.part"
+    part = path.parent / f".adair-{_HOST}-{os.getpid()}-{secrets.token_hex(6)}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise AdairError(f"{path}: is a folder; name a file to write")
+        _sweep(path.parent)
         try:
             with part.open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            part.replace(path)
-        except BaseException:
+            if overwrite:
+                part.replace(path)
+            else:
+                _publish_new(part, path)
+        finally:
             with contextlib.suppress(OSError):
                 part.unlink()
-            raise
     except OSError as error:
         raise AdairError(f"{path}: cannot be written: {_cause(error)}") from error
+
+
+def exists_error(path: Path) -> AdairError:
+    """What to say of a file that may not be replaced."""
+    return AdairError(f"{path}: exists; choose another name with -o, or replace it with --overwrite")
+
+
+def _publish_new(part: Path, path: Path) -> None:
+    """Give ``part`` the name ``path``, unless that is taken, at whatever moment."""
+    try:
+        if sys.platform == "win32":
+            part.rename(path)  # never replaces there
+            return
+        try:
+            os.link(part, path)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            path.touch(exist_ok=False)  # the disk knows no links: an empty file reserves the name
+            part.replace(path)
+    except FileExistsError as error:
+        raise exists_error(path) from error
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what killed processes of this machine left in ``folder``; once for each folder and process."""
+    folder = folder.absolute()
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _PART.fullmatch(entry.name)
+            if found and not _alive(int(found[1])):
+                with contextlib.suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > MINUTE:
+                        os.unlink(entry.path)
+
+
+def _alive(process: int) -> bool:
+    if sys.platform == "win32":
+        return True  # asking with a signal would end it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _cause(error: OSError) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 
 import numpy as np
@@ -79,10 +78,3 @@ def convert_depth(array: Pixels, dtype: npt.DTypeLike) -> Pixels:
 def fitting_icc(icc: bytes | None, bands: int) -> bytes | None:
     """The profile, if it describes as many channels as there are (its header names the colour space)."""
     return icc if icc and icc[16:20] == (b"GRAY" if bands == 1 else b"RGB ") else None
-
-
-def decoder_reason(error: Exception) -> str:
-    """The last thing that a decoder said, which is the cause, without line breaks."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[min(1, len(lines) - 1)] if lines else type(error).__name__
-    return re.sub(r"\s+", " ", text)[:120]

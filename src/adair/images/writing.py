@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyvips
 from PIL import Image
 
 from adair.errors import AdairError
+from adair.images.diagnosis import find_cause
 from adair.images.exif import exif_into_tiff
 from adair.images.files import write_whole
 from adair.images.image_file import (
@@ -20,7 +20,6 @@ from adair.images.image_file import (
     Pixels,
     check_quality,
     convert_depth,
-    decoder_reason,
     fitting_icc,
     output_format,
 )
@@ -29,12 +28,16 @@ LONGEST_SIDE = {"JPEG": 65_535, "WebP": 16_383, "AVIF": 65_536}
 
 
 def write_image(
-    path: str | os.PathLike[str], pixels: Pixels, like: ImageFile | None = None, quality: int = 95
+    path: str | os.PathLike[str],
+    pixels: Pixels,
+    like: ImageFile | None = None,
+    quality: int = 95,
+    overwrite: bool = True,
 ) -> tuple[str, ...]:
     """Write ``pixels`` in the format that the name of ``path`` asks for, whole or not at all.
 
     Colour profile, EXIF, XMP, density and alpha come from ``like``. 16-bit pixels stay 16-bit in PNG and TIFF, become
-    12-bit in AVIF and 8-bit in the others. An existing file is replaced.
+    12-bit in AVIF and 8-bit in the others.
 
     Args:
         path: its extension is one of `FORMATS`; missing folders are made.
@@ -42,6 +45,7 @@ def write_image(
         like: the image that ``pixels`` was made from; its alpha must have the size of ``pixels``.
         quality: 1 to 100 for JPEG (4:4:4), WebP and AVIF (4:4:4); 100 is lossless in WebP and AVIF. PNG, TIFF and BMP
             are always lossless.
+        overwrite: whether an existing file is replaced; if not, it is an error, also if the file appears meanwhile.
 
     Returns:
         What the format could not hold, one line each.
@@ -77,19 +81,23 @@ def write_image(
     if kind == "BMP":
         if like.icc or like.exif:
             notes.append("BMP holds no colour profile and no EXIF: left out")
-        write_whole(path, _encode_bmp(pixels))
+        write_whole(path, _encode_bmp(pixels), overwrite)
     else:
+        import pyvips
+
         try:
             data = _encode(kind, pixels, alpha, like, quality)
         except pyvips.Error as error:
             raise AdairError(
-                f"{path}: cannot be written as {kind} ({decoder_reason(error)}); use .png or .tif"
+                f"{path}: cannot be written as {kind} ({find_cause(b'', kind, error)}); use .png or .tif"
             ) from error
-        write_whole(path, data)
+        write_whole(path, data, overwrite)
     return tuple(notes)
 
 
 def _encode(kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, quality: int) -> bytes:
+    import pyvips
+
     height, width, bands = pixels.shape
     image = pyvips.Image.new_from_memory(np.ascontiguousarray(pixels).data, width, height, bands, _vips_type(pixels))
     wide = pixels.dtype == np.uint16

@@ -8,8 +8,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adair.errors import AdairError, InputError
+from adair.errors import InputError
 from adair.images import MAX_PIXELS, read_image, write_image
+from adair.images.files import exists_error
 from adair.images.image_file import check_quality
 from adair.inspect import Advice
 from adair.restore.options import RestoreOptions
@@ -103,7 +104,7 @@ def restore_file(
     image = read_image(source, files.max_pixels)
     restored = restorer.run(image, chosen, progress)
     result = restored.image
-    notes = (*image.notes, *write_image(target, result.pixels, result, files.quality))
+    notes = (*image.notes, *write_image(target, result.pixels, result, files.quality, files.overwrite))
     megapixels = result.pixels.shape[0] * result.pixels.shape[1] / 1e6
     advice = restored.advice[0] if restored.advice else None
     return FileResult(source, target, megapixels, time.perf_counter() - start, advice, notes)
@@ -112,7 +113,7 @@ def restore_file(
 def check_free(target: Path, overwrite: bool) -> None:
     """Raise `AdairError` if ``target`` exists and may not be replaced."""
     if target.exists() and not overwrite:
-        raise AdairError(f"{target}: exists; choose another name with -o, or replace it with --overwrite")
+        raise exists_error(target)
 
 
 def _bundled() -> Restorer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from adair.errors import AdairError
+from adair.images.files import write_whole
 from adair.weights.header import FORMAT, METADATA_KEY, Header, TensorInfo, read_header, short
 
 __all__ = ["Header", "TensorInfo", "check_tensors", "read_header", "read_tensors", "update_card", "write_safetensors"]
@@ -39,7 +39,9 @@ def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor
     except (TypeError, ValueError) as error:
         raise AdairError(f"{path}: its metadata cannot be written as JSON: {error}") from error
     plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    _write_whole(path, safetensors.torch.save(plain, {METADATA_KEY: text, "format": "pt"}))
+    if not path.parent.is_dir():
+        raise AdairError(f"{path}: cannot be written: No such file or directory; make the folder first")
+    write_whole(path, safetensors.torch.save(plain, {METADATA_KEY: text, "format": "pt"}))
 
 
 def update_card(path: str | os.PathLike[str], **facts: Any) -> None:
@@ -97,18 +99,3 @@ def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
 def _listing(names: list[str]) -> str:
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return short(names[0]) + more
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except OSError as error:
-        raise AdairError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()

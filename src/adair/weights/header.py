@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from adair.errors import AdairError
+from adair.images.files import open_regular
 
 METADATA_KEY = "adair"  # entry of the safetensors metadata that holds ours, as JSON
 FORMAT = 1  # version of that JSON
@@ -66,7 +67,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             length = _header_length(path, file.read(8), size)
             text = file.read(length)

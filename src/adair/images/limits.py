@@ -1,0 +1,41 @@
+"""How large an image may be: a fixed number of pixels, and what memory there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from adair.errors import InputError, OutOfMemoryError
+from adair.hardware import memory_available
+
+MAX_PIXELS = 500_000_000
+COPIES = 2  # of the decoded pixels: the decoder's and ours
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one file may take."""
+
+    path: Path
+    max_pixels: int = MAX_PIXELS
+
+    def check(self, width: int, height: int, channels: int, item_bytes: int) -> None:
+        """Check the size that a header claims, before anything is decoded.
+
+        Raises:
+            InputError: more pixels than `max_pixels`.
+            OutOfMemoryError: more bytes, once decoded, than are free.
+        """
+        if width * height > self.max_pixels:
+            raise InputError(
+                f"{self.path}: {width}x{height} is {width * height / 1e6:.0f} megapixels, more than "
+                f"{self.max_pixels / 1e6:g} megapixels; raise --max-megapixels (max_pixels= in Python) "
+                "if you trust the file"
+            )
+        needed, free = COPIES * width * height * channels * item_bytes, memory_available()
+        if needed > free:
+            raise OutOfMemoryError(
+                f"{self.path}: {width}x{height} with {channels} channels of {8 * item_bytes} bits takes "
+                f"{needed / 1e9:.2f} GB to decode, and {free / 1e9:.2f} GB are free; "
+                "free some memory, or cut the image into parts"
+            )

@@ -1,0 +1,72 @@
+"""What a file is, by its first bytes: only what is meant to be read ever reaches a decoder."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+RAW_SUFFIXES = {
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
+    ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+}  # fmt: skip
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+RAW_STARTS = {
+    b"FUJIFILMCCD-RAW": "RAF",
+    b"IIRO": "ORF",
+    b"IIRS": "ORF",
+    b"MMOR": "ORF",
+    b"IIU\0": "RW2",
+    b"FOVb": "X3F",
+}
+NEW_SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION = 0x00FE, 0x014A, 0xC612
+
+
+def find_format(data: bytes) -> str | None:
+    """Return the name of the format, one of those in `FORMATS`; None for anything else."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[:4] in TIFF_STARTS:
+        return "TIFF"
+    if data[4:8] == b"ftyp" and (b"avif" in data[8:64] or b"avis" in data[8:64]):
+        return "AVIF"
+    if data.startswith(b"BM") and len(data) >= 26:
+        return "BMP"
+    return None
+
+
+def find_raw(path: Path, data: bytes) -> str | None:
+    """Return the kind of a camera's raw file, such as "NEF"; None for what is not raw.
+
+    Most raw formats are TIFF files whose first picture is a small preview.
+    """
+    suffix = path.suffix.lower()
+    if data[:4] in TIFF_STARTS:
+        if data[8:10] == b"CR":
+            return "CR2"
+        tags = _first_directory(data)
+        if DNG_VERSION in tags:
+            return "DNG"
+        preview = tags.get(NEW_SUBFILE_TYPE, 0) & 1 and SUB_DIRECTORIES in tags
+        if preview or suffix in RAW_SUFFIXES:
+            return suffix[1:].upper() if suffix in RAW_SUFFIXES else "camera's"
+    if data[4:12] == b"ftypcrx ":
+        return "CR3"
+    return next((kind for start, kind in RAW_STARTS.items() if data.startswith(start)), None)
+
+
+def _first_directory(data: bytes) -> dict[int, int]:
+    """Tag and inline value of each entry of a classic TIFF's first directory; empty if it lies outside the file."""
+    order = "<" if data[:2] == b"II" else ">"
+    try:
+        if struct.unpack_from(order + "H", data, 2)[0] != 42:
+            return {}
+        (start,) = struct.unpack_from(order + "I", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, start)
+        entries = [struct.unpack_from(order + "HHII", data, start + 2 + 12 * i) for i in range(count)]
+    except struct.error:
+        return {}
+    return {tag: value for tag, _, _, value in entries}

@@ -1,0 +1,65 @@
+"""Decoding with libvips: every format but BMP, with 8 or 16 bits; CMYK through its profile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyvips
+
+from adair.errors import InputError
+from adair.images.diagnosis import find_losses
+from adair.images.exif import exif_from_tiff, without_thumbnail
+from adair.images.image_file import DEFAULT_DENSITY, ImageFile, Pixels, fitting_icc
+from adair.images.limits import Limits
+
+pyvips.cache_set_max(0)  # libvips would keep decoded pictures that are never asked for again
+pyvips.block_untrusted_set(True)  # loaders that libvips itself does not hold fit for files from strangers
+
+
+def decode(data: bytes, kind: str, limits: Limits) -> ImageFile:
+    """Decode a file of the format ``kind``; raises whatever libvips does.
+
+    Raises:
+        AdairError: an image that is too large, or of an unsupported pixel type.
+    """
+    image = pyvips.Image.new_from_buffer(data, "", fail_on="error")
+    limits.check(image.width, image.height, image.bands, {"uchar": 1, "ushort": 2}.get(image.format, 4))
+    notes = find_losses(data, kind, _field(image, "n-pages", 1))
+    icc, exif, xmp = (_field(image, f"{name}-data", None) for name in ("icc-profile", "exif", "xmp"))
+    if kind == "TIFF":
+        exif = exif_from_tiff(data)
+    elif exif:
+        exif = without_thumbnail(exif)
+    if image.format not in ("uchar", "ushort"):
+        raise InputError(f"{limits.path}: pixels are stored as '{image.format}'; save it with 8 or 16 bits a channel")
+    space = image.interpretation
+    if space == "cmyk":
+        image = image.icc_transform("srgb", embedded=True, depth=16 if image.format == "ushort" else 8)
+        icc = None
+        notes.append("converted from CMYK to sRGB")
+    elif space not in ("srgb", "rgb", "rgb16", "b-w", "grey16", "multiband"):
+        image = image.colourspace("rgb16" if image.format == "ushort" else "srgb")
+        icc = None
+        notes.append(f"converted from {space} to sRGB")
+    image = image.autorot()
+    if not 1 <= image.bands <= 4:
+        raise InputError(f"{limits.path}: {image.bands} channels; save it as gray or RGB, with or without alpha")
+    density = (image.xres, image.yres)
+    if density == (1.0, 1.0):  # what libvips says for "unknown"
+        density = (DEFAULT_DENSITY, DEFAULT_DENSITY)
+    array = np.atleast_3d(image.numpy())
+    alpha = np.ascontiguousarray(array[..., -1]) if array.shape[-1] in (2, 4) else None
+    pixels = array if alpha is None else np.ascontiguousarray(array[..., :-1])
+    if kind in ("WebP", "AVIF") and icc is None and _is_gray(pixels):
+        pixels = np.ascontiguousarray(pixels[..., :1])  # these come as RGB, whatever they hold
+    return ImageFile(pixels, alpha, fitting_icc(icc, pixels.shape[-1]), exif, xmp, density, tuple(notes))
+
+
+def _is_gray(pixels: Pixels) -> bool:
+    first = pixels[..., 0]
+    return all(np.array_equal(first, pixels[..., band]) for band in range(1, pixels.shape[-1]))
+
+
+def _field(image: Any, name: str, default: Any) -> Any:
+    return image.get(name) if image.get_typeof(name) else default
