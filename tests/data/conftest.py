@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +25,9 @@ class Web:
     kind: str = "application/octet-stream"
     redirects: dict[str, str] = field(default_factory=dict)
     cut_at: list[int] = field(default_factory=list)  # the next answers break off after so many bytes of body
+    lengths: dict[str, str] = field(default_factory=dict)  # stated in place of the true length; "" states none
+    endless: set[str] = field(default_factory=set)  # the body of these comes again and again
+    pause: float = 0.0  # seconds before each byte, where above zero
     answers: list[int] = field(default_factory=list)  # the next answers are these codes instead
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
@@ -58,11 +63,19 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
             else:
                 self.send_response(200)
             self.send_header("Content-Type", state.kind)
-            self.send_header("Content-Length", str(len(body) - start))
+            if length := state.lengths.get(self.path, str(len(body) - start)):
+                self.send_header("Content-Length", length)
             if tag:
                 self.send_header("ETag", tag)
             self.end_headers()
-            self.wfile.write(body[start:][: state.cut_at.pop(0) if state.cut_at else None])
+            with contextlib.suppress(OSError):  # the client has gone
+                while self.path in state.endless:
+                    self.wfile.write(body)
+                for byte in body if state.pause else b"":
+                    time.sleep(state.pause)
+                    self.wfile.write(bytes([byte]))
+                if not state.pause:
+                    self.wfile.write(body[start:][: state.cut_at.pop(0) if state.cut_at else None])
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -142,6 +142,51 @@ def test_a_disk_that_is_too_small_is_known_before_a_byte_is_written(
     assert (tmp_path / "a.bin.part").stat().st_size == 0
 
 
+@pytest.mark.parametrize("stated", ["", str(len(BODY))], ids=["no length", "its length"])
+def test_more_than_a_tenth_above_the_catalogue_is_refused(web: Web, tmp_path: Path, stated: str) -> None:
+    web.files["/a.bin"], web.lengths["/a.bin"] = BODY, stated
+    address = [f"{web.base}/a.bin"]
+    with pytest.raises(AdairError, match="sends more than the"):
+        download(address, tmp_path / "a", lambda done, total: None, int(len(BODY) / 1.1) - 1)
+    assert list(tmp_path.iterdir()) == [] and len(web.asked) == 1
+    download(address, tmp_path / "a", lambda done, total: None, int(len(BODY) / 1.1) + 1)
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_a_body_without_end_ends(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    web.files["/a.bin"], web.lengths["/a.bin"], web.endless = BODY, "", {"/a.bin"}
+    monkeypatch.setattr(download_module, "LIMIT", 5_000_000)
+    with pytest.raises(AdairError, match="sends more than the 5,000,000 bytes"):
+        get(web, tmp_path / "a.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_disk_is_looked_at_where_no_length_is_stated(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.files["/a.bin"], web.lengths["/a.bin"], web.endless = BODY, "", {"/a.bin"}
+    monkeypatch.setattr(download_module, "_ROOM_EVERY", 1000)
+    monkeypatch.setattr(download_module.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10}))
+    with pytest.raises(AdairError, match="are free; make room"):
+        get(web, tmp_path / "a.bin")
+
+
+def test_a_byte_now_and_then_is_too_slow(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    web.files["/a.bin"], web.pause = BODY, 0.02
+    monkeypatch.setattr(download_module, "RATE_SECONDS", 0.1)
+    with pytest.raises(AdairError, match=r"sent \d+ bytes a second, less than 1,024"):
+        get(web, tmp_path / "a.bin")
+    assert not (tmp_path / "a.bin").exists()
+
+
+@pytest.mark.parametrize(("length", "said"), [("9" * 5000, "a length of 5,000 digits"), ("9" * 15, "sends more than")])
+def test_absurd_lengths_are_refused(web: Web, tmp_path: Path, length: str, said: str) -> None:
+    web.files["/a.bin"], web.lengths["/a.bin"] = BODY, length
+    with pytest.raises(AdairError, match=said):
+        get(web, tmp_path / "a.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download_module, "WAIT", 0.0)
     with pytest.raises(AdairError, match="cannot be reached"):

@@ -17,7 +17,8 @@ class Remote:
         addresses: where it is, http or https; the first that answers is used.
         take: pairs (regular expression, template). A member of the archive whose whole name matches goes where the
             template says, relative to the data folder; a member that no expression matches is left out.
-        size: bytes as the publisher states them, perhaps rounded; None where nobody does.
+        size: bytes as the publisher states them, perhaps rounded; None where nobody does. A download that is
+            more than a tenth larger is refused.
         checksum: ``sha256:...`` or ``md5:...`` as published; None where none is. Then the one of the first download is
             recorded beside the data, and every later download must match it.
     """

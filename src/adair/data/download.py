@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from adair import __version__
@@ -21,7 +21,11 @@ from adair.errors import AdairError
 TRIES = 4
 WAIT = 1.0  # seconds before the second try; every further wait is twice as long
 TIMEOUT = 30.0  # seconds without a byte
+MARGIN = 1.1  # times the size that the catalogue states: more is not the file that it speaks of
+LIMIT = 2**28  # bytes of a file whose size nobody states: single images and small archives
+RATE, RATE_SECONDS = 2**10, 60.0  # bytes a second that must arrive in every such span of seconds
 _CHUNK = 2**18
+_ROOM_EVERY = 2**26  # bytes between looks at the free space, where the server does not say how many will come
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers that another try may change
 
 Report = Callable[[int, int | None], None]  # bytes that are here, and all there are if the server says so
@@ -31,22 +35,30 @@ class _Refused(Exception):
     """This address will not give the file, however often it is asked."""
 
 
-def download(addresses: Sequence[str], path: Path, report: Report) -> None:
+def download(addresses: Sequence[str], path: Path, report: Report, expected: int | None = None) -> None:
     """Download to ``path``. What has arrived stays in ``<path>.part``, so that the next call goes on there.
 
     A part is gone on with only if the server says that its file is still the same (If-Range with the ETag or the date
     of the first answer); otherwise the download starts anew.
 
+    Args:
+        addresses: http or https; each is asked only if those before it failed.
+        path: the file to write.
+        report: called with the bytes that are here, and with all there are where the server says so.
+        expected: bytes as the catalogue states them. No more than `MARGIN` times as many are accepted, and `LIMIT`
+            where it states none, whatever length the server claims or leaves out.
+
     Raises:
         AdairError: one line with what each address answered last, or that the disk is too small.
     """
+    limit = LIMIT if expected is None else int(MARGIN * expected)
     failures = []
     for address in addresses:
         for number in range(TRIES):
             if number:
                 time.sleep(WAIT * 2 ** (number - 1))
             try:
-                _attempt(address, path, report)
+                _attempt(address, path, report, limit)
                 return
             except _Refused as error:
                 cause = str(error)
@@ -63,7 +75,7 @@ def digest(path: Path, kind: str = "sha256") -> str:
         return hashlib.file_digest(file, kind).hexdigest()
 
 
-def _attempt(address: str, path: Path, report: Report) -> None:
+def _attempt(address: str, path: Path, report: Report, limit: int) -> None:
     part, note = (path.with_name(f"{path.name}.{ending}") for ending in ("part", "part.json"))
     headers = {"User-Agent": f"adair/{__version__}", "Accept-Encoding": "identity"}
     have = 0
@@ -84,22 +96,46 @@ def _attempt(address: str, path: Path, report: Report) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.write_bytes(b"")  # before the note, which must never speak of other bytes than are there
             note.write_text(json.dumps({"address": address, "version": _version(answer.headers)}), encoding="utf-8")
-        _check_room(path, total, have)
-        have = _receive(answer, part, have, total, report)
+        try:
+            _check_size(total or 0, limit)
+            _check_room(path, total, have)
+            have = _receive(answer, part, have, total, report, limit)
+        except _Refused:
+            part.unlink(missing_ok=True)  # nothing that could be gone on with
+            note.unlink(missing_ok=True)
+            raise
     if total is not None and have != total:
         raise ConnectionError(f"broke off at {have:,} of {total:,} bytes")
     part.replace(path)
     note.unlink(missing_ok=True)
 
 
-def _receive(answer: IO[bytes], part: Path, have: int, total: int | None, report: Report) -> int:
+def _receive(
+    answer: http.client.HTTPResponse, part: Path, have: int, total: int | None, report: Report, limit: int
+) -> int:
+    """Append the body to ``part``; returns how many bytes it then has."""
     report(have, total)
+    since, arrived, looked = time.monotonic(), 0, have
     with part.open("ab") as file:
-        while chunk := answer.read(_CHUNK):
-            file.write(chunk)
+        while chunk := answer.read1(_CHUNK):  # what is there, so that a slow server is noticed
             have += len(chunk)
+            arrived += len(chunk)
+            _check_size(have, limit)
+            file.write(chunk)
             report(have, total)
+            if total is None and have - looked > _ROOM_EVERY:
+                looked = have
+                _check_room(part, have, have)
+            if (elapsed := time.monotonic() - since) > RATE_SECONDS:
+                if arrived < RATE * elapsed:
+                    raise ConnectionError(f"sent {arrived / elapsed:,.0f} bytes a second, less than {RATE:,}")
+                since, arrived = time.monotonic(), 0
     return have
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise _Refused(f"sends more than the {limit:,} bytes that this file may have")
 
 
 class _Redirect(urllib.request.HTTPRedirectHandler):
@@ -155,7 +191,16 @@ def _content_range(text: str) -> tuple[int, int | None]:
 
 
 def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
+    """A length in decimal digits; None where there is none.
+
+    Raises:
+        _Refused: more digits than any length has.
+    """
+    if not text or not (text.isascii() and text.isdecimal()):
+        return None
+    if len(text) > 18:
+        raise _Refused(f"states a length of {len(text):,} digits")
+    return int(text)
 
 
 def _check_room(path: Path, total: int | None, have: int) -> None:

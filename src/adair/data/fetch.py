@@ -93,7 +93,12 @@ def _download(entry: Dataset, number: int, root: Path, record: dict[str, Any], p
     remote, path = entry.remotes[number], _archive(root, entry.remotes[number])
     of = f" {number + 1} of {len(entry.remotes)}" if len(entry.remotes) > 1 else ""
     if not path.exists():
-        download(remote.addresses, path, lambda done, total: progress(f"{entry.name}{of}", done, total or remote.size))
+        download(
+            remote.addresses,
+            path,
+            lambda done, total: progress(f"{entry.name}{of}", done, total or remote.size),
+            remote.size,
+        )
     progress(f"{entry.name}{of}: checking", 0, None)
     got = {"address": remote.addresses[0], "bytes": path.stat().st_size, "sha256": digest(path)}
     kind, _, wanted = (remote.checksum or "").partition(":")
