@@ -34,10 +34,19 @@ class FusedBlock(nn.Module):
         pool = self.sca[0]
         assert isinstance(pool, ChannelPool)
         y: Tensor = self.gate(self.conv2(self.conv1(self._normalise(x))))
-        y.mul_(pool.spread(self.sca(y), *y.shape[-2:]))
+        y.mul_(pool.spread(self._attention(y), *y.shape[-2:]))
         y = self.conv3(y).add_(x)
         z: Tensor = self.conv5(self.gate(self.conv4(self._normalise(y))))
         return z.add_(y)
+
+    def _attention(self, y: Tensor) -> Tensor:
+        """Channel attention, on a CPU image by image: of so few values, oneDNN sums a batch in another order than one.
+
+        With it, a batch in bfloat16 gives bit by bit what its images give on their own.
+        """
+        pooled = self.sca[0](y)
+        parts = pooled.split(len(pooled) if pooled.is_cuda else 1)
+        return torch.cat([self.sca[1](part) for part in parts])
 
     def _normalise(self, x: Tensor) -> Tensor:
         last = x.permute(0, 2, 3, 1)
