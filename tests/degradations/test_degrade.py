@@ -82,7 +82,7 @@ def test_smaller_images_take_their_alpha_along(pixels: np.ndarray) -> None:
         (np.zeros((2, 4, 4, 3)), "no image"),
         (np.zeros((0, 4)), "no image"),
         (torch.zeros(3, 4, 4), "give (N, C, H, W)"),
-        ("photo.png", "cannot degrade a str"),
+        ("photo.png", "a str is not an image"),
         (Image.new("F", (4, 4)), "mode F has no known white"),
     ],
 )

@@ -37,9 +37,9 @@ Close = Callable[[list[ImageBuffer]], Any]
 def open_image(image: Any) -> tuple[list[ImageBuffer], Close]:
     """Return the images in ``image`` and the function that turns restored ones into the kind that ``image`` is.
 
-    Kinds: `ImageFile`; PIL.Image; array (H, W) or (H, W, C), uint8, uint16 or float; tensor (N, C, H, W), float. C is
-    1 or 3, plus one for alpha. Floats are in 0..1. A PIL image in a mode that cannot hold the result comes back as RGB
-    or RGBA (palette, CMYK) or L (1 bit).
+    Kinds: `ImageFile`; PIL.Image; array (H, W) or (H, W, C), uint8, uint16 or float; tensor (N, C, H, W), float or
+    uint8. C is 1 or 3, plus one for alpha. Floats are in 0..1. A PIL image in a mode that cannot hold the result comes
+    back as RGB or RGBA (palette, CMYK) or L (1 bit).
 
     Raises:
         InputError: another kind, shape or type; no pixels; numbers that are not finite.
@@ -54,7 +54,7 @@ def open_image(image: Any) -> tuple[list[ImageBuffer], Close]:
         return [_planes(image)], lambda out: _joined(out[0], image.ndim).astype(image.dtype, copy=False)
     if isinstance(image, Tensor):
         return _open_tensor(image)
-    raise InputError(f"cannot restore a {type(image).__name__}; give a PIL image, an array or an NCHW tensor")
+    raise InputError(f"a {type(image).__name__} is not an image; give a PIL image, an array or an NCHW tensor")
 
 
 def _planes(array: npt.NDArray[Any]) -> ImageBuffer:
@@ -109,10 +109,13 @@ def _open_pil(image: Image.Image) -> tuple[list[ImageBuffer], Close]:
 
 
 def _open_tensor(image: Tensor) -> tuple[list[ImageBuffer], Close]:
-    if image.ndim != 4 or not image.is_floating_point():
+    if image.ndim != 4 or not (image.is_floating_point() or image.dtype == torch.uint8):
         shape = tuple(image.shape)
-        raise InputError(f"a tensor of shape {shape} and {image.dtype} is no image; give (N, C, H, W), float in 0..1")
-    arrays = image.detach().float().cpu().permute(0, 2, 3, 1).numpy()
+        raise InputError(
+            f"a tensor of shape {shape} and {image.dtype} is no image; give (N, C, H, W), float in 0..1 or uint8"
+        )
+    levels = image.detach() if image.dtype == torch.uint8 else image.detach().float()
+    arrays = levels.cpu().permute(0, 2, 3, 1).numpy()
 
     def close(out: list[ImageBuffer]) -> Tensor:
         stack = torch.stack([torch.from_numpy(_joined(planes, 3)) for planes in out])

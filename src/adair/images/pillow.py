@@ -1,7 +1,8 @@
 """Decoding with Pillow: BMP always, and every format on a machine without libvips, where training still works.
 
-Files of 8 bits and 16-bit gray give the pixels that libvips gives. Pillow has no 16-bit colour: PNG and AVIF come with
-8 bits then, at most 1 level away from rounded ones, and such a TIFF is refused. CMYK is converted without its profile.
+Files of 8 bits and 16-bit gray give the pixels that libvips gives, but for AVIF in colour (1 level of 255 at 4:4:4).
+Pillow has no 16-bit colour: PNG comes with 8 bits then, at most 1 level away from rounded ones, and such a TIFF is
+refused. CMYK is converted without its profile.
 """
 
 from __future__ import annotations

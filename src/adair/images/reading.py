@@ -43,7 +43,7 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Im
         what = f"is not an image that can be read ({known})" if data else "is empty"
         raise FileFormatError(f"{path}: {what}; give an image file")
     try:
-        if kind != "BMP" and importlib.util.find_spec("pyvips"):
+        if kind != "BMP" and _have_vips():
             from adair.images import vips
 
             return vips.decode(data, kind, limits)
@@ -59,3 +59,10 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Im
     except Exception as error:  # decoders raise all kinds of things on hostile input; a user needs one line
         cause = find_cause(data, kind, error)
         raise FileFormatError(f"{path}: {kind} damaged or truncated ({cause}); get an intact copy") from error
+
+
+def _have_vips() -> bool:
+    try:
+        return importlib.util.find_spec("pyvips") is not None
+    except ValueError:  # its place in `sys.modules` is taken by nothing
+        return False

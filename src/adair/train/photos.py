@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from adair.errors import AdairError
+from adair.images import FORMATS, convert_depth, read_image
 
-EXTENSIONS = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 SMALLEST_SIDE = 64  # a photo with a shorter side holds no patch worth training on
 
 Pixels = npt.NDArray[np.uint8]
@@ -34,9 +34,9 @@ def find_photos(folder: Path, exclude: Sequence[str] = ()) -> list[Path]:
     """
     if not folder.is_dir():
         raise AdairError(f"{folder}: not a folder; give the folder that holds your photos")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.stem not in exclude)
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FORMATS and path.stem not in exclude)
     if not found:
-        raise AdairError(f"{folder}: holds no photos; known formats: {', '.join(sorted(EXTENSIONS))}")
+        raise AdairError(f"{folder}: holds no photos; known formats: {', '.join(sorted(FORMATS))}")
     return found
 
 
@@ -241,20 +241,13 @@ def _decode(
 
 
 def read_photo(path: Path, longest_side: int | None = None, smallest_side: int = SMALLEST_SIDE) -> Pixels:
-    """Read an image as RGB, (height, width, 3), upright; 16-bit gray is rounded to 8 bits.
+    """Read an image as RGB, (height, width, 3), upright; 16 bits are rounded to 8, transparency is left out.
 
     Raises:
         AdairError: a file that is no image, or one with a side below ``smallest_side``.
     """
-    try:
-        with Image.open(path) as image:
-            if image.mode.startswith("I"):  # Pillow would clip 16 bits, not scale them
-                levels = np.rint(np.asarray(image, np.float64).clip(0, 65535) / 257).astype(np.uint8)
-                upright = ImageOps.exif_transpose(Image.fromarray(levels)).convert("RGB")
-            else:
-                upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise AdairError(f"{path}: cannot be read as an image ({error}); remove or replace it") from error
+    pixels = convert_depth(read_image(path).pixels, np.uint8)
+    upright = Image.fromarray(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))))
     if min(upright.size) < smallest_side:
         raise AdairError(
             f"{path}: {upright.width}x{upright.height} is too small; photos need {smallest_side} pixels a side"
