@@ -146,8 +146,15 @@ def test_doctor_on_a_sound_installation(bundled: Path, capsys: pytest.CaptureFix
     assert "layout" in capsys.readouterr().out
 
 
-def test_doctor_measures_each_precision(bundled: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    speeds = run_json(capsys, "doctor", "--device", "cpu", "--measure")["seconds_per_megapixel"]
+def test_doctor_measures_each_precision_and_runtime(
+    bundled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    facts = run_json(capsys, "doctor", "--device", "cpu", "--measure")
+    speeds, runtimes = facts["seconds_per_megapixel"], facts["runtimes"]
+    assert set(runtimes) == {"torch", "onnxruntime", "openvino"}
+    assert runtimes["torch"]["same"] and runtimes["onnxruntime"]["max_difference"] < 0.1
+    assert (tmp_path / "cache" / "adair" / "runtimes.json").is_file()
     assert speeds["fp32"] > 0 and speeds["bf16"] > 0
     assert "too slow" in speeds["fp16"]
 

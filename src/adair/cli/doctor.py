@@ -12,10 +12,13 @@ import typer
 
 def doctor(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: what adair would choose.")] = None,
-    measure: Annotated[bool, typer.Option("--measure", help="Also time a restoration in each precision.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Also time precisions and runtimes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check machine and installation. Exit code 1 if something that adair needs is broken."""
+    """Check machine and installation. Exit code 1 if something that adair needs is broken.
+
+    With --measure, what was the fastest runtime is remembered for 'adair restore --runtime auto'.
+    """
     from adair import __version__
     from adair.cli.show import print_facts, print_json, size
     from adair.hardware import describe, tune_allocator
@@ -25,6 +28,7 @@ def doctor(
     facts["problems"] = _problems(facts)
     if measure:
         facts["seconds_per_megapixel"] = _speed(device)
+        facts["runtimes"] = _runtimes()
     if as_json:
         print_json(facts)
     else:
@@ -33,6 +37,8 @@ def doctor(
         for name in ("precision", "layout"):
             facts[name] = f"{facts[name]}: {facts.pop(name + '_reason')}"
         facts["problems"] = facts["problems"] or "none"
+        if measure:
+            facts["runtimes"] = _in_words(facts["runtimes"])
         print_facts(facts)
     if facts["problems"] not in ("none", []):
         raise typer.Exit(1)
@@ -108,6 +114,38 @@ def _speed(device: str | None) -> dict[str, float | str]:
             times.append(time.perf_counter() - start)
         speeds[name] = round(min(times) * 1e6 / photo[..., 0].size, 3)
     return speeds
+
+
+def _runtimes() -> dict[str, Any]:
+    """Every runtime on the processor, fastest first, or why it does not run; remembered for ``--runtime auto``."""
+    from dataclasses import asdict
+
+    from adair.restore import FOUNDATION, Restorer
+    from adair.runtimes import RUNTIMES, create_runtime
+    from adair.runtimes.measured import measure, remember
+
+    restorer = Restorer.load(device="cpu", precision="fp32")
+    found, reasons = measure(
+        list(RUNTIMES), lambda name: create_runtime(name, "cpu"), lambda: restorer.networks(FOUNDATION)[0]
+    )
+    remember(found)
+    return {one.runtime: asdict(one) for one in found} | reasons
+
+
+def _in_words(runtimes: dict[str, Any]) -> dict[str, str]:
+    """One line for each runtime; its speed in parts of PyTorch's."""
+    usual = runtimes["torch"]["seconds_per_megapixel"]
+    lines = {}
+    for name, one in runtimes.items():
+        if isinstance(one, str):
+            lines[name] = one
+            continue
+        speed = usual / one["seconds_per_megapixel"]
+        lines[name] = (
+            f"{one['seconds_per_megapixel']} s a megapixel in {one['precision']} ({speed:.2f} of torch's speed), "
+            f"{one['max_difference']:.2g} of 255 from fp32" + ("" if one["same"] else ": not used, it differs")
+        )
+    return lines
 
 
 def _problems(facts: dict[str, Any]) -> list[str]:

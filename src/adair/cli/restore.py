@@ -60,6 +60,10 @@ def restore(
     precision: Annotated[
         str | None, typer.Option(help="fp32, bf16 or fp16. Default: the fastest that is safe.")
     ] = None,
+    runtime: Annotated[
+        str,
+        typer.Option(help="torch, onnxruntime, openvino, or auto: what 'adair doctor --measure' found."),
+    ] = "torch",
     foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
     adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
     max_megapixels: Annotated[float, typer.Option(help="Refuse larger images, which may be bombs.")] = 500.0,
@@ -85,7 +89,7 @@ def restore(
         raise InputError(f"--max-megapixels {max_megapixels:g}: give a number of megapixels, such as 500")
     options = RestoreOptions(task[0] if len(task) == 1 else tuple(task), scale, strength, tile, ensemble)
     files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6))
-    restorer = Restorer.load(foundation, runtime=_runtime(device, precision, workers))
+    restorer = Restorer.load(foundation, runtime=_runtime(runtime, device, precision, workers))
     for path in adapter or []:
         restorer.add_adapter(path, replace=True)  # asked for by name
     extension = f".{format.removeprefix('.')}" if format else None
@@ -111,11 +115,11 @@ def restore(
         raise typer.Exit(1 if tally["failed"] < len(batch.jobs) else 2)
 
 
-def _runtime(device: str | None, precision: str | None, workers: int) -> Runtime:
+def _runtime(name: str, device: str | None, precision: str | None, workers: int) -> Runtime:
     """What runs the network: for several files at a time one that they share."""
     from adair.runtimes import BatchingRuntime, create_runtime
 
-    inner = create_runtime("torch", device, precision)
+    inner = create_runtime(name, device, precision)
     if workers == 1:
         return inner
     # In float32 a batch rounds differently than its tiles one by one, and results must not depend on the neighbours.

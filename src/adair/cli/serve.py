@@ -31,6 +31,10 @@ def serve(
     precision: Annotated[
         str | None, typer.Option(help="fp32, bf16 or fp16. Default: the fastest that is safe.")
     ] = None,
+    runtime: Annotated[
+        str,
+        typer.Option(help="torch, onnxruntime, openvino, or auto: what 'adair doctor --measure' found."),
+    ] = "torch",
     foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
     adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
 ) -> None:
@@ -59,7 +63,7 @@ def serve(
         parallel=parallel,
     )
     with listen(config) as socket:
-        service = build_service(config, foundation, adapter or [], device, precision)
+        service = build_service(config, foundation, adapter or [], device, precision, runtime)
         address = f"[{host}]" if ":" in host else host
         print(f"adair: serving at http://{address}:{socket.getsockname()[1]}", file=sys.stderr, flush=True)
         if not config.loopback and config.token is None:

@@ -26,6 +26,7 @@ def build_service(
     adapters: Sequence[Path] = (),
     device: str | None = None,
     precision: str | None = None,
+    runtime: str = "torch",
 ) -> Service:
     """Load a restorer for a server.
 
@@ -33,9 +34,9 @@ def build_service(
         AdairError: a file, device or precision that cannot be used.
     """
     metrics = Metrics()
-    inner = create_runtime("torch", device, precision)
-    runtime = BatchingRuntime(inner, config.parallel, config.batch_pixels, metrics.observe_batch)
-    restorer = Restorer.load(foundation, runtime=runtime)
+    inner = create_runtime(runtime, device, precision)
+    shared = BatchingRuntime(inner, config.parallel, config.batch_pixels, metrics.observe_batch)
+    restorer = Restorer.load(foundation, runtime=shared)
     for path in adapters:
         restorer.add_adapter(path)
     return Service(restorer, config, metrics)
