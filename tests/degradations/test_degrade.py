@@ -90,3 +90,9 @@ def test_other_kinds_are_refused(image: object, problem: str) -> None:
     with pytest.raises(AdairError) as caught:
         degrade(image, "noise")  # type: ignore[type-var]
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", [-1, 10**22])
+def test_seeds_that_no_generator_takes_are_refused(seed: int, pixels: np.ndarray) -> None:
+    with pytest.raises(AdairError, match=f"seed {seed} is outside"):
+        degrade(pixels, "noise", seed=seed)

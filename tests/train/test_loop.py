@@ -175,7 +175,16 @@ def test_patches_grow_with_progress(make_plan: MakePlan) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"steps": 0}, {"batch": 0}, {"by_time": True}, {"max_minutes": 0.0}, {"patches": ((0.0, 8),)}, {"average": 1.0}],
+    [
+        {"steps": 0},
+        {"batch": 0},
+        {"by_time": True},
+        {"max_minutes": 0.0},
+        {"max_minutes": float("nan")},
+        {"seed": 10**22},
+        {"patches": ((0.0, 8),)},
+        {"average": 1.0},
+    ],
 )
 def test_refuses_plans_that_cannot_be(make_plan: MakePlan, change: dict[str, Any]) -> None:
     with pytest.raises(AdairError):

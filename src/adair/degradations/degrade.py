@@ -12,9 +12,12 @@ from torch import Tensor
 
 from adair.degradations.recipe import Recipe, parse_recipe
 from adair.degradations.resample import resize
+from adair.errors import InputError
 from adair.images import WHITE, ImageBuffer, open_image
 
 Picture = TypeVar("Picture", Image.Image, npt.NDArray[Any], Tensor)
+
+LARGEST_SEED = 2**63
 
 
 def degrade(image: Picture, recipe: str | Recipe, seed: int = 0) -> Picture:
@@ -32,7 +35,7 @@ def degrade(image: Picture, recipe: str | Recipe, seed: int = 0) -> Picture:
         clipped; a float kind may leave 0..1 after noise with ``clip=false``.
 
     Raises:
-        AdairError: a recipe that cannot be read, or another kind, shape or type of image.
+        AdairError: a seed outside 0..2^63, a recipe that cannot be read, or another kind, shape or type of image.
 
     Example:
         >>> import numpy as np
@@ -40,6 +43,8 @@ def degrade(image: Picture, recipe: str | Recipe, seed: int = 0) -> Picture:
         (8, 8, 3)
     """
     parsed = recipe if isinstance(recipe, Recipe) else parse_recipe(recipe)
+    if not 0 <= seed < LARGEST_SEED:
+        raise InputError(f"seed {seed} is outside 0..2^63; give a smaller whole number")
     buffers, close = open_image(image)
     generator = torch.Generator().manual_seed(seed)
     device = image.device if isinstance(image, Tensor) else torch.device("cpu")

@@ -71,7 +71,9 @@ class Plan:
             raise AdairError(f"--optimiser {self.optimiser}: choose muon or adamw")
         if self.by_time and self.max_minutes is None:
             raise AdairError("a schedule by time needs --max-minutes to end at")
-        if self.max_minutes is not None and self.max_minutes <= 0:
+        if not 0 <= self.seed < 2**63:
+            raise AdairError(f"seed {self.seed} is outside 0..2^63; give a smaller whole number")
+        if self.max_minutes is not None and not self.max_minutes > 0:  # NaN, too
             raise AdairError(f"max-minutes {self.max_minutes} must be more than 0")
         if not self.patches or self.patches[0][0] != 0 or any(side < 16 for _, side in self.patches):
             raise AdairError("patch sizes need a first one from the start, and at least 16 pixels a side")
