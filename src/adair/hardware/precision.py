@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from adair.errors import AdairError
+from adair.errors import InputError
 from adair.hardware.cpu import cpu_flags
 
 NAMES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -46,14 +46,14 @@ def choose_precision(name: str | None, device: torch.device) -> Precision:
         device: where the network will run.
 
     Raises:
-        AdairError: an unknown name, or a format that the device cannot use.
+        InputError: an unknown name, or a format that the device cannot use.
     """
     if name is None or name == "auto":
         return _best_on(device)
     if name not in NAMES:
-        raise AdairError(f"precision {name!r}: no such precision; use auto, {', '.join(NAMES)}")
+        raise InputError(f"precision {name!r}: no such precision; use auto, {', '.join(NAMES)}")
     if name == "fp16" and device.type == "cpu":
-        raise AdairError("precision 'fp16': too slow and too coarse on a CPU; use auto, bf16 or fp32")
+        raise InputError("precision 'fp16': too slow and too coarse on a CPU; use auto, bf16 or fp32")
     reason = "as asked"
     if name == "bf16" and _best_on(device).dtype != torch.bfloat16:
         reason += "; without hardware support here, so it may be slower than fp32"
