@@ -61,5 +61,5 @@ def test_runtimes_go_by_name() -> None:
     assert runtime.name in RUNTIMES
     assert runtime.device == torch.device("cpu")
     assert runtime.precision.name == "fp32"
-    with pytest.raises(InputError, match=r"runtime 'abacus': no such runtime; use torch"):
+    with pytest.raises(InputError, match=r"runtime 'abacus': no such runtime; use auto, torch"):
         create_runtime("abacus")
