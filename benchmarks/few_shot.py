@@ -38,14 +38,14 @@ from adair.degradations import parse_recipe
 from adair.hardware import choose_device, choose_precision
 from adair.metrics import quantise
 from adair.tasks import MIX_VALIDATION
-from adair.train.adapt import adapt
+from adair.train.adapt import train_adapter
 from adair.train.checks import GAIN
 from adair.train.early import mean
 from adair.train.lessons import Given, Undo
 from adair.train.pairs import match_pairs, open_pairs
 from adair.train.photos import PhotoStore, find_photos, open_store, read_photo, spread
 from adair.train.plan import Plan
-from adair.train.pretrain import pretrain
+from adair.train.pretrain import train_foundation
 from adair.train.schedule import Schedule
 from adair.train.selfsupervised import Neighbours, open_noisy
 from adair.weights import bundled_adapters, bundled_foundation, load_foundation, read_header
@@ -159,10 +159,10 @@ def train(options: argparse.Namespace, damage: str, name: str) -> dict[str, Any]
     if run.full:
         began = json.loads((place(options, damage, name.split(",")[0]) / "run.json").read_text())["began with"]
         begin = {"start": bundled_foundation(), "start_adapter": bundled_adapters().get(began)}
-        _, report = pretrain(store, plan, folder, **common, **begin)
+        _, report = train_foundation(store, plan, folder, **common, **begin)
     else:
         begin = {"bundled": bundled_adapters(), "begin_best": True}
-        report = adapt(damage, load_foundation(), store, plan, run.result(folder), **common, **begin)
+        report = train_adapter(damage, load_foundation(), store, plan, run.result(folder), **common, **begin)
         best = max(report.beside, key=lambda task: report.beside[task])  # what `adapt` began with, if it helps
         began = best if report.beside[best] >= report.beside["foundation"] + GAIN else "foundation"
     return {

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from adair.degradations import degrade
     from adair.images import read_image, write_image
     from adair.restore import RestoreOptions, Restorer, restore_file
+    from adair.train.config import TrainConfig
+    from adair.train.runs import adapt, pretrain
     from adair.weights import load_foundation
 
 __version__ = "0.1.0"
@@ -33,10 +35,13 @@ __all__ = [
     "OutOfMemoryError",
     "RestoreOptions",
     "Restorer",
+    "TrainConfig",
     "__version__",
+    "adapt",
     "degrade",
     "load_adapter",
     "load_foundation",
+    "pretrain",
     "read_image",
     "restore_file",
     "write_image",
@@ -45,9 +50,12 @@ __all__ = [
 _HOMES = {
     "RestoreOptions": "adair.restore",
     "Restorer": "adair.restore",
+    "TrainConfig": "adair.train.config",
+    "adapt": "adair.train.runs",
     "degrade": "adair.degradations",
     "load_adapter": "adair.adapters",
     "load_foundation": "adair.weights",
+    "pretrain": "adair.train.runs",
     "read_image": "adair.images",
     "restore_file": "adair.restore",
     "write_image": "adair.images",

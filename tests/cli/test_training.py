@@ -5,17 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from adair.adapters import load_adapter
-from adair.cli.training import backbone_config, build_plan, parse_patches, refuse_existing
-from adair.errors import AdairError
-from adair.hardware import Precision
 from adair.weights import load_foundation
 
 QUICK = ["--batch", "2", "--patch", "16", "--device", "cpu", "--precision", "fp32", "--validate-steps", "2"]
@@ -93,41 +88,3 @@ def test_mistakes_are_named_in_one_line(folder: Path, words: list[str], named: s
     assert named in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not list(folder.glob("*.safetensors"))
-
-
-def test_reads_patch_sizes_and_blocks() -> None:
-    assert parse_patches("64") == ((0.0, 64),)
-    assert parse_patches("64,0.8:96") == ((0.0, 64), (0.8, 96))
-    assert backbone_config("nafnet", 16, "1,2/3/4,5") == {
-        "width": 16,
-        "encoder": [1, 2],
-        "middle": 3,
-        "decoder": [4, 5],
-    }
-    assert backbone_config("restormer", None, "1,2,3,4") == {"blocks": [1, 2, 3, 4]}
-    for text in ("1,2/3", "a/b/c", "1/2,3/4"):
-        with pytest.raises(AdairError, match="--blocks"):
-            backbone_config("nafnet", None, text)
-
-
-def test_a_result_is_not_overwritten_by_accident(tmp_path: Path) -> None:
-    present = tmp_path / "foundation.safetensors"
-    refuse_existing(present, overwrite=False, resume=False)
-    present.write_text("hours of work")
-    refuse_existing(present, overwrite=False, resume=True)
-    refuse_existing(present, overwrite=True, resume=False)
-    with pytest.raises(AdairError, match="--overwrite"):
-        refuse_existing(present, overwrite=False, resume=False)
-
-
-def test_half_precision_is_not_chosen_and_not_taken_for_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    rest: dict[str, Any] = {"patch": "64", "learning_rate": 1e-3, "hold": 0.0, "schedule": "steps", "device": "cpu"}
-    rest |= {"checkpoint_minutes": 5.0, "checkpoint_keep": 1, "checkpoint_part_mb": None, "steps": 1}
-    half = Precision(torch.float16, "an old GPU's best")
-    monkeypatch.setattr("adair.cli.training.choose_precision", lambda name, device: half)
-    plan = build_plan("noise(sigma=5)", precision=None, checkpoint_precision="fp32", **rest)
-    assert plan.precision == torch.float32
-    with pytest.raises(AdairError, match="fp16"):
-        build_plan("noise(sigma=5)", precision="fp16", checkpoint_precision="fp32", **rest)
-    with pytest.raises(AdairError, match="--checkpoint-precision"):
-        build_plan("noise(sigma=5)", precision=None, checkpoint_precision="int8", **rest)

@@ -64,6 +64,8 @@ def test_one_photo_is_cut_in_two_that_share_no_pixel(photos: PhotoStore) -> None
 def test_an_adapter_that_gains_nothing_is_told() -> None:
     report = Report(psnr={"a": 30.0}, beside={"foundation": 29.0, "denoise": 29.5})
     assert verdict(report) == []
+    report.psnr["a"] = 29.6  # 0.1 dB is a gain
+    assert verdict(report) == []
     report.psnr["a"] = 29.52
     assert "'denoise'" in verdict(report)[0]
     assert verdict(report, gain=0.0) == []

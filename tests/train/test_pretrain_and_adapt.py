@@ -9,10 +9,10 @@ import torch
 
 from adair.adapters import AdaptedModel, load_adapter
 from adair.errors import AdairError
-from adair.train.adapt import adapt
+from adair.train.adapt import train_adapter
 from adair.train.photos import PhotoStore
 from adair.train.plan import Plan
-from adair.train.pretrain import pretrain
+from adair.train.pretrain import train_foundation
 from adair.weights import Foundation, fingerprint, load_foundation
 
 MakePlan = Callable[..., Plan]
@@ -21,7 +21,7 @@ EXAM = {"noise": "noise(sigma=25)"}
 
 @pytest.fixture
 def foundation(make_plan: MakePlan, photos: PhotoStore, tiny_config: dict[str, Any], tmp_path: Path) -> Foundation:
-    path, _ = pretrain(photos, make_plan(), tmp_path / "run", config=tiny_config, exam=EXAM, device="cpu")
+    path, _ = train_foundation(photos, make_plan(), tmp_path / "run", config=tiny_config, exam=EXAM, device="cpu")
     return load_foundation(path)
 
 
@@ -37,10 +37,12 @@ def test_pretraining_goes_on(
     make_plan: MakePlan, photos: PhotoStore, tiny_config: dict[str, Any], tmp_path: Path, foundation: Foundation
 ) -> None:
     plan = make_plan(steps=9)
-    _, report = pretrain(photos, plan, tmp_path / "run", config=tiny_config, exam=EXAM, device="cpu", resume=True)
+    _, report = train_foundation(
+        photos, plan, tmp_path / "run", config=tiny_config, exam=EXAM, device="cpu", resume=True
+    )
     assert report.step == 9
     with pytest.raises(AdairError, match="config"):
-        pretrain(photos, plan, tmp_path / "run", config={"width": 8}, exam=EXAM, device="cpu", resume=True)
+        train_foundation(photos, plan, tmp_path / "run", config={"width": 8}, exam=EXAM, device="cpu", resume=True)
 
 
 @pytest.mark.parametrize("kind", ["merge", "conv"])
@@ -49,7 +51,7 @@ def test_adapting_trains_the_adapter_and_leaves_the_foundation(
 ) -> None:
     output = tmp_path / "mine.safetensors"
     plan = make_plan("jpeg(quality=10..20)", rate=1e-2)
-    report = adapt("mine", foundation, photos, plan, output, kind=kind, exam=EXAM, device="cpu")
+    report = train_adapter("mine", foundation, photos, plan, output, kind=kind, exam=EXAM, device="cpu")
     assert report.finished
     assert fingerprint(foundation.model.state_dict()) == foundation.fingerprint
     loaded = load_adapter(output, foundation)
@@ -66,24 +68,26 @@ def test_an_adapter_resumes_and_can_start_from_another(
     make_plan: MakePlan, photos: PhotoStore, foundation: Foundation, tmp_path: Path
 ) -> None:
     output = tmp_path / "mine.safetensors"
-    adapt("mine", foundation, photos, make_plan(), output, exam=EXAM, device="cpu")
-    report = adapt("mine", foundation, photos, make_plan(steps=8), output, exam=EXAM, device="cpu", resume=True)
+    train_adapter("mine", foundation, photos, make_plan(), output, exam=EXAM, device="cpu")
+    report = train_adapter("mine", foundation, photos, make_plan(steps=8), output, exam=EXAM, device="cpu", resume=True)
     assert report.step == 8
     second = tmp_path / "second.safetensors"
-    adapt("second", foundation, photos, make_plan(rate=1e-9), second, exam=EXAM, device="cpu", start=output)
+    train_adapter("second", foundation, photos, make_plan(rate=1e-9), second, exam=EXAM, device="cpu", start=output)
     earlier = load_adapter(second, foundation).card["training"]["continued_from"]
     assert earlier["steps"] == 8
     first, copy = load_adapter(output, foundation).adapter, load_adapter(second, foundation).adapter
     for a, b in zip(first.parameters(), copy.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-3)
     with pytest.raises(AdairError, match="kind"):
-        adapt("third", foundation, photos, make_plan(), second, kind="conv", exam=EXAM, device="cpu", start=output)
+        train_adapter(
+            "third", foundation, photos, make_plan(), second, kind="conv", exam=EXAM, device="cpu", start=output
+        )
 
 
 def psnr_at_once(path: Path, photos: PhotoStore, make_plan: MakePlan, **start: Any) -> float:
     """What a run that learns next to nothing reaches: what it started from."""
     plan = make_plan(steps=1, rate=1e-9)
-    return pretrain(photos, plan, path, exam=EXAM, device="cpu", **start)[1].psnr["noise"]
+    return train_foundation(photos, plan, path, exam=EXAM, device="cpu", **start)[1].psnr["noise"]
 
 
 def test_pretraining_starts_from_a_foundation_grown_or_with_an_adapter_merged(
@@ -92,7 +96,7 @@ def test_pretraining_starts_from_a_foundation_grown_or_with_an_adapter_merged(
     start = tmp_path / "run" / "foundation.safetensors"
     adapter = tmp_path / "mine.safetensors"
     plan = make_plan(rate=1e-2, steps=30, average=0.5)
-    better = adapt("mine", foundation, photos, plan, adapter, exam=EXAM, device="cpu").psnr["noise"]
+    better = train_adapter("mine", foundation, photos, plan, adapter, exam=EXAM, device="cpu").psnr["noise"]
     plain = psnr_at_once(tmp_path / "a", photos, make_plan, start=start)
     assert plain == pytest.approx(foundation.card["validation"]["restored"]["noise"], abs=0.05)
     wider = psnr_at_once(tmp_path / "wider", photos, make_plan, start=start, config={"width": 8, "middle": 2})
@@ -109,7 +113,7 @@ def test_a_start_that_does_not_fit_is_refused(
 ) -> None:
     start = tmp_path / "run" / "foundation.safetensors"
     conv = tmp_path / "conv.safetensors"
-    adapt("mine", foundation, photos, make_plan(steps=1), conv, kind="conv", exam=EXAM, device="cpu")
+    train_adapter("mine", foundation, photos, make_plan(steps=1), conv, kind="conv", exam=EXAM, device="cpu")
     for wrong, said in (
         ({"start": start, "config": {"width": 6}}, "whole number of times"),
         ({"start": start, "backbone": "restormer"}, "encoder"),
@@ -118,5 +122,5 @@ def test_a_start_that_does_not_fit_is_refused(
         ({"start_adapter": conv}, "--start"),
     ):
         with pytest.raises(AdairError, match=said):
-            pretrain(photos, make_plan(), tmp_path / "new", exam=EXAM, device="cpu", **wrong)
+            train_foundation(photos, make_plan(), tmp_path / "new", exam=EXAM, device="cpu", **wrong)
     assert not (tmp_path / "new").exists()

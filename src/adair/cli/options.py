@@ -7,30 +7,48 @@ from typing import Annotated
 
 import typer
 
-Photos = Annotated[Path, typer.Option(help="Folder of clean photos, searched recursively.")]
-Steps = Annotated[int, typer.Option(help="Length of the run in steps.")]
-Batch = Annotated[int, typer.Option(help="Patches a step.")]
-Patch = Annotated[str, typer.Option(help="Side of a patch in pixels; progressive as 64,0.8:96 (96 from 80 % on).")]
-LearningRate = Annotated[float, typer.Option(help="Highest learning rate.")]
-Optimiser = Annotated[str, typer.Option(help="muon (AdamW where it does not apply), or adamw for all weights.")]
-Hold = Annotated[float, typer.Option(help="Part of the run before the learning rate falls, 0 to 1.")]
-ByTime = Annotated[str, typer.Option(help="steps, or time: the learning rate ends with --max-minutes.")]
+Photos = Annotated[Path | None, typer.Option(help="Folder of clean photos, searched recursively.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file of settings; other options override it.")]
+AverageSteps = Annotated[
+    int | None, typer.Option(help="Horizon of the averaged weights, which are the result, in steps. [default: 1000]")
+]
+Steps = Annotated[int | None, typer.Option(help="Length of the run in steps.")]
+Batch = Annotated[int | None, typer.Option(help="Patches a step.")]
+Patch = Annotated[
+    str | None,
+    typer.Option(help="Side of a patch in pixels; progressive as 64,0.8:96 (96 from 80 % on). [default: 128]"),
+]
+LearningRate = Annotated[float | None, typer.Option(help="Highest learning rate.")]
+Optimiser = Annotated[
+    str | None, typer.Option(help="muon (AdamW where it does not apply), or adamw for all weights. [default: muon]")
+]
+Hold = Annotated[
+    float | None, typer.Option(help="Part of the run before the learning rate falls, 0 to 1. [default: 0]")
+]
+ByTime = Annotated[
+    str | None, typer.Option(help="steps, or time: the learning rate ends with --max-minutes. [default: steps]")
+]
 MaxMinutes = Annotated[float | None, typer.Option(help="Stop cleanly at a checkpoint after so long.")]
-ValidateSteps = Annotated[int, typer.Option(help="Steps between validations.")]
-Seed = Annotated[int, typer.Option(help="All randomness follows from it.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")]
+ValidateSteps = Annotated[int | None, typer.Option(help="Steps between validations.")]
+Seed = Annotated[int | None, typer.Option(help="All randomness follows from it. [default: 0]")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best there is.")]
 PrecisionName = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; default: the fastest that is safe.")]
-Texture = Annotated[float, typer.Option(help="Share of the patches that are the most textured of a few, 0 to 1.")]
-Shrink = Annotated[int, typer.Option(help="Show large clean photos up to so many times smaller, too; 1: never.")]
+Texture = Annotated[
+    float | None, typer.Option(help="Share of the patches that are the most textured of a few, 0 to 1. [default: 0]")
+]
+Shrink = Annotated[
+    int | None, typer.Option(help="Show large clean photos up to so many times smaller, too; 1: never. [default: 3]")
+]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile the network first (torch.compile); takes minutes.")]
 Exclude = Annotated[list[str] | None, typer.Option(help="Stem of a photo to leave out; repeat for more.")]
 Restart = Annotated[
     bool, typer.Option("--restart-schedule", help="Go on from the checkpoint with a new schedule, of --steps more.")
 ]
-CheckpointMinutes = Annotated[float, typer.Option(help="Minutes between checkpoints.")]
-CheckpointKeep = Annotated[int, typer.Option(help="Checkpoints to keep, the newest included.")]
+CheckpointMinutes = Annotated[float | None, typer.Option(help="Minutes between checkpoints. [default: 5]")]
+CheckpointKeep = Annotated[int | None, typer.Option(help="Checkpoints to keep, the newest included. [default: 1]")]
 CheckpointPartMb = Annotated[float | None, typer.Option(help="Split checkpoints into files of at most so many MB.")]
 CheckpointPrecision = Annotated[
-    str, typer.Option(help="fp32, or bf16: a third smaller, and resuming is no longer exact to the bit.")
+    str | None,
+    typer.Option(help="fp32, or bf16: a third smaller, and resuming is no longer exact to the bit. [default: fp32]"),
 ]
 Tensorboard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard curves.")]

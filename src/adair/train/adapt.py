@@ -33,7 +33,7 @@ def checkpoint_of(output: Path) -> Path:
     return output.with_suffix(".checkpoint.safetensors")
 
 
-def adapt(
+def train_adapter(
     task: str,
     foundation: Foundation,
     photos: PhotoStore,
@@ -53,6 +53,7 @@ def adapt(
     watch: Callable[[Report], None] = lambda report: None,
     tell: Callable[[str], None] = lambda line: None,
     processes: Processes | None = None,
+    record: Mapping[str, Any] | None = None,
 ) -> Report:
     """Train an adapter and write it to ``output``; its checkpoint lies beside it as ``<name>.checkpoint.safetensors``.
 
@@ -76,6 +77,7 @@ def adapt(
         watch: called with the report after every step.
         tell: called with one line when something happens that a person should know.
         processes: those that train together, all with the same arguments.
+        record: the configuration (`TrainConfig.to_dict`), kept in the checkpoint and compared on resuming.
 
     A sheet of held-out photos before and after and a page about the run are written beside the adapter, with the
     endings ``.sheet.png`` and ``.html``.
@@ -123,6 +125,7 @@ def adapt(
         watch,
         tell,
         processes,
+        record,
     )
     if going_on:
         trainer.resume(restart)

@@ -27,6 +27,20 @@ from adair.train.stop import stop_signals
 
 SLOWEST = 1 / 16  # of the learning rate: what is left when a run has diverged too often
 
+PINNED = (  # settings that decide what a step learns from, and how: a resumed run ends as an uninterrupted one would
+    ("", "seed"),
+    ("data", "recipe"),
+    ("data", "exclude"),
+    ("data", "texture"),
+    ("data", "shrink"),
+    ("optimiser", "name"),
+    ("optimiser", "batch"),
+    ("optimiser", "patch"),
+    ("optimiser", "weight_decay"),
+    ("optimiser", "clip"),
+    ("optimiser", "average_steps"),
+)
+
 
 class Trainer:
     """Trains some parameters of a model, and keeps a moving average of them, which is the result.
@@ -42,6 +56,8 @@ class Trainer:
         watch: called with the report after every step; it may draw a progress bar.
         tell: called with one line when something happens that a person should know.
         processes: those that train together, all with the same arguments.
+        record: the configuration, kept in the checkpoint; what a step learns from (`PINNED`) must be the same when
+            a run is resumed, unless it begins a new schedule.
     """
 
     def __init__(
@@ -56,10 +72,12 @@ class Trainer:
         watch: Callable[[Report], None] = lambda report: None,
         tell: Callable[[str], None] = lambda line: None,
         processes: Processes | None = None,
+        record: Mapping[str, Any] | None = None,
     ) -> None:
         self.forward, self.plan, self.exam, self.checkpoint = compiled(forward, plan.compile), plan, exam, checkpoint
         self.watch, self.tell, self.processes = watch, tell, processes or Processes()
         self.facts = json.loads(json.dumps(facts))  # as a checkpoint gives them back: lists, not tuples
+        self.record = json.loads(json.dumps(record or {}))
         self.state = State(parameters, plan.weight_decay, plan.average, plan.optimiser == "muon", plan.precision)
         self.device = self.state.device
         if plan.batch < self.processes.count:
@@ -81,15 +99,17 @@ class Trainer:
         Raises:
             AdairError: if there is none, or it belongs to another model.
         """
-        self.report = self.processes.from_first(self._load)
+        self.report = self.processes.from_first(lambda: self._load(restart))
         self.processes.copy_from_first(list(self.state.tensors().values()))
         self.state.set_step(self.report.step)  # of all processes
         if restart:
             self.report.origin, self.report.progress, self.report.slowdown = self.report.step, 0.0, 1.0
         self.report.finished = self.report.finished and not restart
 
-    def _load(self) -> Report:
+    def _load(self, restart: bool) -> Report:
         tensors, facts = load_checkpoint(self.checkpoint, self.device)
+        if not restart:
+            self._check_record(facts.get("config") or {})
         for key, value in self.facts.items():
             if facts.get(key) != value:
                 raise AdairError(f"{self.checkpoint}: was trained with {key} {facts.get(key)}, not {value}")
@@ -98,9 +118,22 @@ class Trainer:
         known = {field.name for field in dataclasses.fields(Report)}
         return Report(**{key: value for key, value in facts.items() if key in known})
 
+    def _check_record(self, before: Mapping[str, Any]) -> None:
+        """Refuse a configuration under which steps learn from something else; old checkpoints have no record."""
+        for section, key in PINNED if before and self.record else ():
+            one, other = (
+                (record if not section else record.get(section, {})).get(key) for record in (before, self.record)
+            )
+            if one != other:
+                name = f"{section}.{key}" if section else key
+                raise AdairError(
+                    f"{self.checkpoint}: was trained with {name} {_words(one)}, not {_words(other)}; give the same to "
+                    "--resume, or begin a new schedule with --restart-schedule"
+                )
+
     def save(self) -> None:
         """Write the checkpoint."""
-        facts = {**self.facts, **vars(self.report), "recipe": str(self.plan.recipe)}
+        facts = {**self.facts, **vars(self.report), "recipe": str(self.plan.recipe), "config": self.record}
         save_checkpoint(self.checkpoint, self._tensors(), facts, self.plan.saving)
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -250,6 +283,10 @@ class Trainer:
                 self.save()
             except AdairError as error:
                 self.tell(str(error))
+
+
+def _words(value: Any) -> str:
+    return "(default)" if value is None else str(value)
 
 
 def channels_last(model: nn.Module) -> nn.Module:

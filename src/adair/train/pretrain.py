@@ -27,7 +27,7 @@ from adair.weights import Foundation, load_foundation, save_foundation
 Weights = dict[str, torch.Tensor]
 
 
-def pretrain(
+def train_foundation(
     photos: PhotoStore,
     plan: Plan,
     folder: Path,
@@ -43,6 +43,7 @@ def pretrain(
     watch: Callable[[Report], None] = lambda report: None,
     tell: Callable[[str], None] = lambda line: None,
     processes: Processes | None = None,
+    record: Mapping[str, Any] | None = None,
 ) -> tuple[Path, Report]:
     """Pre-train a foundation; write ``checkpoint.safetensors`` and ``foundation.safetensors`` into ``folder``.
 
@@ -62,6 +63,7 @@ def pretrain(
         watch: called with the report after every step.
         tell: called with one line when something happens that a person should know.
         processes: those that train together, all with the same arguments.
+        record: the configuration (`TrainConfig.to_dict`), kept in the checkpoint and compared on resuming.
 
     Returns:
         The foundation's path and the last report.
@@ -98,6 +100,7 @@ def pretrain(
         watch,
         tell,
         processes,
+        record,
     )
     if resume or restart:
         trainer.resume(restart)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import adair
+from adair.backbones import build_backbone
+from adair.errors import AdairError
+from adair.hardware import Precision
+from adair.train.config import TrainConfig, parse_patches
+from adair.train.runs import FOR_ADAPTER, Observer, backbone_config, make_plan, refuse_existing
+from adair.weights import load_foundation, save_foundation
+
+SHAPE = {"width": 4, "encoder": (1,), "middle": 1, "decoder": (1,)}
+
+
+def test_reads_patch_sizes_and_blocks() -> None:
+    assert parse_patches("64") == ((0.0, 64),)
+    assert parse_patches("64,0.8:96") == ((0.0, 64), (0.8, 96))
+    assert backbone_config("nafnet", 16, "1,2/3/4,5") == {
+        "width": 16,
+        "encoder": [1, 2],
+        "middle": 3,
+        "decoder": [4, 5],
+    }
+    assert backbone_config("restormer", None, "1,2,3,4") == {"blocks": [1, 2, 3, 4]}
+    for text in ("1,2/3", "a/b/c", "1/2,3/4"):
+        with pytest.raises(AdairError, match="--blocks"):
+            backbone_config("nafnet", None, text)
+
+
+def test_a_result_is_not_overwritten_by_accident(tmp_path: Path) -> None:
+    present = tmp_path / "foundation.safetensors"
+    refuse_existing(present, overwrite=False, resume=False)
+    present.write_text("hours of work")
+    refuse_existing(present, overwrite=False, resume=True)
+    refuse_existing(present, overwrite=True, resume=False)
+    with pytest.raises(AdairError, match="--overwrite"):
+        refuse_existing(present, overwrite=False, resume=False)
+
+
+def test_half_precision_is_not_chosen_and_not_taken_for_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    half = Precision(torch.float16, "an old GPU's best")
+    monkeypatch.setattr("adair.train.runs.choose_precision", lambda name, device: half)
+    assert make_plan(TrainConfig(device="cpu"), "noise(sigma=5)", FOR_ADAPTER).precision == torch.float32
+    with pytest.raises(AdairError, match="fp16"):
+        make_plan(TrainConfig(device="cpu", precision="fp16"), "noise(sigma=5)", FOR_ADAPTER)
+
+
+class Lines(Observer):
+    """Keeps what a run says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def message(self, line: str) -> None:
+        """Keep a line."""
+        self.lines.append(line)
+
+
+def tiny(folder: Path, photo_folder: Path) -> TrainConfig:
+    torch.manual_seed(0)
+    path = folder / "foundation.safetensors"
+    save_foundation(path, "nafnet", SHAPE, build_backbone("nafnet", SHAPE).state_dict())
+    return TrainConfig(
+        task="scanner",
+        output=folder / "scanner.safetensors",
+        data={"photos": photo_folder, "recipe": "noise(sigma=25)"},  # type: ignore[arg-type]
+        network={"foundation": path},  # type: ignore[arg-type]
+        schedule={"steps": 3},  # type: ignore[arg-type]
+        optimiser={"batch": 2, "patch": "16"},  # type: ignore[arg-type]
+        device="cpu",
+        precision="fp32",
+    )
+
+
+def test_a_run_from_python_writes_its_config_and_goes_on_under_the_same_one(photo_folder: Path, tmp_path: Path) -> None:
+    config, observer = tiny(tmp_path, photo_folder), Lines()
+    result = adair.adapt(config, observer=observer)
+    assert result.state.step == 3 and result.path == tmp_path / "scanner.safetensors"
+    assert any("only 6 photos" in line for line in observer.lines)
+    assert TrainConfig.read(tmp_path / "scanner.config.toml") == config
+    with pytest.raises(AdairError, match="exists already"):
+        adair.adapt(config)
+    longer = config.override({"schedule.steps": 5, "checkpoint.keep": 2})
+    for name, value in (("seed", 1), ("optimiser.batch", 4), ("data.recipe", "noise(sigma=5)")):
+        with pytest.raises(AdairError, match=f"was trained with {name} .*--restart-schedule"):
+            adair.adapt(longer.override({name: value}), resume=True)
+    assert adair.adapt(longer, resume=True).state.step == 5
+    assert adair.adapt(longer.override({"seed": 1}), restart_schedule=True).state.step == 10
+
+
+def test_settings_of_the_other_command_are_refused(photo_folder: Path, tmp_path: Path) -> None:
+    config = tiny(tmp_path, photo_folder)
+    with pytest.raises(AdairError, match=r"network\.width: not for adapters"):
+        adair.adapt(config.override({"network.width": 8}))
+    with pytest.raises(AdairError, match=r"task, network\.foundation: not for foundations"):
+        adair.pretrain(config)
+    with pytest.raises(AdairError, match="--photos"):
+        adair.pretrain(TrainConfig())
+
+
+def test_a_foundation_from_python(photo_folder: Path, tmp_path: Path) -> None:
+    config = TrainConfig(
+        output=tmp_path / "run",
+        data={"photos": photo_folder},  # type: ignore[arg-type]
+        network={"width": 4, "blocks": "1/1/1"},  # type: ignore[arg-type]
+        schedule={"steps": 2},  # type: ignore[arg-type]
+        optimiser={"batch": 2, "patch": "16"},  # type: ignore[arg-type]
+        device="cpu",
+        precision="fp32",
+    )
+    result = adair.pretrain(config)
+    assert load_foundation(result.path).card["training"]["steps"] == 2
+    assert TrainConfig.read(tmp_path / "run" / "foundation.config.toml") == config
