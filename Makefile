@@ -2,6 +2,7 @@
 # make test   everything that must hold before a change is accepted (a few minutes)
 # make check  the same without the wheel and the demo
 # make docs   the documentation site, in docs/_build/html
+# make test-cluster  two nodes of a Ray cluster on this machine, and an object store (some minutes, 400 MB more to install)
 # make studies  a smoke test of the paper's experiments (a few minutes)
 # Each is enough on a fresh machine with python3 (3.11 to 3.13) and make: what is missing is installed into .venv.
 
@@ -13,7 +14,7 @@ PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
 .NOTPARALLEL:
-.PHONY: help demo test check lint types tests docs wheel studies clean
+.PHONY: help demo test check lint types tests test-cluster docs wheel studies clean
 
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
@@ -62,6 +63,11 @@ $(VENV)/base: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/dev: $(VENV)/base
 	$(PIP) -e '.[dev]'
 	@touch $@
+
+# Apart from the other tests: Ray, Arrow and what S3 needs are 400 MB, and starting a cluster takes longer than the suite.
+test-cluster: $(VENV)/dev
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet -e '.[cluster]' 'moto[server,s3]' s3fs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/cluster
 
 # All studies with networks that have hardly been trained: shows that they run, and nothing else (a few minutes).
 studies: $(VENV)/base

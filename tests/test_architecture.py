@@ -29,6 +29,7 @@ FLOORS = {
     "export": 8,
     "compare": 8,
     "serve": 8,
+    "cluster": 8,
     "studies": 9,
     "cli": 10,
 }

@@ -14,14 +14,14 @@ from adair.errors import LONGEST_LINE, one_line
 
 if TYPE_CHECKING:
     from adair.restore.batch import Job
-    from adair.restore.runner import FilesProgress, Outcome
+    from adair.restore.runner import Existing, FilesProgress, Outcome
     from adair.runtimes import Runtime
 
 SMALL = 256 * 256  # pixels of an image or tile up to which several go through the network together
 
 
 def restore(
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", metavar="IMAGE...")],
+    images: Annotated[list[str], typer.Argument(help="Image files, or folders of them.", metavar="IMAGE...")],
     task: Annotated[
         list[str],
         typer.Option(
@@ -41,7 +41,7 @@ def restore(
         bool, typer.Option("--ensemble", help="Mean over all flips and quarter turns: a little better, 8 x the time.")
     ] = False,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--output", "-o", help="A file for one image, else a folder. Default: the folder of the image."),
     ] = None,
     name: Annotated[
@@ -52,7 +52,19 @@ def restore(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out images with a result.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    workers: Annotated[int, typer.Option(help="Files at a time; small images go through the network together.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Files at a time; small images go through the network together. Default: 1, or all of a cluster."
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="'ray': one folder or URL (s3://...) to another, on the cluster of RAY_ADDRESS or a local one."
+        ),
+    ] = None,
+    worker_cpus: Annotated[int, typer.Option(help="CPUs of one worker of a cluster.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each file.")] = False,
     quality: Annotated[int, typer.Option(help="1 to 100 for JPEG, WebP, AVIF; 100: lossless WebP, AVIF.")] = 95,
     tile: Annotated[int | None, typer.Option(help="Side of tiles in pixels, 0 for none. Default: by memory.")] = None,
@@ -89,16 +101,26 @@ def restore(
         raise InputError(f"--max-megapixels {max_megapixels:g}: give a number of megapixels, such as 500")
     options = RestoreOptions(task[0] if len(task) == 1 else tuple(task), scale, strength, tile, ensemble)
     files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6))
-    restorer = Restorer.load(foundation, runtime=_runtime(runtime, device, precision, workers))
+    at_once = 1 if workers is None else workers
+    restorer = Restorer.load(foundation, runtime=_runtime(runtime, device, precision, 1 if cluster else at_once))
     for path in adapter or []:
         restorer.add_adapter(path, replace=True)  # asked for by name
     extension = f".{format.removeprefix('.')}" if format else None
     naming = Naming(restorer.check(options), name, extension, restorer.tasks)
-    batch = plan_batch(images, output, naming, recursive)
-    one_file = len(images) == 1 and not images[0].is_dir()
-    record = None if one_file else Record(f"{restorer.mark(options)} {quality}")
-    existing = "overwrite" if overwrite else "skip" if skip_existing else "resume"
-    runner = Runner(restorer, options, files, existing, record, workers, dry_run)  # type: ignore[arg-type]
+    mark = f"{restorer.mark(options)} {quality}"
+    existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "resume"
+    if cluster is not None:
+        from adair.cli.restore_cluster import run_on_cluster, worker_spec
+
+        model = foundation, adapter or []
+        spec = worker_spec(cluster, images, output, options, files, model, restorer, worker_cpus)
+        run_on_cluster(spec, naming, mark, existing, recursive, workers, dry_run, as_json)
+        return
+    paths = [Path(image) for image in images]
+    batch = plan_batch(paths, None if output is None else Path(output), naming, recursive)
+    one_file = len(paths) == 1 and not paths[0].is_dir()
+    record = None if one_file else Record(mark)
+    runner = Runner(restorer, options, files, existing, record, at_once, dry_run)
 
     for note in batch.notes:
         _say(note)

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from adair import __version__
-from adair.errors import AdairError
+from adair.errors import AdairError, one_line
 from adair.restore.options import RestoreOptions
 from adair.serve import errors, openapi
 from adair.serve.access import Access
@@ -140,7 +140,7 @@ def _forget(answer: asyncio.Future[Answer]) -> None:
 
 
 def _response(answer: Answer) -> Response:
-    notes = [errors.one_line(note) for note in answer.notes]
+    notes = [one_line(note) for note in answer.notes]
     headers = {"Adair-Notes": json.dumps(notes)} if notes else {}
     return Response(answer.data, media_type=MEDIA_TYPES[answer.format], headers=headers)
 

@@ -15,6 +15,7 @@ from adair.errors import (
     Interrupted,
     NonFiniteOutputError,
     OutOfMemoryError,
+    one_line,
 )
 
 RETRY_SECONDS = 2
@@ -63,14 +64,7 @@ def answer(status: int, text: str, headers: dict[str, str] | None = None) -> JSO
     headers = dict(headers or {})
     if status in (429, 503):
         headers["Retry-After"] = str(RETRY_SECONDS)
-    return JSONResponse({"error": one_line(text)}, status, headers)
-
-
-def one_line(text: str) -> str:
-    """``text`` without line breaks and control characters, cut to a readable length."""
-    line = "".join(char if char.isprintable() else " " for char in text)
-    line = " ".join(line.split())
-    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 3] + "..."
+    return JSONResponse({"error": one_line(text, LONGEST_LINE)}, status, headers)
 
 
 async def adair_error(request: Request, error: Exception) -> JSONResponse:

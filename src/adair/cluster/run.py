@@ -1,0 +1,184 @@
+"""The whole run: plan, start or join a cluster, stream the work through its workers, write the summary."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from adair.cluster.plan import ClusterPlan, Item
+from adair.cluster.storage import Storage
+from adair.cluster.worker import Worker, WorkerSpec
+from adair.errors import AdairError, InputError
+
+ADDRESS = "RAY_ADDRESS"
+SUMMARY = "adair-summary.jsonl"
+ITEMS_PER_BLOCK = 4  # what is done again when a worker dies, at most; few, so that all workers end at about one time
+MOST_BLOCKS = 20_000
+
+Status = Literal["done", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class ClusterOutcome:
+    """What became of one file; a line of the summary.
+
+    Attributes:
+        source, target: names in the two folders.
+        status: "done", "skipped" (an earlier run has done it) or "failed".
+        error: of one that failed, one line.
+        notes: what was lost or converted on the way.
+        megapixels: of the result.
+        seconds: on the worker, reading and writing included.
+        host: the worker's machine.
+    """
+
+    source: str
+    target: str
+    status: Status
+    error: str = ""
+    notes: tuple[str, ...] = ()
+    megapixels: float = 0.0
+    seconds: float = 0.0
+    host: str = ""
+
+
+Report = Callable[[ClusterOutcome], None]
+
+
+def run_plan(plan: ClusterPlan, spec: WorkerSpec, workers: int | None, report: Report) -> list[ClusterOutcome]:
+    """Restore what is to be done, and write the summary into the target.
+
+    Args:
+        plan: from `make_plan`.
+        spec: for the workers.
+        workers: how many; None for as many as the cluster has room for.
+        report: called for every file as soon as it is known what became of it.
+
+    Returns:
+        The outcomes of all files, in the order of their names.
+
+    Raises:
+        AdairError: no Ray, no cluster, no room for one worker, or a summary that cannot be written.
+    """
+    target = Storage(spec.target)
+    outcomes = [ClusterOutcome(item.source, item.target, "skipped") for item in plan.done]
+    for item in plan.taken:
+        text = f"{target.url_of(item.target)}: exists and is not a result of ours; use --overwrite or --skip-existing"
+        outcomes.append(ClusterOutcome(item.source, item.target, "failed", text))
+        report(outcomes[-1])
+    try:
+        if plan.todo:
+            with _cluster():
+                for outcome in _restored(plan.todo, spec, workers):
+                    outcomes.append(outcome)
+                    report(outcome)
+    finally:
+        outcomes.sort(key=lambda outcome: outcome.source)
+        lines = "".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes)
+        target.write(SUMMARY, lines.encode())
+    return outcomes
+
+
+def _restored(items: Sequence[Item], spec: WorkerSpec, workers: int | None) -> Iterator[ClusterOutcome]:
+    """Yield what became of each item, in the order in which they are finished."""
+    import ray.data
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    gpus = 1 if spec.device == "cuda" else 0
+    size = workers or _room(spec.threads, gpus)
+    blocks = min(-(-len(items) // ITEMS_PER_BLOCK), MOST_BLOCKS)
+    # Ray Data gives a block whose worker died to another worker, without end; Attempts ends it. It lives on the machine
+    # of this process, without which the run is over anyway.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    attempts = ray.remote(num_cpus=0, scheduling_strategy=here)(Attempts).remote()
+    rows = ray.data.from_items([asdict(item) for item in items], override_num_blocks=blocks)
+    results = rows.map(
+        Worker,
+        fn_constructor_args=(spec, RemoteAttempts(attempts)),
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=size, max_tasks_in_flight_per_actor=2),
+        num_cpus=spec.threads,
+        num_gpus=gpus,
+    )
+    for row in results.iter_rows():
+        yield ClusterOutcome(**{**row, "notes": tuple(row["notes"])})
+
+
+class Attempts:
+    """Counts how often workers have begun with each file: some files may kill whoever opens them."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def begin(self, name: str) -> int:
+        """Count one more, and return the sum."""
+        self._counts[name] += 1
+        return self._counts[name]
+
+
+@dataclass(frozen=True)
+class RemoteAttempts:
+    """Asks an `Attempts` that lives in the cluster.
+
+    Attributes:
+        actor: its handle.
+    """
+
+    actor: Any
+
+    def __call__(self, name: str) -> int:
+        """Count one more, and return the sum."""
+        import ray
+
+        count: int = ray.get(self.actor.begin.remote(name))
+        return count
+
+
+def _room(threads: int, gpus: int) -> int:
+    """How many workers the cluster has room for."""
+    import ray
+
+    resources = ray.cluster_resources()
+    room = int(resources.get("CPU", 0) // threads)
+    room = min(room, int(resources.get("GPU", 0))) if gpus else room
+    if room < 1:
+        what = f"{threads} CPUs" + (" and a GPU" if gpus else "")
+        raise InputError(
+            f"the cluster has no room for a worker of {what}; use fewer --worker-cpus, or another --device"
+        )
+    return room
+
+
+@contextmanager
+def _cluster() -> Iterator[None]:
+    """Join the cluster that the environment names, or one that this process is part of; else start a local one."""
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise AdairError(f"--cluster ray needs {error.name}; run: pip install 'adair[cluster]'") from error
+    if ray.is_initialized():
+        yield
+        return
+    address = os.environ.get(ADDRESS, "local")
+    try:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of our own reports nothing to anybody
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise AdairError(
+            f"{ADDRESS}={address}: cannot join this cluster ({text}); start it, or unset {ADDRESS}"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()

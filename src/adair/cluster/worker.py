@@ -1,0 +1,121 @@
+"""What a worker holds (a network) and does: one file read, restored and written."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+
+from adair.cluster.storage import Storage
+from adair.errors import AdairError, one_line
+from adair.restore.options import RestoreOptions
+from adair.restore.restorer import Restorer
+from adair.restore.single import FileOptions, restore_file
+
+MOST_ATTEMPTS = 3  # at a file whose workers die
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """All that a worker needs, wherever it runs: the files of the model travel as bytes.
+
+    Attributes:
+        source, target: URLs of folders.
+        options: how images are restored.
+        files: how files are read and written.
+        foundation: bytes of the foundation's file; None for the bundled one.
+        adapters: bytes of adapter files to add.
+        runtime: what runs the network, one of `adair.runtimes.RUNTIMES`.
+        device: "cpu", "cuda" or "mps".
+        precision: the same for all workers, since results differ between precisions.
+        threads: of the network.
+    """
+
+    source: str
+    target: str
+    options: RestoreOptions
+    files: FileOptions
+    foundation: bytes | None
+    adapters: tuple[bytes, ...]
+    runtime: str
+    device: str
+    precision: str
+    threads: int
+
+    def load(self) -> Restorer:
+        """Make the restorer."""
+        torch.set_num_threads(self.threads)
+        with tempfile.TemporaryDirectory(prefix="adair-model-") as folder:
+            foundation = None
+            if self.foundation is not None:
+                foundation = Path(folder, "foundation.safetensors")
+                foundation.write_bytes(self.foundation)
+            restorer = Restorer.load(foundation, self.device, self.precision, runtime=self.runtime)
+            for number, data in enumerate(self.adapters):
+                path = Path(folder, f"adapter{number}.safetensors")
+                path.write_bytes(data)
+                restorer.add_adapter(path)
+        return restorer
+
+
+class Worker:
+    """Restores files of the source, one after the other; made once in each process that works.
+
+    Args:
+        spec: what to do.
+        attempts: counts the times that any worker has begun with a file; called with its name.
+    """
+
+    def __init__(self, spec: WorkerSpec, attempts: Callable[[str], int]) -> None:
+        self._spec, self._attempts = spec, attempts
+        self._restorer = spec.load()
+        self._source, self._target = Storage(spec.source), Storage(spec.target)
+        self._host = platform.node()
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Restore one file.
+
+        Args:
+            row: ``source`` and ``target``, names in the two folders.
+
+        Returns:
+            The row with ``status`` ("done" or "failed"), ``error``, ``notes``, ``megapixels``, ``seconds``, ``host``.
+        """
+        start = time.perf_counter()
+        outcome = {**row, "status": "done", "error": "", "notes": [], "megapixels": 0.0, "host": self._host}
+        try:
+            if self._attempts(str(row["source"])) > MOST_ATTEMPTS:
+                raise AdairError(f"{row['source']}: its workers died {MOST_ATTEMPTS} times; look into the logs of Ray")
+            notes, outcome["megapixels"] = self._restore(str(row["source"]), str(row["target"]))
+            outcome["notes"] = list(notes)
+        except (AdairError, OSError, MemoryError) as error:
+            text = one_line(str(error)) or type(error).__name__
+            outcome |= {"status": "failed", "error": text if self._source.url in text else f"{row['source']}: {text}"}
+        return {**outcome, "seconds": time.perf_counter() - start}
+
+    def _restore(self, source: str, target: str) -> tuple[tuple[str, ...], float]:
+        # On a disk of this machine, so that everything that reads and writes images works, and is the same everywhere.
+        with tempfile.TemporaryDirectory(prefix="adair-work-") as folder:
+            before = Path(folder, "source" + PurePosixPath(source).suffix)
+            after = Path(folder, "result" + PurePosixPath(target).suffix)
+            before.write_bytes(self._source.read(source))
+            try:
+                result = restore_file(
+                    before,
+                    after,
+                    options=self._spec.options,
+                    files=replace(self._spec.files, overwrite=True),
+                    restorer=self._restorer,
+                )
+            except AdairError as error:
+                text = str(error).replace(str(before), self._source.url_of(source))
+                raise type(error)(text.replace(str(after), self._target.url_of(target))) from error
+            self._target.write(target, after.read_bytes())
+            found = () if result.advice is None else (str(result.advice),)
+            return (*found, *result.notes), result.megapixels
