@@ -115,3 +115,21 @@ def test_a_foundation_from_python(photo_folder: Path, tmp_path: Path) -> None:
     result = adair.pretrain(config)
     assert load_foundation(result.path).card["training"]["steps"] == 2
     assert TrainConfig.read(tmp_path / "run" / "foundation.config.toml") == config
+
+
+def test_a_foundation_goes_on(photo_folder: Path, tmp_path: Path) -> None:
+    config = TrainConfig(
+        output=tmp_path / "run",
+        data={"photos": photo_folder, "recipe": "noise(sigma=25)"},  # type: ignore[arg-type]
+        network={"width": 4, "blocks": "1/1/1"},  # type: ignore[arg-type]
+        schedule={"steps": 2},  # type: ignore[arg-type]
+        optimiser={"batch": 2, "patch": "16"},  # type: ignore[arg-type]
+        device="cpu",
+        precision="fp32",
+    )
+    adair.pretrain(config)
+    assert adair.pretrain(config.override({"schedule.steps": 3}), resume=True).state.step == 3
+    with pytest.raises(AdairError, match="was trained with config"):
+        adair.pretrain(config.override({"network.width": 8}), resume=True)
+    with pytest.raises(AdairError, match="was trained with seed 0, not 1"):
+        adair.pretrain(config.override({"seed": 1}), resume=True)

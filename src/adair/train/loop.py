@@ -109,7 +109,7 @@ class Trainer:
     def _load(self, restart: bool) -> Report:
         tensors, facts = load_checkpoint(self.checkpoint, self.device)
         if not restart:
-            self._check_record(facts.get("config") or {})
+            self._check_record(facts.get("train_config") or {})
         for key, value in self.facts.items():
             if facts.get(key) != value:
                 raise AdairError(f"{self.checkpoint}: was trained with {key} {facts.get(key)}, not {value}")
@@ -133,7 +133,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint."""
-        facts = {**self.facts, **vars(self.report), "recipe": str(self.plan.recipe), "config": self.record}
+        facts = {**self.facts, **vars(self.report), "recipe": str(self.plan.recipe), "train_config": self.record}
         save_checkpoint(self.checkpoint, self._tensors(), facts, self.plan.saving)
 
     def _tensors(self) -> dict[str, Tensor]:
