@@ -10,12 +10,12 @@ import typer
 
 
 def export(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .onnx, .xml (OpenVINO), .pt2 (torch).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .onnx, .xml (OpenVINO), .dtmodel, .pt2.")],
     task: Annotated[
         list[str],
         typer.Option("--task", "-t", help="As for 'adair restore': a task, a blend, or 'dejpeg > denoise'."),
     ],
-    to: Annotated[str, typer.Option(help="onnx, openvino or torch.")] = "onnx",
+    to: Annotated[str, typer.Option(help="onnx, openvino, darktable or torch.")] = "onnx",
     scale: Annotated[int | None, typer.Option(help="2, 3 or 4; only for task sr: the file enlarges.")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the only input: 256, 512. Default: any size.")] = None,
     half: Annotated[bool, typer.Option("--half", help="Weights in float16: half the file.")] = False,
@@ -31,7 +31,8 @@ def export(
     """Export the network of a task, adapters merged, for programs that do not have AdaIR.
 
     What was written is compared with PyTorch on photos, and is not kept if it differs. The file carries the card: the
-    task, the adapters with their measured figures, the licence.
+    task, the adapters with their measured figures, the licence. For darktable, versions.json and releases-index.json
+    next to it list all packages of the folder, as a repository of models serves them.
     """
     from adair.cli.show import print_facts, print_json
     from adair.cli.show import size as bytes_in_words
@@ -53,6 +54,11 @@ def export(
 
         files.append(output.with_name("adair_onnx.py"))
         shutil.copyfile(standalone.__file__, files[-1])
+    if to == "darktable":
+        from adair import __version__
+        from adair.export.darktable import write_repository
+
+        write_repository(output.parent, f"adair-{__version__}")
     difference = written.comparison.max_difference * 255
     facts = {
         "file": [str(file) for file in files],

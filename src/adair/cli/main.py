@@ -33,7 +33,7 @@ COMMANDS = {
     "pretrain": "Train a foundation on clean photos.",
     "adapt": "Train an adapter for your own kind of damage.",
     "merge": "Merge adapters into one file that acts like their blend.",
-    "export": "Export a task as ONNX, OpenVINO or PyTorch for other programs.",
+    "export": "Export a task for other programs: ONNX, OpenVINO, darktable, PyTorch.",
     "bench": "Measure on the test sets of the field, beside other tools.",
     "study": "Rerun an experiment of the paper and judge its claims.",
     "data": "List and fetch public test and training sets.",

@@ -19,15 +19,20 @@ from adair.runtimes.onnx_model import INSTALL, to_onnx
 CARD = "adair"  # under this name every format carries the card
 
 
+def onnx_model(network: nn.Module, options: ExportOptions, card: str) -> bytes:
+    """The bytes of an ONNX file."""
+    size = None if options.size is None else (options.size, options.size)
+    data: bytes = to_onnx(network, size, options.half, {CARD: card}).SerializeToString()
+    return data
+
+
 def onnx_file(network: nn.Module, path: Path, options: ExportOptions, card: str) -> Run:
     """ONNX, opset 20, one file."""
     try:
         from adair.runtimes.standalone import Model
     except ImportError as error:
         raise AdairError(f"--to onnx needs the packages onnx and onnxruntime: {INSTALL}") from error
-    size = None if options.size is None else (options.size, options.size)
-    model = to_onnx(network, size, options.half, {CARD: card})
-    path.write_bytes(model.SerializeToString())
+    path.write_bytes(onnx_model(network, options, card))
     return Model(path)
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from adair.errors import AdairError, InputError
 from adair.export.compare import Comparison, Run, compare
+from adair.export.darktable import darktable_file
 from adair.export.formats import onnx_file, openvino_file, torch_file
 from adair.export.network import build, card
 from adair.export.options import ExportOptions
@@ -34,6 +35,7 @@ class Format:
 FORMATS: dict[str, Format] = {
     "onnx": Format(".onnx", onnx_file),
     "openvino": Format(".xml", openvino_file),
+    "darktable": Format(".dtmodel", darktable_file),
     "torch": Format(".pt2", torch_file),
 }
 
