@@ -49,7 +49,7 @@ def is_network(cell: object) -> bool:
 def test_another_seed_shares_nothing(lab: Lab) -> None:
     first, second = (
         {lab.key(cell) for cell in in_order(STUDIES["strategies"].cells(BUDGETS["cpu"], seed), lab) if is_network(cell)}
-        for seed in (0, 1)
+        for seed in (0, 3)  # of three seeds each
     )
     assert not first & second and len(first) == len(second)
 

@@ -2,43 +2,85 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from adair.studies.page import Page, as_markdown, table
-from adair.studies.verdict import FAILS, HOLDS, OPEN, Verdict, compare, counted, joined
+from adair.studies.verdict import FAILS, HOLDS, OPEN, Verdict, compare, counted, holm, joined
 
 BASE = [20.0, 25.0, 30.0, 35.0]
 
 
-def shifted(by: float, wobble: float = 0.02) -> list[float]:
-    return [value + by + wobble * (-1) ** index for index, value in enumerate(BASE)]
+def shifted(by: float, wobble: float = 0.02) -> list[list[float]]:
+    """One seed, one test."""
+    return [[value + by + wobble * (-1) ** index for index, value in enumerate(BASE)]]
+
+
+THREE = [[BASE]] * 3
 
 
 def test_clear_differences_decide() -> None:
-    assert compare("", [shifted(1)], [BASE]).outcome == HOLDS
-    assert compare("", [shifted(-1)], [BASE]).outcome == FAILS
-    assert compare("", [shifted(0.05)], [BASE]).outcome == OPEN  # as large as what another seed changes
-    assert compare("", [shifted(0.05)], [BASE], retrained=False).outcome == HOLDS
+    assert compare("", [shifted(1)] * 3, THREE).outcome == HOLDS
+    assert compare("", [shifted(-1)] * 3, THREE).outcome == FAILS
+    assert compare("", [shifted(0.005, 0.1)] * 3, THREE).outcome == OPEN
+
+
+def test_fewer_than_three_seeds_decide_nothing() -> None:
+    verdict = compare("", [shifted(1)] * 2, THREE[:2])
+    assert verdict.outcome == OPEN and "2 seeds of at least 3" in verdict.why
+    assert compare("", [shifted(1)], THREE[:1], retrained=False).outcome == HOLDS
 
 
 def test_a_margin_moves_what_is_asked() -> None:
-    assert compare("", [shifted(-0.5)], [BASE], margin=-1.0).outcome == HOLDS
-    assert compare("", [shifted(0.5)], [BASE], margin=1.0).outcome == FAILS
+    assert compare("", [shifted(-0.5)] * 3, THREE, margin=-1.0).outcome == HOLDS
+    assert compare("", [shifted(0.5)] * 3, THREE, margin=1.0).outcome == FAILS
 
 
 def test_images_that_disagree_leave_it_open() -> None:
-    assert compare("", [shifted(0.3, wobble=2.0)], [BASE]).outcome == OPEN
-    assert compare("", [[21.0]], [[20.0]]).outcome == OPEN  # one image has no spread
+    assert compare("", [shifted(0.3, wobble=2.0)] * 3, THREE).outcome == OPEN
+    assert compare("", [[[21.0]]] * 3, [[[20.0]]] * 3).outcome == OPEN  # one image has no spread
 
 
 def test_seeds_that_disagree_leave_it_open() -> None:
     near = [shifted(0.5), shifted(0.52), shifted(0.48)]
     apart = [shifted(2.5), shifted(-1.0), shifted(0.0)]
-    theirs = [BASE, shifted(0.01), shifted(-0.01)]
-    assert compare("", near, theirs).outcome == HOLDS
-    assert compare("", apart, theirs).outcome == OPEN
+    assert compare("", near, THREE).outcome == HOLDS
+    assert compare("", apart, THREE).outcome == OPEN
+
+
+def test_every_test_weighs_the_same() -> None:
+    ours = [[[21.0] * 2, [19.0] * 20]] * 3
+    verdict = compare("", ours, [[[20.0] * 2, [20.0] * 20]] * 3)
+    assert "mean difference +0.00 dB" in verdict.why
+
+
+def test_what_a_lead_keeps() -> None:
+    """A lead of 1 dB on what was seen and of 1.5 elsewhere: 0.5 more; a lead that is the same everywhere keeps none."""
+    seen = [shifted(1)] * 3, THREE
+    assert "mean difference +0.50 dB" in compare("", [shifted(1.5)] * 3, THREE, less=seen).why
+    assert compare("", [shifted(1, 0.1)] * 3, THREE, less=seen).outcome == OPEN
+
+
+def test_intervals_cover_the_truth() -> None:
+    """Of networks that are equally good, at most about one in twenty is called better or worse."""
+    generator = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(200):
+        seeds, images = generator.normal(0, 0.1, (3, 1, 1)), generator.normal(0, 0.3, (1, 2, 24))
+        ours = seeds + images + generator.normal(0, 0.05, (3, 2, 24))
+        wrong += compare("", ours.tolist(), np.zeros((3, 2, 24)).tolist()).outcome != OPEN
+    assert wrong <= 16
+
+
+def test_holm_asks_more_of_many_claims() -> None:
+    several = [Verdict("a", HOLDS, "", 0.001), Verdict("b", HOLDS, "", 0.04), Verdict("c", FAILS, "", 0.03)]
+    several.append(Verdict("d", HOLDS, "bytes"))
+    assert [one.outcome for one in holm(several)] == [HOLDS, OPEN, OPEN, HOLDS]
+    assert [one.outcome for one in holm(several[:2])] == [HOLDS, HOLDS]
+    assert "Holm's correction for 3 claims" in holm(several)[1].why
 
 
 def test_a_smoke_test_decides_nothing() -> None:
-    assert compare("", [shifted(9)], [BASE], meaningless=True).outcome == OPEN
+    assert compare("", [shifted(9)] * 3, THREE, meaningless=True).outcome == OPEN
     assert counted("", 1, 100, "bytes", meaningless=True).outcome == OPEN
 
 

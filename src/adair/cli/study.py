@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,9 @@ def study(
     ] = None,
     budget: Annotated[str, typer.Option(help="tiny (a smoke test), cpu or gpu.")] = "cpu",
     seed: Annotated[int, typer.Option(help="All randomness follows from it.")] = 0,
+    seeds: Annotated[
+        int | None, typer.Option(help="How many seeds to train; fewer than 3 decide nothing. Default: 3.", min=1)
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(help="Cells at once, a thread each. Default: one for each core; on a GPU one.", min=1)
     ] = None,
@@ -49,6 +53,7 @@ def study(
     from adair.studies.study import Results
 
     chosen, level = find_studies(name), find_budget(budget)
+    level = replace(level, seeds=seeds or level.seeds)
     for path in (json, markdown, plots):
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
@@ -74,7 +79,7 @@ def study(
         work_together(cells, place, count)
     _say(f"{ahead.left} cells took {(time.monotonic() - begun) / 60:.1f} minutes")
     results = Results(lab, level)
-    pages = [(one, one.page(results, seed)) for one in chosen]
+    pages = [(one, one.report(results, seed)) for one in chosen]
     for one, page in pages:
         print(page.title + (" (meaningless: a smoke test)" if level.meaningless else ""))
         for verdict in page.verdicts:

@@ -70,6 +70,6 @@ def mean(results: Results, contender: Contender, tests: Sequence[Test] = ALL_TES
 
 
 def samples(results: Results, contender: Contender, tests: Sequence[Test] = ALL_TESTS) -> Samples:
-    """PSNR of every image of every test, for each seed: what `compare` judges."""
+    """PSNR for each seed, test and image: what `compare` judges."""
     seeds = range(len(contender.scores))
-    return [[value for test in tests for value in results.each(contender.of(test)[seed], test)] for seed in seeds]
+    return [[results.each(contender.of(test)[seed], test) for test in tests] for seed in seeds]

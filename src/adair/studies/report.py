@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from adair.images.files import write_whole
-from adair.studies.cell import describe
+from adair.studies.cell import FORMAT, describe
 from adair.studies.page import MEANINGLESS, Page, Plot, as_markdown
 from adair.studies.plots import drawn
 from adair.studies.runner import in_order
@@ -51,7 +51,14 @@ def write_json(path: Path, pages: Sequence[tuple[Study, Page]], results: Results
         verdicts = [asdict(verdict) for verdict in page.verdicts]
         studies.append({"study": study.name, "verdicts": verdicts, "protocol": page.protocol, "cells": cells})
     note = {"note": MEANINGLESS.replace("*", "")} if budget.meaningless else {}
-    whole = {**note, "budget": asdict(budget), "seed": seed, "machine": lab.machine, "studies": studies}
+    whole = {
+        **note,
+        "format": FORMAT,
+        "budget": asdict(budget),
+        "seed": seed,
+        "machine": lab.machine,
+        "studies": studies,
+    }
     write_whole(path, (json.dumps(whole, indent=1, ensure_ascii=False) + "\n").encode())
 
 

@@ -204,13 +204,16 @@ def verdicts(results: Results, rivals: dict[str, Contender]) -> list[Verdict]:
 
 
 def _joined(parts: Sequence[Samples]) -> Samples:
-    """The images of several tests, one after the other, for each seed."""
-    return [[value for part in seed for value in part] for seed in zip(*parts, strict=True)]
+    """Several groups of tests as one, for each seed."""
+    return [[test for part in seed for test in part] for seed in zip(*parts, strict=True)]
 
 
 def _mean(several: Sequence[Samples]) -> Samples:
     """The mean over several networks of each image, for each seed."""
-    return [[statistics.fmean(image) for image in zip(*seed, strict=True)] for seed in zip(*several, strict=True)]
+    return [
+        [[statistics.fmean(image) for image in zip(*test, strict=True)] for test in zip(*seed, strict=True)]
+        for seed in zip(*several, strict=True)
+    ]
 
 
 STUDY = Study("schemes", "What to pre-train on: which degradations, in which order, how hard.", cells, page)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,11 +17,11 @@ from adair.backbones import set_local_statistics
 from adair.bench import datasets
 from adair.bench.datasets import Found, Sample
 from adair.bench.meter import Meter
-from adair.degradations import resize
+from adair.degradations import Recipe, parse_recipe, resize
 from adair.errors import AdairError
 from adair.metrics import quantise
 from adair.restore.deploy import REACH
-from adair.studies.cell import Cell, Result, digest
+from adair.studies.cell import Cell, Result, digest, resolved
 from adair.studies.lab import Lab
 from adair.studies.networks import Network, bare
 from adair.studies.tasks import Test
@@ -54,7 +56,8 @@ class Scores(Cell):
         return f"test of {self.network.title if self.network else 'the input'} on {names}"
 
     def world(self, lab: Lab) -> Any:
-        return [lab.training_mark, *(_images_mark(lab, test) for test in self.tests)]
+        inputs = [resolved(_recipe(test.source)) + resolved(_recipe(test.drawn)) for test in self.tests]
+        return [lab.training_mark, REACH, _MARGIN, BEST, inputs, *(_images_mark(lab, test) for test in self.tests)]
 
     def work(self, lab: Lab) -> Result:
         restorer = None if self.network is None else self.network.restorer(lab, self.task)
@@ -157,7 +160,20 @@ def _images_mark(lab: Lab, test: Test) -> str:
     if samples is None:
         return lab.held_out_mark
     files = [path for sample in samples for path in (sample.clean, sample.given) if path is not None]
-    return digest([[path.name, path.stat().st_size] for path in files])
+    return digest([[path.name, _file_mark(path, path.stat().st_mtime_ns)] for path in files])
+
+
+@functools.cache
+def _file_mark(path: Path, changed: int) -> str:
+    """Checksum of a file as it was at the time ``changed``."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
+
+
+def _recipe(source: object) -> Recipe | None:
+    """The recipe of a source that has one, with the ranges of its operators."""
+    text = getattr(source, "recipe", None)
+    return parse_recipe(text) if isinstance(text, str) else None
 
 
 def _spaced(total: int, count: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 from adair.studies.budget import Budget
 from adair.studies.cell import Cell
@@ -17,14 +18,20 @@ from adair.studies.prompts import Prompted
 from adair.studies.scores import protocol
 from adair.studies.sheet import sheet
 from adair.studies.study import Results, Study
-from adair.studies.tasks import ALL_RECIPES, ALL_TESTS, HARD_TESTS, TASKS, Test
+from adair.studies.tasks import ALL_RECIPES, ALL_TESTS, EASY_TESTS, HARD_TESTS, TASKS, Test
 from adair.studies.training import Course
 from adair.studies.verdict import Verdict, compare, counted
 
 ADAIR, TUNED, FROZEN = "(d) AdaIR", "full fine-tuning", "foundation, frozen"
 EASY, HARD, BOTH = "(a) own network, E", "(a) own network, H", "(a) own network, E+H"
 HEADS, PROMPTS = "(b) shared body, heads and tails", "(c) all-in-one, prompts"
+WORK = "(a) own network, E+H, equal total work"
 NEAR = 0.1  # dB: what counts as equal
+
+
+def equal_work(budget: Budget) -> Budget:
+    """So many steps for a network of its own that four of them take as many as the foundation and its four adapters."""
+    return replace(budget, steps=budget.steps + budget.pretrain_steps // len(TASKS))
 
 
 def contenders(budget: Budget, seed: int) -> dict[str, Contender]:
@@ -39,6 +46,7 @@ def contenders(budget: Budget, seed: int) -> dict[str, Contender]:
         contender(budget, seed, EASY, lambda seed, task: scratch(budget, task.recipes[:1], seed)),
         contender(budget, seed, HARD, lambda seed, task: scratch(budget, task.recipes[1:], seed)),
         contender(budget, seed, BOTH, lambda seed, task: scratch(budget, task.recipes, seed)),
+        contender(budget, seed, WORK, lambda seed, task: scratch(equal_work(budget), task.recipes, seed)),
         contender(budget, seed, HEADS, lambda seed, task: HeadsAndTails(together(seed), budget.shape, names)),
         contender(budget, seed, PROMPTS, lambda seed, task: Prompted(together(seed), budget.shape)),
         contender(budget, seed, FROZEN, lambda seed, task: foundation(budget, seed)),
@@ -103,7 +111,8 @@ def page(results: Results, seed: int) -> Page:
             f"from scratch, {budget.rate_on:g} on a foundation, not tuned for each strategy; {budget.steps} steps for "
             f"each task, {len(TASKS) * budget.steps} where four tasks are learned together.",
             f"AdaIR, full fine-tuning and the frozen foundation begin with {budget.pretrain_steps} more steps, those "
-            "of the foundation, which are spent once, whatever the number of tasks.",
+            "of the foundation, which are spent once, whatever the number of tasks. Own networks of *equal total work* "
+            f"get these too, a {len(TASKS)}th each: {equal_work(budget).steps} steps.",
             "PromptIR's prompts stand on the same backbone as all else, so they are not PromptIR's own network.",
         ],
     )
@@ -155,6 +164,16 @@ def verdicts(results: Results, rivals: dict[str, Contender]) -> list[Verdict]:
     return [
         judged(f"AdaIR is at most {NEAR} dB worse than a network of its own for each task, hard halves", BOTH, -NEAR),
         judged(f"The same, easy and hard halves ({NEAR} dB)", BOTH, -NEAR, ALL_TESTS),
+        judged(
+            f"AdaIR is at most {NEAR} dB worse than own networks of as much work in all, both halves",
+            WORK,
+            -NEAR,
+            ALL_TESTS,
+        ),
+        judged(
+            f"AdaIR is at most {NEAR} dB worse than specialists of the easy half, easy halves", EASY, -NEAR, EASY_TESTS
+        ),
+        judged(f"AdaIR is at most {NEAR} dB worse than specialists of the hard half, hard halves", HARD, -NEAR),
         judged("AdaIR beats the shared body with heads and tails, hard halves", HEADS, 0.0),
         judged("AdaIR beats the all-in-one network with prompts, hard halves", PROMPTS, 0.0),
         judged("AdaIR beats the frozen foundation, hard halves", FROZEN, 0.0),

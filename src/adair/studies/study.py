@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adair.studies.budget import Budget
 from adair.studies.cell import Cell, Result
@@ -12,6 +12,7 @@ from adair.studies.lab import Lab
 from adair.studies.page import Page
 from adair.studies.scores import Scores
 from adair.studies.tasks import Test
+from adair.studies.verdict import holm
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,8 @@ class Study:
     summary: str
     cells: Callable[[Budget, int], Sequence[Cell]]
     page: Callable[[Results, int], Page]
+
+    def report(self, results: Results, seed: int) -> Page:
+        """The page, its verdicts corrected for how many there are."""
+        page = self.page(results, seed)
+        return replace(page, verdicts=holm(page.verdicts))

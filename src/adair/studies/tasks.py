@@ -114,5 +114,6 @@ TASKS = (
 )
 
 ALL_TESTS = tuple(test for task in TASKS for test in task.tests)
+EASY_TESTS = tuple(task.easy.test for task in TASKS)
 HARD_TESTS = tuple(task.hard.test for task in TASKS)
 ALL_RECIPES = tuple(recipe for task in TASKS for recipe in task.recipes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from adair.degradations import parse_recipe
 from adair.errors import AdairError
+from adair.studies.cell import resolved
 from adair.studies.lab import Lab
 from adair.train.checkpoint import Saving
 from adair.train.lessons import Batch, Lesson, Undo
@@ -57,8 +58,8 @@ class Course:
         return f"{self.steps} steps"
 
     def world(self, lab: Lab) -> list[str]:
-        """What else decides what is learnt (see `Cell.world`); asked before any work begins."""
-        return lab.training_mark
+        """What else decides what is learnt (see `Cell.world`): photos, and all settings with their defaults."""
+        return [*lab.training_mark, resolved(settings(self, lab.precision))]
 
     def photos(self, lab: Lab) -> PhotoStore:
         """What patches are cut from: the lab's training photos."""
@@ -95,6 +96,20 @@ class Shares:
         return ", ".join(map(str, self.lessons))
 
 
+def settings(course: Course, precision: torch.dtype) -> Plan:
+    """What the training loop is told, except how often it saves, which decides nothing."""
+    return Plan(
+        recipe=course.lesson,
+        schedule=Schedule(course.rate, warmup=min(100, max(1, course.steps // 10)), hold=course.hold),
+        steps=course.steps,
+        batch=course.batch,
+        patches=((0.0, course.patch),),
+        precision=precision,
+        seed=course.seed,
+        validate_steps=course.steps + 1,
+    )
+
+
 def fit(
     lab: Lab,
     folder: Path,
@@ -119,17 +134,7 @@ def fit(
     Raises:
         KeyboardInterrupt: if a signal stopped it; its checkpoint is written by then.
     """
-    plan = Plan(
-        recipe=course.lesson,
-        schedule=Schedule(course.rate, warmup=min(100, max(1, course.steps // 10)), hold=course.hold),
-        steps=course.steps,
-        batch=course.batch,
-        patches=((0.0, course.patch),),
-        precision=lab.precision,
-        seed=course.seed,
-        saving=Saving(CHECKPOINT_MINUTES),
-        validate_steps=course.steps + 1,
-    )
+    plan = replace(settings(course, lab.precision), saving=Saving(CHECKPOINT_MINUTES))
     checkpoint = folder / "checkpoint.safetensors"
     told = [time.monotonic()]
 

@@ -124,7 +124,7 @@ def page(results: Results, seed: int) -> Page:
             ),
             *few_shot.plots(results, few),
         ],
-        [*verdicts(results, new), *few_shot.verdicts(results, few)],
+        [*verdicts(results, old, new), *few_shot.verdicts(results, few)],
         [
             *protocol(results.lab, (*UNSEEN_TESTS, *few_shot.TESTS), budget.images, budget.crop),
             "In pre-training the foundation has seen more kinds of degradation, and mixtures, than the networks that "
@@ -134,14 +134,22 @@ def page(results: Results, seed: int) -> Page:
     )
 
 
-def verdicts(results: Results, rivals: dict[str, Contender]) -> list[Verdict]:
+def verdicts(results: Results, old: dict[str, Contender], rivals: dict[str, Contender]) -> list[Verdict]:
     """What became of each claim about degradations as they come."""
 
     def judged(claim: str, other: str, margin: float = 0.0) -> Verdict:
         ours, theirs = (samples(results, rivals[name], UNSEEN_TESTS) for name in (ADAIR, other))
         return compare(f"On what nobody saw, AdaIR {claim}", ours, theirs, margin, results.budget.meaningless)
 
+    def kept(other: str) -> Verdict:
+        ours, theirs = (samples(results, rivals[name], UNSEEN_TESTS) for name in (ADAIR, other))
+        seen = samples(results, old[ADAIR]), samples(results, old[other])
+        claim = f"From seen to unseen, AdaIR keeps more of its quality than {other}"
+        return compare(claim, ours, theirs, meaningless=results.budget.meaningless, less=seen)
+
     return [
+        kept(BOTH),
+        kept(PROMPTS),
         judged("beats a network of its own for each task", BOTH),
         judged("beats the shared body with heads and tails", HEADS),
         judged("beats the all-in-one network with prompts", PROMPTS),

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not decidable at this budget"
-SEED_SPREAD = 0.05  # dB: what another seed may change in a mean, where only one was trained
 EQUAL = 0.05  # of counts and seconds: what counts as no difference
-SURE = 2.0  # spreads that a difference must exceed
+LEVEL = 0.05  # of significance, within a study
+LEAST_SEEDS = 3
+DRAWS = 4000
+# 97.5 % quantiles of Student's t by degrees of freedom; beyond them, that of the normal distribution.
+_STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+_NORMAL = 1.96
 
 RULE = (
-    f"A claim compares two networks image by image. It {HOLDS} if the mean difference lies more than {SURE:g} spreads "
-    f"beyond what it asks for, {FAILS} if it lies as far on the other side, and is {OPEN} in between. The spread joins "
-    "the standard error over the images and that over the seeds (where only one was trained, "
-    f"{SEED_SPREAD:g} dB are assumed for each network). Counts and seconds must differ by more than {EQUAL:.0%}."
+    "A claim compares two networks by the differences of their PSNR for each seed and image; every test has the same "
+    f"weight. The interval is that of a hierarchical bootstrap over seeds and images ({DRAWS} draws, 95 %; the part of "
+    f"the seeds is widened by Student's t for their number). A claim {HOLDS} or {FAILS} if its margin lies outside, "
+    f"after Holm's correction for all claims of the study at {LEVEL:.0%}, and is {OPEN} otherwise, or if fewer than "
+    f"{LEAST_SEEDS} seeds were trained. Counts and seconds must differ by more than {EQUAL:.0%}."
 )
 
-Samples = Sequence[Sequence[float]]  # PSNR in dB: for each seed, each image
+Samples = Sequence[Sequence[Sequence[float]]]  # PSNR in dB: for each seed, each test, each image
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -30,11 +37,13 @@ class Verdict:
         claim: in words.
         outcome: `HOLDS`, `FAILS` or `OPEN`.
         why: the numbers behind it.
+        p: two-sided p-value against the margin; None where nothing is tested, as for counts.
     """
 
     claim: str
     outcome: str
     why: str
+    p: float | None = None
 
 
 def compare(
@@ -44,27 +53,35 @@ def compare(
     margin: float = 0.0,
     meaningless: bool = False,
     retrained: bool = True,
+    less: tuple[Samples, Samples] | None = None,
 ) -> Verdict:
     """Judge the claim that ``ours`` is more than ``margin`` dB better than ``theirs``.
 
     Args:
         claim: in words.
-        ours, theirs: PSNR for each seed, each image; the same images in the same order.
+        ours, theirs: PSNR of the same seeds, tests and images in the same order.
         margin: dB; below zero, the claim is that we are at most so much worse.
         meaningless: nothing can be decided from a smoke test.
         retrained: whether each was trained on its own; what comes from one training has no spread over seeds.
+        less: ours and theirs on other tests, whose difference is subtracted: what a lead keeps from there.
     """
-    difference = [a - b for a, b in zip(_over_seeds(ours), _over_seeds(theirs), strict=True)]
-    mean = statistics.fmean(difference)
-    images = statistics.stdev(difference) / math.sqrt(len(difference)) if len(difference) > 1 else math.inf
-    seeds = (_seed_error(ours), _seed_error(theirs)) if retrained else ()
-    spread = math.hypot(images, *seeds)
-    beyond = mean - margin
+    mean, draws = _bootstrap(_differences(ours, theirs))
+    if less is not None:
+        other, drawn = _bootstrap(_differences(*less))
+        mean, draws = mean - other, draws - drawn
+    low, high = (float(value) for value in np.quantile(draws, (0.025, 0.975)))
+    below, above = int((draws <= margin).sum()), int((draws >= margin).sum())
+    p = min(1.0, 2 * (min(below, above) + 1) / (len(draws) + 1))
+    seeds, enough = len(ours), not retrained or len(ours) >= LEAST_SEEDS
+    several_images = any(len(images) > 1 for images in ours[0])
     outcome = OPEN
-    if not meaningless and abs(beyond) > SURE * spread:
-        outcome = HOLDS if beyond > 0 else FAILS
+    if not meaningless and enough and several_images and p < LEVEL:
+        outcome = HOLDS if mean > margin else FAILS
     asked = f"; more than {margin:+.2f} dB asked for" if margin else ""
-    return Verdict(claim, outcome, f"mean difference {mean:+.2f} dB, spread {spread:.2f} dB{asked}")
+    few = "" if enough else f"; {seeds} seed{'s' if seeds > 1 else ''} of at least {LEAST_SEEDS}"
+    return Verdict(
+        claim, outcome, f"mean difference {mean:+.2f} dB, 95 % from {low:+.2f} to {high:+.2f}{asked}{few}", p
+    )
 
 
 def counted(claim: str, ours: float, theirs: float, unit: str, meaningless: bool = False) -> Verdict:
@@ -72,24 +89,55 @@ def counted(claim: str, ours: float, theirs: float, unit: str, meaningless: bool
     outcome = OPEN
     if not meaningless and abs(ours - theirs) > EQUAL * theirs:
         outcome = HOLDS if ours < theirs else FAILS
-    ratio = f"{ours / theirs:.2f} times" if theirs else "beside"
-    return Verdict(claim, outcome, f"{ours:,.0f} {unit}, {ratio} {theirs:,.0f}")
+    ratio = f"{ours / theirs:.2f} times {theirs:,.0f}" if theirs else "where the other needs none"
+    return Verdict(claim, outcome, f"{ours:,.0f} {unit}, {ratio}")
 
 
 def joined(claim: str, parts: Sequence[Verdict]) -> Verdict:
     """Judge the claim that all of ``parts`` hold."""
     outcomes = {part.outcome for part in parts}
     outcome = FAILS if FAILS in outcomes else OPEN if OPEN in outcomes else HOLDS
-    return Verdict(claim, outcome, "; ".join(f"{part.claim}: {part.why}" for part in parts))
+    decisive = [part.p for part in parts if part.p is not None and (outcome != FAILS or part.outcome == FAILS)]
+    why = "; ".join(f"{part.claim}: {part.why}" for part in parts)
+    return Verdict(claim, outcome, why, max(decisive, default=None))
 
 
-def _over_seeds(samples: Samples) -> list[float]:
-    """Mean of each image."""
-    return [statistics.fmean(values) for values in zip(*samples, strict=True)]
+def holm(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Leave decided only what Holm's procedure rejects among all tested claims of a study."""
+    tested = sorted((verdict.p, index) for index, verdict in enumerate(verdicts) if verdict.p is not None)
+    kept = list(verdicts)
+    rejecting = True
+    for rank, (p, index) in enumerate(tested):
+        rejecting = rejecting and p * (len(tested) - rank) < LEVEL
+        if not rejecting and kept[index].outcome != OPEN:
+            why = f"{kept[index].why}; not beyond Holm's correction for {len(tested)} claims"
+            kept[index] = replace(kept[index], outcome=OPEN, why=why)
+    return kept
 
 
-def _seed_error(samples: Samples) -> float:
-    """Standard error of the mean over the seeds."""
-    if len(samples) < 2:
-        return SEED_SPREAD
-    return statistics.stdev(map(statistics.fmean, samples)) / math.sqrt(len(samples))
+def _differences(ours: Samples, theirs: Samples) -> list[Array]:
+    """For each test, ours less theirs as an array of (seeds, images)."""
+    tests = range(len(ours[0]))
+    return [np.array([np.subtract(a[t], b[t]) for a, b in zip(ours, theirs, strict=True)]) for t in tests]
+
+
+def _bootstrap(differences: Sequence[Array]) -> tuple[float, Array]:
+    """The mean over seeds, tests and images, and `DRAWS` draws of it.
+
+    Images are drawn alike in all tests that have equally many: these are, as a rule, the same photos.
+    """
+    seeds = len(differences[0])
+    of_seeds = np.mean([test.mean(axis=1) for test in differences], axis=0)
+    mean = float(of_seeds.mean())
+    generator = np.random.default_rng(0)  # the same draws of seeds for everything that has equally many
+    draws = np.full(DRAWS, mean)
+    if seeds > 1:
+        wide = (seeds / (seeds - 1)) ** 0.5 * _STUDENT.get(seeds - 1, _NORMAL) / _NORMAL
+        draws += wide * (of_seeds[generator.integers(0, seeds, (DRAWS, seeds))].mean(axis=1) - mean)
+    for count in sorted({test.shape[1] for test in differences}):
+        drawn = generator.integers(0, count, (DRAWS, count))
+        for test in differences:
+            if test.shape[1] == count:
+                images = test.mean(axis=0)
+                draws += (images[drawn].mean(axis=1) - images.mean()) / len(differences)
+    return mean, draws
