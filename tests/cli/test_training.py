@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from adair.adapters import load_adapter
+from adair.cli.main import main
 from adair.weights import load_foundation
 
 QUICK = ["--batch", "2", "--patch", "16", "--device", "cpu", "--precision", "fp32", "--validate-steps", "2"]
@@ -88,3 +89,17 @@ def test_mistakes_are_named_in_one_line(folder: Path, words: list[str], named: s
     assert named in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not list(folder.glob("*.safetensors"))
+
+
+def test_a_file_holds_the_settings_and_flags_override_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    text = '[data]\nphotos = "photos"\nrecipe = "noise(sigma=25)"\n[network]\nwidth = 4\nblocks = "1/1/1"\n'
+    (folder / "run.toml").write_text(text + "[schedule]\nsteps = 50\n")
+    assert main(["pretrain", "--config", "run.toml", "-o", "run", "--steps", "2", *QUICK]) == 0
+    assert load_foundation(folder / "run" / "foundation.safetensors").card["training"]["steps"] == 2
+    assert "steps = 2\n" in (folder / "run" / "foundation.config.toml").read_text()
+    (folder / "run.toml").write_text("[schedule]\nstep = 50\n")
+    assert main(["adapt", "--config", "run.toml"]) == 2
+    assert "schedule.step; the nearest known one is schedule.steps" in capsys.readouterr().err

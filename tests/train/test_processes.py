@@ -13,8 +13,8 @@ from adair.errors import AdairError
 from adair.train.checkpoint import load_checkpoint
 from adair.train.processes import Processes, join_processes
 
-# Three runs, in every process: some steps, some seconds, and one that a signal to the last process ends.
-SCRIPT = """
+# What every process does before the runs of a test.
+HEAD = """
 import json, os, signal, sys
 from pathlib import Path
 import torch
@@ -44,7 +44,10 @@ def run(name, steps, resume=False, watch=lambda report: None, **rest):
     if resume:
         trainer.resume()
     return trainer.run()
+"""
 
+# Three runs, in every process: some steps, some seconds, and one that a signal to the last process ends.
+SCRIPT = """
 losses = []
 run("steps", 6, watch=lambda report: losses.append(report.loss))
 run("steps", 9, resume=True, watch=lambda report: losses.append(report.loss))
@@ -58,23 +61,50 @@ stopped = run("signal", 10**6, watch=stop)
 (folder / f"{processes.rank}.json").write_text(json.dumps([losses, timed.finished, timed.step, stopped.step]))
 """
 
+# Six steps with a checkpoint after each. The last process dies without a word in the fourth, once.
+KILLED = """
+from adair.train.checkpoint import Saving
 
-def launch(folder: Path, photo_folder: Path, *launcher: str) -> list[tuple[list[float], bool, int, int]]:
-    """Run the script; return what each process wrote."""
-    folder.mkdir()
-    (folder / "script.py").write_text(SCRIPT)
+def die(report):
+    if report.step == 4 and processes.rank == 1 and not (folder / "died").exists():
+        (folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+path = folder / "steps.safetensors"
+run("steps", 6, resume=path.exists(), watch=die, saving=Saving(minutes=0))
+(folder / f"{processes.rank}.json").write_text("[]")
+"""
+
+SEVERAL = "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --main_process_port 0"
+LAUNCHER = f"{SEVERAL} --mixed_precision no --dynamo_backend no".split()
+
+
+def start(folder: Path, photo_folder: Path, script: str, *launcher: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in one process, or in those of a launcher."""
+    folder.mkdir(exist_ok=True)
+    (folder / "script.py").write_text(HEAD + script)
     command = [sys.executable, *launcher, str(folder / "script.py"), str(photo_folder), str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_PORT": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+
+
+def launch(folder: Path, photo_folder: Path, *launcher: str) -> list[tuple[list[float], bool, int, int]]:
+    """Run the three runs; return what each process wrote."""
+    done = start(folder, photo_folder, SCRIPT, *launcher)
     assert done.returncode == 0, done.stderr
     return [json.loads(path.read_text()) for path in sorted(folder.glob("?.json"))]
 
 
+def same_checkpoints(one: Path, other: Path) -> None:
+    """Assert that two checkpoints hold the same, to rounding."""
+    first, second = (load_checkpoint(path, torch.device("cpu"))[0] for path in (one, other))
+    for name, tensor in first.items():
+        assert torch.allclose(tensor, second[name], rtol=1e-3, atol=1e-5), name
+
+
 def test_two_processes_learn_as_one_does_and_stop_together(photo_folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("accelerate")
-    several = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"]
-    rest = ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    two = launch(tmp_path / "two", photo_folder, "-m", "accelerate.commands.launch", *several, *rest)
+    two = launch(tmp_path / "two", photo_folder, *LAUNCHER)
     (alone,) = launch(tmp_path / "one", photo_folder)
     assert len(two) == 2
     for losses, finished, timed, stopped in two:
@@ -83,10 +113,19 @@ def test_two_processes_learn_as_one_does_and_stop_together(photo_folder: Path, t
         assert finished
         assert timed == two[0][2] > 0
         assert stopped == two[0][3] >= 3
-    first, _ = load_checkpoint(tmp_path / "two" / "steps.safetensors", torch.device("cpu"))
-    second, _ = load_checkpoint(tmp_path / "one" / "steps.safetensors", torch.device("cpu"))
-    for name, tensor in first.items():
-        assert torch.allclose(tensor, second[name], rtol=1e-3, atol=1e-5), name
+    same_checkpoints(tmp_path / "two" / "steps.safetensors", tmp_path / "one" / "steps.safetensors")
+
+
+def test_a_run_goes_on_after_one_of_its_processes_was_killed(photo_folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    killed = start(tmp_path / "two", photo_folder, KILLED, *LAUNCHER)
+    assert killed.returncode != 0
+    assert not list((tmp_path / "two").glob("?.json"))  # the other one did not go on alone
+    resumed = start(tmp_path / "two", photo_folder, KILLED, *LAUNCHER)
+    assert resumed.returncode == 0, resumed.stderr
+    alone = start(tmp_path / "one", photo_folder, KILLED)
+    assert alone.returncode == 0, alone.stderr
+    same_checkpoints(tmp_path / "two" / "steps.safetensors", tmp_path / "one" / "steps.safetensors")
 
 
 def test_alone_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

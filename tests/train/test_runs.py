@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import adair
 from adair.backbones import build_backbone
@@ -90,6 +92,36 @@ def test_a_run_from_python_writes_its_config_and_goes_on_under_the_same_one(phot
             adair.adapt(longer.override({name: value}), resume=True)
     assert adair.adapt(longer, resume=True).state.step == 5
     assert adair.adapt(longer.override({"seed": 1}), restart_schedule=True).state.step == 10
+
+
+def test_the_example_of_the_documentation_runs(
+    photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    code, text = (page.split(f"```{language}\n")[1].split("```")[0] for language in ("python", "toml"))
+    shutil.copytree(photo_folder, tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "docs/training.md", "exec"), {})
+    assert (tmp_path / "scanner.safetensors").exists()
+    (tmp_path / "scanner.toml").write_text(text)
+    same = TrainConfig.read("scanner.toml")
+    assert same == TrainConfig.read("scanner.config.toml")
+
+
+def test_a_constant_rate_is_cut_off_and_falls_in_a_copy(photo_folder: Path, tmp_path: Path) -> None:
+    config = tiny(tmp_path, photo_folder).override({"schedule.hold": 1, "optimiser.average_steps": 50})
+    once = config.override({"schedule.steps": 6, "output": tmp_path / "once.safetensors"})
+    whole = adair.adapt(once)
+    adair.adapt(config.override({"schedule.steps": 2}))
+    for steps in (4, 6):
+        cut = adair.adapt(config.override({"schedule.steps": steps}), resume=True)
+    one, other = (load_file(result.path) for result in (whole, cut))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert cut.state.rate == whole.state.rate > 0
+    shutil.copy(tmp_path / "scanner.checkpoint.safetensors", tmp_path / "fall.checkpoint.safetensors")
+    fall = config.override({"output": tmp_path / "fall.safetensors", "schedule.hold": 0, "schedule.steps": 20})
+    fallen = adair.adapt(fall, restart_schedule=True).state
+    assert fallen.step == 26 and fallen.rate < 0.1 * cut.state.rate
 
 
 def test_settings_of_the_other_command_are_refused(photo_folder: Path, tmp_path: Path) -> None:
