@@ -40,5 +40,6 @@ napoleon_numpy_docstring = False
 html_theme = "furo"
 html_title = f"AdaIR {version}"
 html_static_path: list[str] = []
+html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True}
 # Fonts and scripts come with the theme: pages open without a network (mathematics alone needs MathJax).
