@@ -31,7 +31,7 @@ def test_a_study_from_plan_to_page(
     words = ["study", "backbones", *TINY]
     assert main([*words, "--plan"]) == 0
     told = capsys.readouterr().err
-    assert "39 cells, 0 done, 39 to do: about" in told and "figures are meaningless" in told
+    assert "39 jobs, 0 done, 39 to do: about" in told and "figures are meaningless" in told
     assert not list((folder / "runs" / "cells").rglob("result.json"))
 
     out = ["--json", "cells.json", "--markdown", "page.md"]
@@ -40,13 +40,13 @@ def test_a_study_from_plan_to_page(
     assert "not decidable at this budget: With adapters and equal parameters" in done
     page = (folder / "page.md").read_text()
     assert "Meaningless" in page and "| restormer, AdaIR |" in page
-    cells = json.loads((folder / "cells.json").read_text())
-    assert "Meaningless" in cells["note"] and len(cells["studies"][0]["cells"]) == 39
+    jobs = json.loads((folder / "cells.json").read_text())
+    assert "Meaningless" in jobs["note"] and len(jobs["studies"][0]["cells"]) == 39
 
     assert main([*words, *out, "--overwrite"]) == 0
     again = capsys.readouterr()
     assert "39 done, 0 to do" in again.err and again.out == done
-    assert json.loads((folder / "cells.json").read_text()) == cells
+    assert json.loads((folder / "cells.json").read_text()) == jobs
     assert main([*words, "--markdown", "page.md"]) == 2
     assert "page.md: exists" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""A lab with a few small photos, and cells that a test can afford."""
+"""A workspace with a few small photos, and jobs that a test can afford."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from PIL import Image
 
 from adair.backbones.registry import NAFNetConfig
 from adair.studies.budget import BUDGETS, Budget
-from adair.studies.cell import Cell, Result
-from adair.studies.lab import Lab, Place
+from adair.studies.job import Job, Result
 from adair.studies.networks import Whole
 from adair.studies.scores import Scores
 from adair.studies.study import Results
 from adair.studies.tasks import Test
 from adair.studies.training import Course
+from adair.studies.workspace import Place, Workspace
 
 SHAPE = NAFNetConfig(width=4, encoder=(1,), middle=1, decoder=(1,))
 
@@ -33,19 +33,19 @@ def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_lab(photo_folder: Path, tmp_path: Path) -> Callable[..., Lab]:
-    """``make_lab("name")``: a lab with a folder of that name; further keywords are a `Place`'s."""
+def make_workspace(photo_folder: Path, tmp_path: Path) -> Callable[..., Workspace]:
+    """``make_workspace("name")``: a workspace with a folder of that name; further keywords are a `Place`'s."""
 
-    def make(name: str = "runs", say: Callable[[str], None] = lambda line: None, **rest: object) -> Lab:
+    def make(name: str = "runs", say: Callable[[str], None] = lambda line: None, **rest: object) -> Workspace:
         settings = {"held_out": 2, "device": "cpu", "precision": "fp32", **rest}
-        return Lab(Place(tmp_path / name, photo_folder, **settings), say)  # type: ignore[arg-type]
+        return Workspace(Place(tmp_path / name, photo_folder, **settings), say)  # type: ignore[arg-type]
 
     return make
 
 
 @pytest.fixture
-def lab(make_lab: Callable[..., Lab]) -> Lab:
-    return make_lab()
+def workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
+    return make_workspace()
 
 
 @pytest.fixture
@@ -65,20 +65,20 @@ def whole() -> Callable[..., Whole]:
 
 
 @pytest.fixture
-def planted(make_lab: Callable[..., Lab]) -> Callable[..., Results]:
+def planted(make_workspace: Callable[..., Workspace]) -> Callable[..., Results]:
     """``planted(budget, quality)``: results in which image i of a test has the PSNR of ``quality`` plus i dB.
 
-    Keywords are the figures of all other cells.
+    Keywords are the figures of all other jobs.
     """
 
     def make(budget: Budget, quality: Callable[[Scores, Test], float], **figures: object) -> Results:
         class Planted(Results):
-            def __getitem__(self, cell: Cell) -> Result:
-                if not isinstance(cell, Scores):
+            def __getitem__(self, job: Job) -> Result:
+                if not isinstance(job, Scores):
                     return Result(figures, {})
-                psnrs = {test.name: [quality(cell, test) + image for image in range(8)] for test in cell.tests}
+                psnrs = {test.name: [quality(job, test) + image for image in range(8)] for test in job.tests}
                 return Result({name: {"psnr": values, "ssim": [0.5] * 8} for name, values in psnrs.items()}, {})
 
-        return Planted(make_lab(), budget)
+        return Planted(make_workspace(), budget)
 
     return make

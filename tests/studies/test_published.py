@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adair.studies.cell import FORMAT
+from adair.studies.job import FORMAT
 from adair.studies.registry import STUDIES
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "studies"

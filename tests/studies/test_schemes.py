@@ -11,15 +11,15 @@ import torch
 from adair.degradations import parse_recipe
 from adair.studies import schemes, strategies
 from adair.studies.budget import BUDGETS
-from adair.studies.lab import Lab
-from adair.studies.likeness import Likeness, change
 from adair.studies.networks import Adapted, Whole
 from adair.studies.runner import in_order, work_off
 from adair.studies.scores import Scores
+from adair.studies.similarity import Similarity, change
 from adair.studies.study import Results
 from adair.studies.tasks import TASKS
 from adair.studies.training import Course
 from adair.studies.verdict import FAILS, HOLDS
+from adair.studies.workspace import Workspace
 
 if TYPE_CHECKING:
     from adair.studies.tasks import Test
@@ -46,8 +46,8 @@ def test_schemes_hold_what_their_names_say() -> None:
 
 def test_from_scratch_is_that_of_the_other_studies() -> None:
     budget = BUDGETS["cpu"]
-    own = strategies.contenders(budget, 0)[strategies.BOTH]
-    assert schemes.contenders(budget, 0)[schemes.SCRATCH].scores == own.scores
+    own = strategies.methods(budget, 0)[strategies.BOTH]
+    assert schemes.methods(budget, 0)[schemes.SCRATCH].scores == own.scores
 
 
 def test_recommendations_follow_the_gains() -> None:
@@ -74,21 +74,21 @@ def test_agreement_is_that_of_likeness_and_help() -> None:
     assert schemes.agreement(opposite, cosines) == pytest.approx(-schemes.agreement(helps, cosines))
 
 
-def test_likeness_is_the_cosine_of_what_merging_changes(lab: Lab, whole: Callable[..., Whole]) -> None:
+def test_likeness_is_the_cosine_of_what_merging_changes(workspace: Workspace, whole: Callable[..., Whole]) -> None:
     foundation = whole()
     recipes = ("noise(sigma=50)", "blur(sigma=2)", "noise(sigma=50)")
     networks = tuple(Adapted(Course((recipe,), 3, 2, 16), foundation, "merge", (("rank", 1),)) for recipe in recipes)
-    cell = Likeness(networks)
-    work_off(in_order([cell], lab), lab)
-    cosines = lab.result(cell).figures["cosines"]
+    job = Similarity(networks)
+    work_off(in_order([job], workspace), workspace)
+    cosines = workspace.result(job).figures["cosines"]
     assert cosines[0][2] == pytest.approx(1, abs=1e-5) and cosines[0][1] == cosines[1][0] and cosines[0][1] < 0.999
 
     def merged(network: Adapted) -> torch.Tensor:
-        after, before = network.restorer(lab, "").model, foundation.load(lab).module
+        after, before = network.restorer(workspace, "").model, foundation.load(workspace).module
         pairs = zip(after.parameters(), before.parameters(), strict=True)  # type: ignore[union-attr]
         return torch.cat([(one - other).detach().flatten() for one, other in pairs])
 
-    assert torch.allclose(change(networks[0], lab), merged(networks[0]), atol=1e-6)
+    assert torch.allclose(change(networks[0], workspace), merged(networks[0]), atol=1e-6)
     expected = torch.cosine_similarity(merged(networks[0]), merged(networks[1]), dim=0)
     assert cosines[0][1] == pytest.approx(float(expected), abs=1e-3)
 
@@ -96,7 +96,7 @@ def test_likeness_is_the_cosine_of_what_merging_changes(lab: Lab, whole: Callabl
 def test_the_page_says_what_the_results_say(planted: Callable[..., Results]) -> None:
     budget = BUDGETS["cpu"]
     plus = {schemes.SCRATCH: 0.0, schemes.RANDOM: 3.0, schemes.FIXED: 2.0, schemes.EASY: 2.5, schemes.HARD: 2.1}
-    rivals = {one.network: name for name, rival in schemes.contenders(budget, 0).items() for one in rival.cells}
+    rivals = {one.network: name for name, rival in schemes.methods(budget, 0).items() for one in rival.jobs}
 
     def quality(scores: Scores, test: Test) -> float:
         name = rivals[scores.network]

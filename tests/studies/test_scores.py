@@ -12,48 +12,48 @@ from PIL import Image
 
 from adair.degradations import parse_recipe, resize, shrink
 from adair.studies.budget import BUDGETS
-from adair.studies.lab import Lab
 from adair.studies.scores import Scores, enlarged, images_of, protocol
 from adair.studies.tasks import ALL_RECIPES, ALL_TESTS, TASKS
+from adair.studies.workspace import Workspace
 
 
 @pytest.mark.parametrize("test", ALL_TESTS, ids=lambda test: test.name)
-def test_inputs_fit_their_clean_images(lab: Lab, test: object) -> None:
-    found = list(images_of(lab, test, 5, 48))  # type: ignore[arg-type]
-    assert [name for name, _, _ in found] == list(lab.held_out.names)
-    assert not set(lab.held_out.names) & set(lab.photos.names)
+def test_inputs_fit_their_clean_images(workspace: Workspace, test: object) -> None:
+    found = list(images_of(workspace, test, 5, 48))  # type: ignore[arg-type]
+    assert [name for name, _, _ in found] == list(workspace.held_out.names)
+    assert not set(workspace.held_out.names) & set(workspace.photos.names)
     for _, clean, given in found:
         assert clean.shape == (1, 3, 48, 48)
         assert given.shape == (1, 3, 48 // test.scale, 48 // test.scale)  # type: ignore[attr-defined]
         assert enlarged(given, clean, test).shape == clean.shape  # type: ignore[arg-type]
 
 
-def test_a_crop_of_the_small_image_is_where_the_large_one_is(lab: Lab) -> None:
+def test_a_crop_of_the_small_image_is_where_the_large_one_is(workspace: Workspace) -> None:
     x4 = TASKS[1].hard.test
-    for _, clean, given in images_of(lab, x4, 2, 48):
+    for _, clean, given in images_of(workspace, x4, 2, 48):
         inside = resize(given, (48, 48))[..., 12:-12, 12:-12]
         assert float((inside - clean[..., 12:-12, 12:-12]).abs().mean()) < 0.03
         assert float((shrink(clean, 4)[..., 4:-4, 4:-4] - given[..., 4:-4, 4:-4]).abs().max()) < 0.02
 
 
-def test_test_sets_take_the_place_of_held_out_photos(make_lab: Callable[..., Lab], tmp_path: Path) -> None:
+def test_test_sets_take_the_place_of_held_out_photos(make_workspace: Callable[..., Workspace], tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "Kodak24").mkdir(parents=True)
     pixels = np.random.default_rng(0).integers(0, 256, (60, 70, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(data / "Kodak24" / "kodim01.png")
-    lab, without = make_lab(data=data), make_lab()
+    workspace, without = make_workspace(data=data), make_workspace()
     noise, rain = TASKS[0].easy.test, TASKS[3].easy.test
-    assert [name for name, _, _ in images_of(lab, noise, 9, 48)] == ["kodim01.png"]
-    assert len(list(images_of(lab, rain, 9, 48))) == 2  # Rain100L is not there
-    lines = protocol(lab, (noise, rain), 9, 48)
+    assert [name for name, _, _ in images_of(workspace, noise, 9, 48)] == ["kodim01.png"]
+    assert len(list(images_of(workspace, rain, 9, 48))) == 2  # Rain100L is not there
+    lines = protocol(workspace, (noise, rain), 9, 48)
     assert "Kodak24" in lines[1] and "held out" in lines[2] and "held out" in protocol(without, (noise,), 9, 48)[1]
-    cell = Scores(None, (noise,), 9, 48)
-    assert lab.key(cell) != without.key(cell)
+    job = Scores(None, (noise,), 9, 48)
+    assert workspace.key(job) != without.key(job)
 
 
-def test_easy_is_easier_than_hard(lab: Lab) -> None:
+def test_easy_is_easier_than_hard(workspace: Workspace) -> None:
     for task in TASKS:
-        figures = Scores(None, task.tests, 2, 48).work(lab).figures
+        figures = Scores(None, task.tests, 2, 48).work(workspace).figures
         easy, hard = (sum(figures[test.name]["psnr"]) for test in task.tests)
         assert easy > hard, task.name
 

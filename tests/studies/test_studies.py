@@ -8,47 +8,53 @@ from PIL import Image
 from adair.errors import AdairError
 from adair.studies.adapters import the_line
 from adair.studies.budget import BUDGETS, find_budget
-from adair.studies.lab import Lab, Place
 from adair.studies.networks import Network
 from adair.studies.registry import STUDIES, find_studies
 from adair.studies.runner import in_order
 from adair.studies.scores import Scores
+from adair.studies.workspace import Place, Workspace
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """A lab with as many photos as any budget wants."""
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with as many photos as any budget wants."""
     folder = tmp_path_factory.mktemp("photos")
     for number in range(90):
         Image.new("RGB", (64, 64), (number, number, number)).save(folder / f"{number}.png")
-    return Lab(Place(tmp_path_factory.mktemp("runs"), folder, 24, device="cpu", precision="fp32"))
+    return Workspace(Place(tmp_path_factory.mktemp("runs"), folder, 24, device="cpu", precision="fp32"))
 
 
 @pytest.mark.parametrize("name", STUDIES)
 @pytest.mark.parametrize("budget", BUDGETS)
-def test_cells_can_be_described_and_ordered(lab: Lab, name: str, budget: str) -> None:
-    cells = in_order(STUDIES[name].cells(BUDGETS[budget], 0), lab)
-    assert len({lab.key(cell) for cell in cells}) == len(cells)
-    assert any(isinstance(cell, Scores) for cell in cells)
-    for cell in cells:
-        assert cell.title and cell.pace()[1] > 0
+def test_cells_can_be_described_and_ordered(workspace: Workspace, name: str, budget: str) -> None:
+    jobs = in_order(STUDIES[name].jobs(BUDGETS[budget], 0), workspace)
+    assert len({workspace.key(job) for job in jobs}) == len(jobs)
+    assert any(isinstance(job, Scores) for job in jobs)
+    for job in jobs:
+        assert job.title and job.pace()[1] > 0
 
 
-def test_studies_share_their_foundation(lab: Lab) -> None:
+def test_studies_share_their_foundation(workspace: Workspace) -> None:
     keys = {
-        name: {lab.key(cell) for cell in in_order(STUDIES[name].cells(BUDGETS["cpu"], 0), lab) if is_network(cell)}
+        name: {
+            workspace.key(job) for job in in_order(STUDIES[name].jobs(BUDGETS["cpu"], 0), workspace) if is_network(job)
+        }
         for name in ("strategies", "adapters")
     }
     assert len(keys["strategies"] & keys["adapters"]) >= 9  # the foundation, four adapters, four fine-tuned networks
 
 
-def is_network(cell: object) -> bool:
-    return isinstance(cell, Network)
+def is_network(job: object) -> bool:
+    return isinstance(job, Network)
 
 
-def test_another_seed_shares_nothing(lab: Lab) -> None:
+def test_another_seed_shares_nothing(workspace: Workspace) -> None:
     first, second = (
-        {lab.key(cell) for cell in in_order(STUDIES["strategies"].cells(BUDGETS["cpu"], seed), lab) if is_network(cell)}
+        {
+            workspace.key(job)
+            for job in in_order(STUDIES["strategies"].jobs(BUDGETS["cpu"], seed), workspace)
+            if is_network(job)
+        }
         for seed in (0, 3)  # of three seeds each
     )
     assert not first & second and len(first) == len(second)

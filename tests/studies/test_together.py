@@ -1,4 +1,4 @@
-"""Several processes at the cells of one study: stopped together, and gone on with."""
+"""Several processes at the jobs of one study: stopped together, and gone on with."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from pathlib import Path
 
 import torch
 
-from adair.studies.lab import Lab
 from adair.studies.networks import Whole
 from adair.studies.runner import work_off
+from adair.studies.workspace import Workspace
 
 TOGETHER = """
 import sys
 from pathlib import Path
 from adair.backbones.registry import NAFNetConfig
-from adair.studies.lab import Place
+from adair.studies.workspace import Place
 from adair.studies.networks import Whole
 from adair.studies.runner import work_together
 from adair.studies.training import Course
 
 shape = NAFNetConfig(width=4, encoder=(1,), middle=1, decoder=(1,))
-cells = [Whole(Course(("noise(sigma=25)",), 400, 2, 16, seed=seed), shape) for seed in (0, 1)]
+jobs = [Whole(Course(("noise(sigma=25)",), 400, 2, 16, seed=seed), shape) for seed in (0, 1)]
 try:
-    work_together(cells, Place(Path(sys.argv[1]), Path(sys.argv[2]), 2, None, "cpu", "fp32"), 2)
+    work_together(jobs, Place(Path(sys.argv[1]), Path(sys.argv[2]), 2, None, "cpu", "fp32"), 2)
 except KeyboardInterrupt:
     sys.exit(130)
 """
 
 
 def test_a_signal_stops_all_and_they_go_on(
-    make_lab: Callable[..., Lab], whole: Callable[..., Whole], photo_folder: Path, tmp_path: Path
+    make_workspace: Callable[..., Workspace], whole: Callable[..., Whole], photo_folder: Path, tmp_path: Path
 ) -> None:
     words = [sys.executable, "-c", TOGETHER, str(tmp_path / "together"), str(photo_folder)]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
@@ -44,9 +44,13 @@ def test_a_signal_stops_all_and_they_go_on(
         assert process.wait(60) == 130, rest
     assert sorted(line.split()[0] for line in begun) == ["[1/2]", "[1/2]"]
     assert "Traceback" not in rest
-    cells, lab, alone = [whole(steps=400, seed=seed) for seed in (0, 1)], make_lab("together"), make_lab("alone")
-    assert not all(lab.done(cell) for cell in cells)
-    work_off(cells, lab)
-    work_off(cells[:1], alone)
-    ours, theirs = cells[0].tensors(lab), cells[0].tensors(alone)
+    jobs, workspace, alone = (
+        [whole(steps=400, seed=seed) for seed in (0, 1)],
+        make_workspace("together"),
+        make_workspace("alone"),
+    )
+    assert not all(workspace.done(job) for job in jobs)
+    work_off(jobs, workspace)
+    work_off(jobs[:1], alone)
+    ours, theirs = jobs[0].tensors(workspace), jobs[0].tensors(alone)
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())

@@ -19,7 +19,6 @@ from adair.metrics import quantise
 from adair.studies import few_shot, strategies, unseen
 from adair.studies.budget import BUDGETS, Budget
 from adair.studies.few_shot import ADAPTER, FULL, OWN, WAYS, learner, learners
-from adair.studies.lab import Lab
 from adair.studies.networks import Adapted, Network, Whole
 from adair.studies.pairs import FewPairs
 from adair.studies.runner import in_order, work_off
@@ -28,6 +27,7 @@ from adair.studies.study import Results
 from adair.studies.tasks import ALL_RECIPES, TASKS, Drawn
 from adair.studies.unseen import UNSEEN, Unseen
 from adair.studies.verdict import FAILS, HOLDS, OPEN
+from adair.studies.workspace import Workspace
 from adair.tasks import MIX
 
 if TYPE_CHECKING:
@@ -92,10 +92,10 @@ def test_few_pairs_are_of_degradations_that_nobody_saw() -> None:
 
 
 def test_every_task_meets_something_new_and_no_network_is_trained_again(tiny: Budget) -> None:
-    known = {scores.network for one in strategies.contenders(tiny, 0).values() for scores in one.cells}
+    known = {scores.network for one in strategies.methods(tiny, 0).values() for scores in one.jobs}
     for rival in unseen.retested(tiny, 0).values():
-        assert {scores.network for scores in rival.cells} <= known
-        assert [test for scores in rival.cells for test in scores.tests] == sorted(
+        assert {scores.network for scores in rival.jobs} <= known
+        assert [test for scores in rival.jobs for test in scores.tests] == sorted(
             unseen.UNSEEN_TESTS, key=lambda test: [task.name for task in TASKS].index(task_of(test))
         )
 
@@ -104,54 +104,52 @@ def task_of(test: Test) -> str:
     return next(one.task for one in UNSEEN if one.test == test)
 
 
-def test_inputs_are_made(lab: Lab) -> None:
+def test_inputs_are_made(workspace: Workspace) -> None:
     for one in UNSEEN:
-        figures = Scores(None, (one.test,), 1, 48).work(lab).figures[one.test.name]
+        figures = Scores(None, (one.test,), 1, 48).work(workspace).figures[one.test.name]
         assert 5 < figures["psnr"][0] < 60
 
 
-def test_pairs_are_fixed_nested_and_in_8_bits(lab: Lab) -> None:
+def test_pairs_are_fixed_nested_and_in_8_bits(workspace: Workspace) -> None:
     recipe = "noise(sigma=25, clip=false)"
-    two, one = (FewPairs((recipe,), 2, 2, 16, pairs=count, side=48).photos(lab) for count in (2, 1))
+    two, one = (FewPairs((recipe,), 2, 2, 16, pairs=count, side=48).photos(workspace) for count in (2, 1))
     assert (len(two), len(one), two.channels) == (2, 1, 6) and two.names[0] == one.names[0]
-    assert set(two.names) == set(lab.photos.names) and not set(two.names) & set(lab.held_out.names)
+    assert set(two.names) == set(workspace.photos.names) and not set(two.names) & set(workspace.held_out.names)
     assert (two.photo(0) == one.photo(0)).all() and two.photo(1).shape == (48, 48, 6)
-    place = lab.photos.names.index(one.names[0])
-    clean = lab.photos.subset([place]).centres(48)
+    place = workspace.photos.names.index(one.names[0])
+    clean = workspace.photos.subset([place]).centres(48)
     _, given = Drawn(recipe).make(clean, Sample(Path(one.names[0])))
     pixels = torch.from_numpy(one.photo(0)).permute(2, 0, 1).unsqueeze(0) / 255
     assert torch.equal(pixels[:, :3], clean) and torch.allclose(pixels[:, 3:], quantise(given))
 
 
-def test_more_pairs_than_photos_are_refused_before_anything_is_worked(lab: Lab) -> None:
+def test_more_pairs_than_photos_are_refused_before_anything_is_worked(workspace: Workspace) -> None:
     with pytest.raises(AdairError, match="2 photos to train on, 4 pairs are wanted; add photos"):
-        in_order(unseen.cells(BUDGETS["cpu"], 0), lab)
+        in_order(unseen.jobs(BUDGETS["cpu"], 0), workspace)
 
 
-def test_each_way_learns_from_pairs_alone(lab: Lab, whole: Callable[..., Whole]) -> None:
+def test_each_way_learns_from_pairs_alone(workspace: Workspace, whole: Callable[..., Whole]) -> None:
     course = FewPairs(("motion(length=10)",), 2, 2, 16, pairs=1, side=48)
     start = whole()
     networks: list[Network] = [Adapted(course, start, "merge", (("rank", 1),)), Whole(course, start.form, start)]
-    work_off(in_order(networks, lab), lab)
+    work_off(in_order(networks, workspace), workspace)
     for network in networks:
-        assert lab.result(network).figures["steps"] == 2 and "1 pair, 2 steps" in network.title
-        before, after = start.tensors(lab), network.tensors(lab)
+        assert workspace.result(network).figures["steps"] == 2 and "1 pair, 2 steps" in network.title
+        before, after = start.tensors(workspace), network.tensors(workspace)
         assert any(not torch.equal(after[name], before.get(name, torch.zeros(()))) for name in after)
 
 
 def test_ways_differ_in_what_they_begin_from(tiny: Budget) -> None:
     networks = {way: learner(tiny, 0, way, "motion()", 2) for way in WAYS}
-    assert (
-        networks[ADAPTER].base == networks[FULL].base == strategies.contenders(tiny, 0)[strategies.FROZEN].networks()[0]
-    )
+    assert networks[ADAPTER].base == networks[FULL].base == strategies.methods(tiny, 0)[strategies.FROZEN].networks()[0]
     assert networks[OWN].base is None and len({network.course for network in networks.values()}) == 1
 
 
 def test_the_page_says_what_the_results_say(planted: Callable[..., Results]) -> None:
     budget = BUDGETS["cpu"]
     plus = {strategies.BOTH: -1.0, strategies.PROMPTS: 1.0, strategies.ADAIR: 0.0}
-    rivals = {one.network: name for name, rival in unseen.retested(budget, 0).items() for one in rival.cells}
-    few = {one.network: key for key, rival in learners(budget, 0).items() for one in rival.cells}
+    rivals = {one.network: name for name, rival in unseen.retested(budget, 0).items() for one in rival.jobs}
+    few = {one.network: key for key, rival in learners(budget, 0).items() for one in rival.jobs}
 
     def quality(scores: Scores, test: Test) -> float:
         if not scores.task:  # tests of study strategies, and these of its networks, name one

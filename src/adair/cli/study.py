@@ -28,10 +28,10 @@ def study(
         int | None, typer.Option(help="How many seeds to train; fewer than 3 decide nothing. Default: 3.", min=1)
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Cells at once, a thread each. Default: one for each core; on a GPU one.", min=1)
+        int | None, typer.Option(help="Jobs at once, a thread each. Default: one for each core; on a GPU one.", min=1)
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what is to be done, and how long it takes.")] = False,
-    json: Annotated[Path | None, typer.Option(help="Write every cell and verdict to this file.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every job and verdict to this file.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the page; of all studies, a folder of pages.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for the plots (needs matplotlib).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")] = None,
@@ -41,16 +41,16 @@ def study(
 ) -> None:
     """Rerun an experiment of the paper and judge its claims.
 
-    Every cell (a training or a test) is kept in --output: a study that was stopped goes on, and what is done is not
+    Every job (a training or a test) is kept in --output: a study that was stopped goes on, and what is done is not
     done again, not even for another study.
     """
     from adair.hardware import usable_cores
     from adair.studies.budget import find_budget
-    from adair.studies.lab import Lab, Place
     from adair.studies.registry import find_studies
     from adair.studies.report import write_json, write_page
     from adair.studies.runner import in_order, outlook, work_off, work_together
     from adair.studies.study import Results
+    from adair.studies.workspace import Place, Workspace
 
     chosen, level = find_studies(name), find_budget(budget)
     level = replace(level, seeds=seeds or level.seeds)
@@ -58,15 +58,15 @@ def study(
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
     place = Place(output, photos, level.held_out, data, device, precision, cache)
-    lab = Lab(place, _say)
-    for reason in lab.skipped:
+    workspace = Workspace(place, _say)
+    for reason in workspace.skipped:
         _say(f"skipped {reason}")
-    cells = in_order([cell for one in chosen for cell in one.cells(level, seed)], lab)
-    ahead = outlook(cells, lab)
-    count = min(jobs or (usable_cores() if lab.device.type == "cpu" else 1), max(1, ahead.left))
+    work = in_order([job for one in chosen for job in one.jobs(level, seed)], workspace)
+    ahead = outlook(work, workspace)
+    count = min(jobs or (usable_cores() if workspace.device.type == "cpu" else 1), max(1, ahead.left))
     _say(
-        f"{name}, budget {budget}: {len(cells)} cells, {ahead.done} done, {ahead.left} to do: "
-        f"about {ahead.minutes(count):.1f} minutes if nothing else runs, {count} at once; {lab.machine}"
+        f"{name}, budget {budget}: {len(work)} jobs, {ahead.done} done, {ahead.left} to do: "
+        f"about {ahead.minutes(count):.1f} minutes if nothing else runs, {count} at once; {workspace.machine}"
     )
     if level.meaningless:
         _say("this is a smoke test: its figures are meaningless")
@@ -74,11 +74,11 @@ def study(
         return
     begun = time.monotonic()
     if count == 1:
-        work_off(cells, lab)
+        work_off(work, workspace)
     else:
-        work_together(cells, place, count)
-    _say(f"{ahead.left} cells took {(time.monotonic() - begun) / 60:.1f} minutes")
-    results = Results(lab, level)
+        work_together(work, place, count)
+    _say(f"{ahead.left} jobs took {(time.monotonic() - begun) / 60:.1f} minutes")
+    results = Results(workspace, level)
     pages = [(one, one.report(results, seed)) for one in chosen]
     for one, page in pages:
         print(page.title + (" (meaningless: a smoke test)" if level.meaningless else ""))

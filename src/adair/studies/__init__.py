@@ -1,1 +1,1 @@
-"""The paper's experiments: studies made of cells, each an independent, cached, resumable piece of work."""
+"""The paper's experiments: studies made of jobs, each an independent, cached, resumable piece of work."""

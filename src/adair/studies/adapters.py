@@ -14,9 +14,9 @@ from adair.adapters import file_bytes
 from adair.adapters.kinds import empty_adapter
 from adair.backbones import build_backbone
 from adair.studies.budget import Budget
-from adair.studies.cell import Cell
 from adair.studies.common import adapted, fine_tuned, foundation
-from adair.studies.contender import Contender, contender, mean, psnrs, samples
+from adair.studies.job import Job
+from adair.studies.method import Method, mean, method, psnrs, samples
 from adair.studies.networks import Adapted, Part
 from adair.studies.page import Page, table
 from adair.studies.plots import scatter
@@ -45,7 +45,7 @@ class Variant:
         return f"{self.family}, {self.size}" if self.size else self.family
 
     def on(self, budget: Budget, seed: int, task: Task) -> Adapted:
-        """The cell that trains it for a task."""
+        """The job that trains it for a task."""
         return adapted(budget, task.recipes, seed, kind=self.kind, part=self.part, **dict(self.options))
 
 
@@ -81,27 +81,27 @@ def storage(budget: Budget) -> list[Variant]:
     return [merge(budget.rank), conv("both", 8)]
 
 
-def trained(budget: Budget, seed: int) -> dict[str, Contender]:
-    """All contenders that are trained, by name."""
+def trained(budget: Budget, seed: int) -> dict[str, Method]:
+    """All methods that are trained, by name."""
     found = [
-        contender(budget, seed, "foundation, frozen", lambda seed, task: foundation(budget, seed)),
-        *(contender(budget, seed, one.name, partial(one.on, budget)) for one in variants(budget)),
-        contender(budget, seed, "full fine-tuning", lambda seed, task: fine_tuned(budget, task.recipes, seed)),
+        method(budget, seed, "foundation, frozen", lambda seed, task: foundation(budget, seed)),
+        *(method(budget, seed, one.name, partial(one.on, budget)) for one in variants(budget)),
+        method(budget, seed, "full fine-tuning", lambda seed, task: fine_tuned(budget, task.recipes, seed)),
     ]
     return {one.name: one for one in found}
 
 
-def stored(budget: Budget, seed: int, variant: Variant, form: str) -> Contender:
+def stored(budget: Budget, seed: int, variant: Variant, form: str) -> Method:
     """A variant as it comes back from a file of another number format."""
     name = f"{variant.name}, {form}"
-    return contender(budget, seed, name, lambda seed, task: Stored.of(variant.on(budget, seed, task), form))
+    return method(budget, seed, name, lambda seed, task: Stored.of(variant.on(budget, seed, task), form))
 
 
-def cells(budget: Budget, seed: int) -> list[Cell]:
-    """The cells that the page reports about."""
+def jobs(budget: Budget, seed: int) -> list[Job]:
+    """The jobs that the page reports about."""
     rivals = [*trained(budget, seed).values()]
     rivals += [stored(budget, seed, variant, form) for variant in storage(budget) for form in FORMS]
-    return [scores for rival in rivals for scores in rival.cells]
+    return [scores for rival in rivals for scores in rival.jobs]
 
 
 def page(results: Results, seed: int) -> Page:
@@ -148,21 +148,21 @@ def page(results: Results, seed: int) -> Page:
         ],
         verdicts(results, seed, rivals, sizes, whole["parameters"]),
         [
-            *protocol(results.lab, ALL_TESTS, budget.images, budget.crop),
+            *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
             "One foundation; all adapters see the same patches in the same order.",
         ],
     )
 
 
 def verdicts(
-    results: Results, seed: int, rivals: dict[str, Contender], sizes: dict[str, dict[str, Any]], whole: int
+    results: Results, seed: int, rivals: dict[str, Method], sizes: dict[str, dict[str, Any]], whole: int
 ) -> list[Verdict]:
     """What became of each claim."""
     budget, usual = results.budget, merge(results.budget.rank)
     small = [name for name, size in sizes.items() if size["parameters"] <= SMALL_SHARE * whole] or list(sizes)
     best = max(small, key=lambda name: mean(results, rivals[name]))
 
-    def judged(claim: str, ours: Contender, theirs: Contender, margin: float = 0.0, retrained: bool = True) -> Verdict:
+    def judged(claim: str, ours: Method, theirs: Method, margin: float = 0.0, retrained: bool = True) -> Verdict:
         ours_theirs = samples(results, ours), samples(results, theirs)
         return compare(claim, *ours_theirs, margin, budget.meaningless, retrained)
 
@@ -200,4 +200,4 @@ def the_line(sizes: Sequence[int] = (2, 4, 8, 16, 32)) -> list[list[object]]:
     return found
 
 
-STUDY = Study("adapters", "Kinds, sites and sizes of adapters: PSNR against parameters and bytes.", cells, page)
+STUDY = Study("adapters", "Kinds, sites and sizes of adapters: PSNR against parameters and bytes.", jobs, page)

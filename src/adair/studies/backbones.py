@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Mapping
 
 from adair.studies.budget import Budget, Shape
-from adair.studies.cell import Cell
 from adair.studies.common import adapted
-from adair.studies.contender import Contender, contender, mean, psnrs, samples
+from adair.studies.job import Job
+from adair.studies.method import Method, mean, method, psnrs, samples
 from adair.studies.networks import Adapted, Whole
 from adair.studies.page import Page, table
 from adair.studies.plots import scatter
@@ -33,7 +33,7 @@ def base(budget: Budget, form: Shape, seed: int) -> Whole:
     return Whole(Course((MIX,), steps, budget.batch, budget.patch, budget.rate, seed=seed), form)
 
 
-def contenders(budget: Budget, seed: int) -> dict[str, tuple[Contender, Contender]]:
+def methods(budget: Budget, seed: int) -> dict[str, tuple[Method, Method]]:
     """Each network as a frozen foundation, and with an adapter for every task."""
     found = {}
     for name, form in shapes(budget).items():
@@ -44,18 +44,18 @@ def contenders(budget: Budget, seed: int) -> dict[str, tuple[Contender, Contende
         def tuned(seed: int, task: Task, form: Shape = form) -> Adapted:
             return adapted(budget, task.recipes, seed, base(budget, form, seed))
 
-        found[name] = contender(budget, seed, name, frozen), contender(budget, seed, f"{name}, AdaIR", tuned)
+        found[name] = method(budget, seed, name, frozen), method(budget, seed, f"{name}, AdaIR", tuned)
     return found
 
 
-def cells(budget: Budget, seed: int) -> list[Cell]:
-    """The cells that the page reports about."""
-    return [scores for pair in contenders(budget, seed).values() for one in pair for scores in one.cells]
+def jobs(budget: Budget, seed: int) -> list[Job]:
+    """The jobs that the page reports about."""
+    return [scores for pair in methods(budget, seed).values() for one in pair for scores in one.jobs]
 
 
 def page(results: Results, seed: int) -> Page:
     """What was found."""
-    budget, rivals = results.budget, contenders(results.budget, seed)
+    budget, rivals = results.budget, methods(results.budget, seed)
     quality: list[list[object]] = []
     costs: list[list[object]] = []
     points: dict[str, list[tuple[float, float]]] = {}
@@ -105,7 +105,7 @@ def page(results: Results, seed: int) -> Page:
         ],
         verdicts(results, rivals),
         [
-            *protocol(results.lab, ALL_TESTS, budget.images, budget.crop),
+            *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
             *(f"{name}: {form}." for name, form in shapes(budget).items()),
             "Equal seconds: as far as whole widths allow, measured before on another day; the table has today's.",
             f"Foundations: {max(1, budget.pretrain_steps // 2)} steps, half of what the other studies spend.",
@@ -113,7 +113,7 @@ def page(results: Results, seed: int) -> Page:
     )
 
 
-def verdicts(results: Results, rivals: dict[str, tuple[Contender, Contender]]) -> list[Verdict]:
+def verdicts(results: Results, rivals: dict[str, tuple[Method, Method]]) -> list[Verdict]:
     """What became of each claim."""
 
     def judged(claim: str, ours: str, theirs: str) -> Verdict:
@@ -126,4 +126,4 @@ def verdicts(results: Results, rivals: dict[str, tuple[Contender, Contender]]) -
     ]
 
 
-STUDY = Study("backbones", "NAFNet and Restormer at equal seconds and at equal parameters.", cells, page)
+STUDY = Study("backbones", "NAFNet and Restormer at equal seconds and at equal parameters.", jobs, page)

@@ -1,4 +1,4 @@
-"""The cells that several studies share: they are worked once, whichever study asks first."""
+"""The jobs that several studies share: they are worked once, whichever study asks first."""
 
 from __future__ import annotations
 

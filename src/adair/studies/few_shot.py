@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from adair.studies.budget import Budget
 from adair.studies.common import foundation
-from adair.studies.contender import Contender, mean, samples
+from adair.studies.method import Method, mean, samples
 from adair.studies.networks import Adapted, Network, Whole
 from adair.studies.page import Plot
 from adair.studies.pairs import FewPairs, several
@@ -26,7 +26,7 @@ TESTS = tuple(Test(name, "Kodak24", Drawn(recipe)) for name, recipe in RECIPES.i
 INPUT = "input"
 ADAPTER, FULL, OWN = WAYS = ("adapter", "full fine-tuning", "from scratch")
 
-Learners = dict[tuple[str, int], Contender]
+Learners = dict[tuple[str, int], Method]
 
 
 def learner(budget: Budget, seed: int, way: str, recipe: str, pairs: int) -> Network:
@@ -43,12 +43,12 @@ def learners(budget: Budget, seed: int) -> Learners:
     """All ways to learn, by name and number of pairs; with 0 pairs, the input and what adapters begin from."""
     seeds = range(seed, seed + budget.seeds)
 
-    def judged(name: str, networks: Sequence[Mapping[str, Network | None]]) -> Contender:
+    def judged(name: str, networks: Sequence[Mapping[str, Network | None]]) -> Method:
         scores = (
             {test.name: Scores(one[test.name], (test,), budget.images, budget.crop) for test in TESTS}
             for one in networks
         )
-        return Contender(name, tuple(scores))
+        return Method(name, tuple(scores))
 
     found = {
         (INPUT, 0): judged(INPUT, [dict.fromkeys(RECIPES) for _ in seeds]),

@@ -12,8 +12,8 @@ from adair.backbones.layers import pad_to_multiple
 from adair.backbones.nafnet import NAFBlock, NAFNet
 from adair.backbones.registry import NAFNetConfig
 from adair.studies.budget import Shape
-from adair.studies.lab import Lab
 from adair.studies.networks import Model, Network, bare, taught
+from adair.studies.workspace import Workspace
 from adair.train.loop import channels_last
 
 
@@ -72,15 +72,15 @@ class HeadsAndTails(Network):
     def shape(self) -> Shape:
         return self.form
 
-    def build(self, lab: Lab) -> Model:
+    def build(self, workspace: Workspace) -> Model:
         torch.manual_seed(self.course.seed)
-        body = bare(self.form, lab)
+        body = bare(self.form, workspace)
         assert isinstance(body, NAFNet)
-        model = ManyHeads(body, self.form.width, len(self.tasks)).to(lab.device)
+        model = ManyHeads(body, self.form.width, len(self.tasks)).to(workspace.device)
         return Model(channels_last(model), dict(model.named_parameters()))
 
-    def restorer(self, lab: Lab, task: str) -> nn.Module:
-        model = super().restorer(lab, task)
+    def restorer(self, workspace: Workspace, task: str) -> nn.Module:
+        model = super().restorer(workspace, task)
         assert isinstance(model, ManyHeads)
         model.only = self.tasks.index(task)
         return model

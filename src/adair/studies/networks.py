@@ -1,4 +1,4 @@
-"""Cells that train a network: all of it, from scratch or from another one; or an adapter on a frozen foundation."""
+"""Jobs that train a network: all of it, from scratch or from another one; or an adapter on a frozen foundation."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from adair.adapters import AdaptedModel, create_adapter
 from adair.backbones.registry import BACKBONES
 from adair.images.files import write_whole
 from adair.studies.budget import Shape
-from adair.studies.cell import Cell, Result, describe
-from adair.studies.lab import Lab
+from adair.studies.job import Job, Result, describe
 from adair.studies.training import Course, fit, step_seconds
+from adair.studies.workspace import Workspace
 from adair.train.loop import channels_last
 
 Part = Literal["all", "low-rank", "vectors"]
@@ -37,8 +37,8 @@ class Model:
 
 
 @dataclasses.dataclass(frozen=True)
-class Network(Cell):
-    """A cell that trains a network. A subclass says how it is built, and what of it is trained.
+class Network(Job):
+    """A job that trains a network. A subclass says how it is built, and what of it is trained.
 
     Attributes:
         course: what it is taught.
@@ -56,32 +56,32 @@ class Network(Cell):
         """The network that it begins from or stands on."""
         return None
 
-    def build(self, lab: Lab) -> Model:
-        """Return the network as it is before training, on the lab's device."""
+    def build(self, workspace: Workspace) -> Model:
+        """Return the network as it is before training, on the workspace's device."""
         raise NotImplementedError
 
-    def restorer(self, lab: Lab, task: str) -> nn.Module:
+    def restorer(self, workspace: Workspace, task: str) -> nn.Module:
         """Return the trained network as it restores ``task``, its stored weights rounded as a file would hold them."""
-        return self.load(lab).module.eval()
+        return self.load(workspace).module.eval()
 
-    def load(self, lab: Lab) -> Model:
+    def load(self, workspace: Workspace) -> Model:
         """Return the trained network."""
-        model = self.build(lab)
-        fill(model, self.tensors(lab))
+        model = self.build(workspace)
+        fill(model, self.tensors(workspace))
         return model
 
-    def tensors(self, lab: Lab) -> dict[str, Tensor]:
+    def tensors(self, workspace: Workspace) -> dict[str, Tensor]:
         """Return what was trained, in float32."""
-        return safetensors.torch.load_file(lab.folder(self) / "weights.safetensors")
+        return safetensors.torch.load_file(workspace.folder(self) / "weights.safetensors")
 
-    def work(self, lab: Lab) -> Result:
+    def work(self, workspace: Workspace) -> Result:
         """Train. Figures: parameters trained, bytes of the file that holds them, last loss."""
         torch.manual_seed(self.course.seed)
-        model = self.build(lab)
-        report = self.train(lab, model)
+        model = self.build(workspace)
+        report = self.train(workspace, model)
         tensors = {name: value.detach().cpu().contiguous() for name, value in model.trained.items()}
-        write_whole(lab.folder(self) / "weights.safetensors", safetensors.torch.save(tensors))
-        (lab.folder(self) / "checkpoint.safetensors").unlink(missing_ok=True)
+        write_whole(workspace.folder(self) / "weights.safetensors", safetensors.torch.save(tensors))
+        (workspace.folder(self) / "checkpoint.safetensors").unlink(missing_ok=True)
         figures = {
             "parameters": sum(tensor.numel() for tensor in tensors.values()),
             "bytes": stored_bytes(tensors),
@@ -89,19 +89,19 @@ class Network(Cell):
         }
         return Result(figures, {"seconds": report.seconds, "worked": report.seconds})  # over all calls
 
-    def train(self, lab: Lab, model: Model) -> Any:
+    def train(self, workspace: Workspace, model: Model) -> Any:
         """Train ``model`` in place and return the loop's report."""
         facts = {"cell": json.dumps(describe(self))}
-        return fit(lab, lab.folder(self), model.module, model.trained, self.course, facts)
+        return fit(workspace, workspace.folder(self), model.module, model.trained, self.course, facts)
 
-    def world(self, lab: Lab) -> Any:
-        return self.course.world(lab)
+    def world(self, workspace: Workspace) -> Any:
+        return self.course.world(workspace)
 
     def pace(self) -> tuple[str, float]:
         return f"train {self.shape} {self.course.batch}x{self.course.patch}", self.course.steps
 
-    def trial(self, lab: Lab) -> float:
-        return step_seconds(lab, bare(self.shape, lab), self.course.batch, self.course.patch)
+    def trial(self, workspace: Workspace) -> float:
+        return step_seconds(workspace, bare(self.shape, workspace), self.course.batch, self.course.patch)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,11 +129,11 @@ class Whole(Network):
     def base(self) -> Network | None:
         return self.start
 
-    def build(self, lab: Lab) -> Model:
+    def build(self, workspace: Workspace) -> Model:
         torch.manual_seed(self.course.seed)
-        model = bare(self.form, lab)
+        model = bare(self.form, workspace)
         if self.start is not None:
-            model.load_state_dict(self.start.load(lab).module.state_dict())
+            model.load_state_dict(self.start.load(workspace).module.state_dict())
         return Model(model, dict(model.named_parameters()))
 
 
@@ -168,10 +168,10 @@ class Adapted(Network):
     def base(self) -> Network | None:
         return self.foundation
 
-    def build(self, lab: Lab) -> Model:
-        foundation = self.foundation.load(lab).module
+    def build(self, workspace: Workspace) -> Model:
+        foundation = self.foundation.load(workspace).module
         generator = torch.Generator().manual_seed(self.course.seed)
-        adapter = create_adapter(self.kind, foundation, generator, **dict(self.options)).to(lab.device)
+        adapter = create_adapter(self.kind, foundation, generator, **dict(self.options)).to(workspace.device)
         model = AdaptedModel(foundation)
         model.attach(adapter)
         trained = {name: value for name, value in adapter.named_parameters() if _belongs(name, value, self.part)}
@@ -179,17 +179,17 @@ class Adapted(Network):
             value.requires_grad_(name in trained)
         return Model(model, trained)
 
-    def restorer(self, lab: Lab, task: str) -> nn.Module:
-        model = self.load(lab).module.eval()
+    def restorer(self, workspace: Workspace, task: str) -> nn.Module:
+        model = self.load(workspace).module.eval()
         assert isinstance(model, AdaptedModel)
         model.merge()
         return model
 
 
-def bare(shape: Shape, lab: Lab) -> nn.Module:
-    """Build a backbone with fresh weights on the lab's device."""
+def bare(shape: Shape, workspace: Workspace) -> nn.Module:
+    """Build a backbone with fresh weights on the workspace's device."""
     name = next(name for name, (schema, _) in BACKBONES.items() if isinstance(shape, schema))
-    return channels_last(BACKBONES[name][1](**dataclasses.asdict(shape)).to(lab.device))
+    return channels_last(BACKBONES[name][1](**dataclasses.asdict(shape)).to(workspace.device))
 
 
 @torch.no_grad()

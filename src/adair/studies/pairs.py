@@ -11,9 +11,9 @@ import torch
 from adair.bench.datasets import Sample
 from adair.errors import AdairError
 from adair.metrics import quantise
-from adair.studies.lab import Lab
 from adair.studies.tasks import Drawn
 from adair.studies.training import Course
+from adair.studies.workspace import Workspace
 from adair.train.lessons import Given, Lesson
 from adair.train.photos import PhotoStore
 
@@ -37,23 +37,23 @@ class FewPairs(Course):
         """How much it teaches, in words."""
         return f"{several(self.pairs)}, {self.steps} steps"
 
-    def world(self, lab: Lab) -> list[str]:
+    def world(self, workspace: Workspace) -> list[str]:
         """As of any course.
 
         Raises:
             AdairError: fewer training photos than pairs.
         """
-        if len(lab.photos) < self.pairs:
-            count = len(lab.photos)
+        if len(workspace.photos) < self.pairs:
+            count = len(workspace.photos)
             raise AdairError(
-                f"{lab.place.photos}: {count} photos to train on, {self.pairs} pairs are wanted; add photos"
+                f"{workspace.place.photos}: {count} photos to train on, {self.pairs} pairs are wanted; add photos"
             )
-        return super().world(lab)
+        return super().world(workspace)
 
-    def photos(self, lab: Lab) -> PhotoStore:
+    def photos(self, workspace: Workspace) -> PhotoStore:
         """The pairs: the clean picture's channels, then the degraded one's, in 8 bits."""
-        order = torch.randperm(len(lab.photos), generator=torch.Generator().manual_seed(self.seed))
-        photos = lab.photos.subset(order[: self.pairs].tolist())
+        order = torch.randperm(len(workspace.photos), generator=torch.Generator().manual_seed(self.seed))
+        photos = workspace.photos.subset(order[: self.pairs].tolist())
         degraded = Drawn(self.recipes[0])
         pairs = []
         for name, clean in zip(photos.names, photos.centres(self.side).split(1), strict=True):

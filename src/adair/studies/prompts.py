@@ -15,8 +15,8 @@ from adair.backbones.convolution import Conv2d
 from adair.backbones.nafnet import NAFBlock, NAFNet
 from adair.backbones.registry import NAFNetConfig
 from adair.studies.budget import Shape
-from adair.studies.lab import Lab
 from adair.studies.networks import Model, Network, bare, taught
+from adair.studies.workspace import Workspace
 from adair.train.loop import channels_last
 
 COMPONENTS = 5  # prompts at each level, as in PromptIR
@@ -73,12 +73,12 @@ class Prompted(Network):
     def shape(self) -> Shape:
         return self.form
 
-    def build(self, lab: Lab) -> Model:
+    def build(self, workspace: Workspace) -> Model:
         torch.manual_seed(self.course.seed)
-        model = bare(self.form, lab)
+        model = bare(self.form, workspace)
         assert isinstance(model, NAFNet)
         stride = model.multiple
         for level, up in enumerate(model.ups):
             model.ups[level] = nn.Sequential(PromptBlock(self.form.width * stride, stride), up)
             stride //= 2
-        return Model(channels_last(model.to(lab.device)), dict(model.named_parameters()))
+        return Model(channels_last(model.to(workspace.device)), dict(model.named_parameters()))

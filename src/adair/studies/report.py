@@ -1,4 +1,4 @@
-"""What a study leaves behind: its page with plots, and all of its cells as JSON."""
+"""What a study leaves behind: its page with plots, and all of its jobs as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from adair.images.files import write_whole
-from adair.studies.cell import FORMAT, describe
+from adair.studies.job import FORMAT, describe
 from adair.studies.page import MEANINGLESS, Page, Plot, as_markdown
 from adair.studies.plots import drawn
 from adair.studies.runner import in_order
@@ -34,29 +34,29 @@ def write_page(study: Study, page: Page, results: Results, seed: int, path: Path
 
 
 def write_json(path: Path, pages: Sequence[tuple[Study, Page]], results: Results, seed: int) -> None:
-    """Write every cell of some studies, with their verdicts, to a JSON file."""
-    lab, budget = results.lab, results.budget
+    """Write every job of some studies, with their verdicts, to a JSON file."""
+    workspace, budget = results.workspace, results.budget
     studies = []
     for study, page in pages:
-        cells = [
+        jobs = [
             {
-                "title": cell.title,
-                "key": lab.key(cell),
-                **asdict(results[cell]),
-                "needs": [lab.key(need) for need in cell.needs()],
-                "cell": describe(cell),
+                "title": job.title,
+                "key": workspace.key(job),
+                **asdict(results[job]),
+                "needs": [workspace.key(need) for need in job.needs()],
+                "cell": describe(job),
             }
-            for cell in in_order(study.cells(budget, seed), lab)
+            for job in in_order(study.jobs(budget, seed), workspace)
         ]
         verdicts = [asdict(verdict) for verdict in page.verdicts]
-        studies.append({"study": study.name, "verdicts": verdicts, "protocol": page.protocol, "cells": cells})
+        studies.append({"study": study.name, "verdicts": verdicts, "protocol": page.protocol, "cells": jobs})
     note = {"note": MEANINGLESS.replace("*", "")} if budget.meaningless else {}
     whole = {
         **note,
         "format": FORMAT,
         "budget": asdict(budget),
         "seed": seed,
-        "machine": lab.machine,
+        "machine": workspace.machine,
         "studies": studies,
     }
     write_whole(path, (json.dumps(whole, indent=1, ensure_ascii=False) + "\n").encode())
@@ -64,18 +64,18 @@ def write_json(path: Path, pages: Sequence[tuple[Study, Page]], results: Results
 
 def _facts(study: Study, results: Results, seed: int) -> list[str]:
     """Hardware, time, seeds and the command, a line each."""
-    lab, budget = results.lab, results.budget
-    cells = in_order(study.cells(budget, seed), lab)
-    found = [results[cell] for cell in cells]
+    workspace, budget = results.workspace, results.budget
+    jobs = in_order(study.jobs(budget, seed), workspace)
+    found = [results[job] for job in jobs]
     minutes = sum(result.costs["worked"] for result in found) / 60
     machines = "; ".join(dict.fromkeys(result.machine for result in found))
-    data = " --data DATA" if lab.place.data else ""
+    data = " --data DATA" if workspace.place.data else ""
     return [
-        f"Photos: {len(lab.photos)} to train on; {len(lab.held_out)} are held out and never trained on.",
+        f"Photos: {len(workspace.photos)} to train on; {len(workspace.held_out)} are held out and never trained on.",
         f"Budget {budget.name}: {budget.steps} steps for a task, {budget.pretrain_steps} of pre-training, each of "
         f"{budget.batch} patches of {budget.patch}x{budget.patch}; learning rate {budget.rate:g} from scratch and "
         f"{budget.rate_on:g} on a foundation; first seed {seed}, {budget.seeds} in all.",
-        f"{len(cells)} cells, {minutes:.1f} minutes of work on {machines}. Cells that studies share count in each.",
+        f"{len(jobs)} jobs, {minutes:.1f} minutes of work on {machines}. Jobs that studies share count in each.",
         f"Make it again: `adair study {study.name} --budget {budget.name} --seed {seed} --photos PHOTOS{data} -o RUNS "
         "--markdown PAGE --plots FOLDER`.",
     ]

@@ -1,4 +1,4 @@
-"""Working the cells of a study: in order, each once, several at a time, going on where an earlier call stopped."""
+"""Working the jobs of a study: in order, each once, several at a time, going on where an earlier call stopped."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 
 from adair.errors import AdairError
-from adair.studies.cell import Cell
-from adair.studies.lab import Lab, Place
+from adair.studies.job import Job
+from adair.studies.workspace import Place, Workspace
 from adair.train.stop import stop_signals
 
 WAIT = 0.2  # seconds between looks at what others are working on
@@ -25,9 +25,9 @@ class Outlook:
     """The plan of a study before it starts.
 
     Attributes:
-        done, left: how many cells have their results, and how many do not.
+        done, left: how many jobs have their results, and how many do not.
         seconds: that those left will take one after the other, estimated.
-        longest: seconds of the longest chain of cells that need each other.
+        longest: seconds of the longest chain of jobs that need each other.
     """
 
     done: int
@@ -35,85 +35,87 @@ class Outlook:
     seconds: float
     longest: float
 
-    def minutes(self, jobs: int) -> float:
-        """Estimated minutes with so many cells worked at once."""
-        return max(self.seconds / jobs, self.longest) / 60
+    def minutes(self, processes: int) -> float:
+        """Estimated minutes with so many jobs worked at once."""
+        return max(self.seconds / processes, self.longest) / 60
 
 
-def in_order(cells: Iterable[Cell], lab: Lab) -> list[Cell]:
-    """Return the cells and all that they need, each once, needs first."""
-    found: dict[str, Cell] = {}
+def in_order(jobs: Iterable[Job], workspace: Workspace) -> list[Job]:
+    """Return the jobs and all that they need, each once, needs first."""
+    found: dict[str, Job] = {}
 
-    def visit(cell: Cell) -> None:
-        key = lab.key(cell)
+    def visit(job: Job) -> None:
+        key = workspace.key(job)
         if key not in found:
-            for need in cell.needs():
+            for need in job.needs():
                 visit(need)
-            found[key] = cell
+            found[key] = job
 
-    for cell in cells:
-        visit(cell)
+    for job in jobs:
+        visit(job)
     return list(found.values())
 
 
-def outlook(cells: Sequence[Cell], lab: Lab) -> Outlook:
-    """Estimate what is left of ``cells`` (in order): from finished cells of the same pace, else from short tries."""
+def outlook(jobs: Sequence[Job], workspace: Workspace) -> Outlook:
+    """Estimate what is left of ``jobs`` (in order): from finished jobs of the same pace, else from short tries."""
     rates: dict[str, list[float]] = {}
-    for cell in cells:
-        result, (pace, units) = lab.find(cell), cell.pace()
+    for job in jobs:
+        result, (pace, units) = workspace.find(job), job.pace()
         if result is not None and "worked" in result.costs:
             rates.setdefault(pace, []).append(result.costs["worked"] / max(units, 1))
-    left = [cell for cell in cells if not lab.done(cell)]
+    left = [job for job in jobs if not workspace.done(job)]
     chains: dict[str, float] = {}
     total = 0.0
-    for cell in left:
-        pace, units = cell.pace()
+    for job in left:
+        pace, units = job.pace()
         if pace not in rates:
-            rates[pace] = [cell.trial(lab)]
+            rates[pace] = [job.trial(workspace)]
         seconds = units * sum(rates[pace]) / len(rates[pace])
-        chains[lab.key(cell)] = seconds + max((chains.get(lab.key(need), 0.0) for need in cell.needs()), default=0.0)
+        chains[workspace.key(job)] = seconds + max(
+            (chains.get(workspace.key(need), 0.0) for need in job.needs()), default=0.0
+        )
         total += seconds
-    return Outlook(len(cells) - len(left), len(left), total, max(chains.values(), default=0.0))
+    return Outlook(len(jobs) - len(left), len(left), total, max(chains.values(), default=0.0))
 
 
-def work_off(cells: Sequence[Cell], lab: Lab) -> None:
-    """Work those of ``cells`` (in order) that have no result; other processes may do so at the same time.
+def work_off(jobs: Sequence[Job], workspace: Workspace) -> None:
+    """Work those of ``jobs`` (in order) that have no result; other processes may do so at the same time.
 
     Raises:
-        AdairError: a cell that failed.
-        KeyboardInterrupt: stopped by a signal; a call with the same cells goes on from there.
+        AdairError: a job that failed.
+        KeyboardInterrupt: stopped by a signal; a call with the same jobs goes on from there.
     """
-    left = list(cells)
+    left = list(jobs)
     with stop_signals() as stopped:
-        while left := [cell for cell in left if not lab.done(cell)]:
-            if not any(_tried(cell, len(cells) - len(left), len(cells), lab) for cell in left):
+        while left := [job for job in left if not workspace.done(job)]:
+            if not any(_tried(job, len(jobs) - len(left), len(jobs), workspace) for job in left):
                 time.sleep(WAIT)
             if stopped:
                 raise KeyboardInterrupt
 
 
-def _tried(cell: Cell, done: int, total: int, lab: Lab) -> bool:
-    """Work a cell if it is time for it and nobody else does."""
-    if not all(lab.done(need) for need in cell.needs()):
+def _tried(job: Job, done: int, total: int, workspace: Workspace) -> bool:
+    """Work a job if it is time for it and nobody else does."""
+    if not all(workspace.done(need) for need in job.needs()):
         return False
-    with lab.claim(cell) as mine:
+    with workspace.claim(job) as mine:
         if not mine:
             return False
-        if not lab.done(cell):
-            lab.say(f"[{done + 1}/{total}] {cell.title}")
-            lab.work(cell)
+        if not workspace.done(job):
+            workspace.say(f"[{done + 1}/{total}] {job.title}")
+            workspace.work(job)
     return True
 
 
-def work_together(cells: Sequence[Cell], place: Place, jobs: int) -> None:
-    """Work ``cells`` in ``jobs`` processes of one thread each; a signal stops them all at their checkpoints.
+def work_together(jobs: Sequence[Job], place: Place, processes: int) -> None:
+    """Work ``jobs`` in so many ``processes`` of one thread each; a signal stops them all at their checkpoints.
 
     Raises:
-        AdairError: a cell failed in one of them.
+        AdairError: a job failed in one of them.
         KeyboardInterrupt: stopped by a signal.
     """
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_worker, args=(list(cells), place), daemon=True) for _ in range(jobs)]
+    workers = [context.Process(target=_worker, args=(list(jobs), place), daemon=True) for _ in range(processes)]
     with stop_signals() as stopped:
         for worker in workers:
             worker.start()
@@ -121,7 +123,7 @@ def work_together(cells: Sequence[Cell], place: Place, jobs: int) -> None:
     if stopped:
         raise KeyboardInterrupt
     if failed := [worker for worker in workers if worker.exitcode]:
-        raise AdairError(f"{len(failed)} of {jobs} processes failed, as said above; run the study again to go on")
+        raise AdairError(f"{len(failed)} of {processes} processes failed, as said above; run the study again to go on")
 
 
 def _wait(workers: Sequence[BaseProcess], stopped: list[float]) -> None:
@@ -142,7 +144,7 @@ def _end_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _worker(cells: Sequence[Cell], place: Place) -> None:
+def _worker(jobs: Sequence[Job], place: Place) -> None:
     """One of several processes: ends with code 1 after an error and 130 after a signal."""
     parent = multiprocessing.parent_process()
     if parent is not None:  # without it nobody would see, or stop, what is worked here
@@ -152,7 +154,7 @@ def _worker(cells: Sequence[Cell], place: Place) -> None:
         print(line, file=sys.stderr, flush=True)
 
     try:
-        work_off(cells, Lab(place, say))
+        work_off(jobs, Workspace(place, say))
     except KeyboardInterrupt:
         sys.exit(130)
     except AdairError as error:

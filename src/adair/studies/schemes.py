@@ -10,14 +10,14 @@ from itertools import combinations
 import torch
 
 from adair.studies.budget import Budget
-from adair.studies.cell import Cell
 from adair.studies.common import adapted, foundation, scratch
-from adair.studies.contender import Contender, contender, mean, psnrs, samples
-from adair.studies.likeness import Likeness
+from adair.studies.job import Job
+from adair.studies.method import Method, mean, method, psnrs, samples
 from adair.studies.networks import Adapted
 from adair.studies.page import Page, table
 from adair.studies.plots import heat_map
 from adair.studies.scores import protocol
+from adair.studies.similarity import Similarity
 from adair.studies.study import Results, Study
 from adair.studies.tasks import ALL_TESTS, HARD_TESTS, TASKS, Task
 from adair.studies.verdict import Samples, Verdict, compare
@@ -62,35 +62,35 @@ def adapter(budget: Budget, seed: int, task: Task, recipe: str) -> Adapted:
     return adapted(short, task.recipes, seed, foundation(short, seed, recipe))
 
 
-def contenders(budget: Budget, seed: int) -> dict[str, Contender]:
+def methods(budget: Budget, seed: int) -> dict[str, Method]:
     """A network of its own for each task, and adapters on every foundation, by its name."""
-    found = {SCRATCH: contender(budget, seed, SCRATCH, lambda seed, task: scratch(budget, task.recipes, seed))}
+    found = {SCRATCH: method(budget, seed, SCRATCH, lambda seed, task: scratch(budget, task.recipes, seed))}
     for name, recipe in recipes().items():
 
         def network(seed: int, task: Task, recipe: str = recipe) -> Adapted:
             return adapter(budget, seed, task, recipe)
 
-        found[name] = contender(budget, seed, name, network)
+        found[name] = method(budget, seed, name, network)
     return found
 
 
-def likenesses(budget: Budget, seed: int) -> list[Likeness]:
+def likenesses(budget: Budget, seed: int) -> list[Similarity]:
     """How alike the adapters on the foundation that knows all degradations are, for each seed."""
     recipe = recipes()[ALONE]
     seeds = range(seed, seed + budget.seeds)
-    return [Likeness(tuple(adapter(budget, one, task, recipe) for task in TASKS)) for one in seeds]
+    return [Similarity(tuple(adapter(budget, one, task, recipe) for task in TASKS)) for one in seeds]
 
 
-def cells(budget: Budget, seed: int) -> list[Cell]:
-    """The cells that the page reports about."""
-    scores = [scores for one in contenders(budget, seed).values() for scores in one.cells]
+def jobs(budget: Budget, seed: int) -> list[Job]:
+    """The jobs that the page reports about."""
+    scores = [scores for one in methods(budget, seed).values() for scores in one.jobs]
     return [*scores, *likenesses(budget, seed)]
 
 
 Gains = Mapping[str, Mapping[str, float]]  # of each scheme, for each task, in dB
 
 
-def gains_of(results: Results, rivals: dict[str, Contender]) -> Gains:
+def gains_of(results: Results, rivals: dict[str, Method]) -> Gains:
     """What each scheme gains over networks from scratch: mean PSNR of the easy and the hard half, in dB."""
     own = {task.name: mean(results, rivals[SCRATCH], task.tests) for task in TASKS}
     return {
@@ -117,7 +117,7 @@ def recommended(gains: Gains) -> list[list[object]]:
 
 
 def agreement(gains: Gains, cosines: Sequence[Sequence[float]]) -> float:
-    """Correlation over pairs of tasks: their likeness, and how well one's degradation prepares for the other.
+    """Correlation over pairs of tasks: their similarity, and how well one's degradation prepares for the other.
 
     The latter is the gain of the foundation of one degradation less the mean of those that are foreign to the task.
     """
@@ -133,10 +133,10 @@ def agreement(gains: Gains, cosines: Sequence[Sequence[float]]) -> float:
 
 def page(results: Results, seed: int) -> Page:
     """What was found."""
-    budget, rivals = results.budget, contenders(results.budget, seed)
+    budget, rivals = results.budget, methods(results.budget, seed)
     gains = gains_of(results, rivals)
-    found = [results[cell].figures["cosines"] for cell in likenesses(budget, seed)]
-    cosines = [[statistics.fmean(cell) for cell in zip(*rows, strict=True)] for rows in zip(*found, strict=True)]
+    found = [results[job].figures["cosines"] for job in likenesses(budget, seed)]
+    cosines = [[statistics.fmean(job) for job in zip(*rows, strict=True)] for rows in zip(*found, strict=True)]
     best, name = ranked(gains, NAMES)[0]
     return Page(
         "Schemes: what to pre-train on",
@@ -162,12 +162,12 @@ def page(results: Results, seed: int) -> Page:
             "### Which tasks are alike\n\nCosines between what adapters change in the weights of the foundation "
             f"*{ALONE}*: 1 is the same direction, 0 nothing in common.\n\n"
             + table(("task", *NAMES), [[task, *row] for task, row in zip(NAMES, cosines, strict=True)])
-            + "\nOver the six pairs of tasks, this likeness and how well one's degradation prepares for the other "
+            + "\nOver the six pairs of tasks, this similarity and how well one's degradation prepares for the other "
             f"(above) correlate with {agreement(gains, cosines):+.2f}. Six pairs are few.",
         ],
         verdicts(results, rivals),
         [
-            *protocol(results.lab, ALL_TESTS, budget.images, budget.crop),
+            *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
             f"Networks from scratch: {budget.steps} steps on both halves of their task, as in the other studies. With "
             f"adapters it is as many in all: {budget.steps - budget.scheme_steps} for the foundation, which all tasks "
             f"share, and {budget.scheme_steps} for the adapter.",
@@ -178,7 +178,7 @@ def page(results: Results, seed: int) -> Page:
     )
 
 
-def verdicts(results: Results, rivals: dict[str, Contender]) -> list[Verdict]:
+def verdicts(results: Results, rivals: dict[str, Method]) -> list[Verdict]:
     """What became of each claim."""
     per_task = {name: [samples(results, rival, task.tests) for task in TASKS] for name, rival in rivals.items()}
     own = _joined([per_task[name][i] for i, name in enumerate(DEGRADATIONS)])
@@ -216,4 +216,4 @@ def _mean(several: Sequence[Samples]) -> Samples:
     ]
 
 
-STUDY = Study("schemes", "What to pre-train on: which degradations, in which order, how hard.", cells, page)
+STUDY = Study("schemes", "What to pre-train on: which degradations, in which order, how hard.", jobs, page)

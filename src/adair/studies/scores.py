@@ -1,4 +1,4 @@
-"""Cells that test a network: PSNR and SSIM of every image of some tests, and the time that restoring takes."""
+"""Jobs that test a network: PSNR and SSIM of every image of some tests, and the time that restoring takes."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from adair.degradations import Recipe, parse_recipe, resize
 from adair.errors import AdairError
 from adair.metrics import quantise
 from adair.restore.deploy import REACH
-from adair.studies.cell import Cell, Result, digest, resolved
-from adair.studies.lab import Lab
+from adair.studies.job import Job, Result, digest, resolved
 from adair.studies.networks import Network, bare
 from adair.studies.tasks import Test
+from adair.studies.workspace import Workspace
 
 BEST = 100.0  # dB: what an image without any difference counts as
 _MARGIN = 48  # pixels around the crop that degradations see
 
 
 @dataclasses.dataclass(frozen=True)
-class Scores(Cell):
+class Scores(Job):
     """A trained network's PSNR and SSIM.
 
     Figures: test name to {"psnr": [dB of each image], "ssim": [...]}. Costs: "seconds" a megapixel.
@@ -55,27 +55,34 @@ class Scores(Cell):
         names = ", ".join(test.name for test in self.tests)
         return f"test of {self.network.title if self.network else 'the input'} on {names}"
 
-    def world(self, lab: Lab) -> Any:
+    def world(self, workspace: Workspace) -> Any:
         inputs = [resolved(_recipe(test.source)) + resolved(_recipe(test.drawn)) for test in self.tests]
-        return [lab.training_mark, REACH, _MARGIN, BEST, inputs, *(_images_mark(lab, test) for test in self.tests)]
+        return [
+            workspace.training_mark,
+            REACH,
+            _MARGIN,
+            BEST,
+            inputs,
+            *(_images_mark(workspace, test) for test in self.tests),
+        ]
 
-    def work(self, lab: Lab) -> Result:
-        restorer = None if self.network is None else self.network.restorer(lab, self.task)
+    def work(self, workspace: Workspace) -> Result:
+        restorer = None if self.network is None else self.network.restorer(workspace, self.task)
         figures: dict[str, dict[str, list[float | None]]] = {}
-        meter, pixels = Meter(lab.device), 0
+        meter, pixels = Meter(workspace.device), 0
         for test in self.tests:
             found: dict[str, list[float | None]] = {"psnr": [], "ssim": []}
-            for _, clean, given in images_of(lab, test, self.images, self.crop):
+            for _, clean, given in images_of(workspace, test, self.images, self.crop):
                 restored = start = enlarged(given, clean, test)
                 if restorer is not None:
                     if not pixels:
-                        restore(lab, restorer, start[..., :64, :64])  # chooses kernels, which is not restoring
+                        restore(workspace, restorer, start[..., :64, :64])  # chooses kernels, which is not restoring
                     with meter.watch():
-                        restored = quantise(restore(lab, restorer, start))
+                        restored = quantise(restore(workspace, restorer, start))
                     pixels += math.prod(clean.shape[-2:])
-                value, likeness = test.score.psnr(restored, clean), test.score.ssim(restored, clean)
+                value, similarity = test.score.psnr(restored, clean), test.score.ssim(restored, clean)
                 found["psnr"].append(round(min(value, BEST), 6))
-                found["ssim"].append(None if likeness is None else round(likeness, 6))
+                found["ssim"].append(None if similarity is None else round(similarity, 6))
             figures[test.name] = found
         return Result(figures, {"seconds": meter.seconds / pixels * 1e6 if pixels else 0.0})
 
@@ -83,23 +90,23 @@ class Scores(Cell):
         shape = self.network.shape if self.network else "nothing"
         return f"test {shape} {self.crop}", self.images * len(self.tests)
 
-    def trial(self, lab: Lab) -> float:
+    def trial(self, workspace: Workspace) -> float:
         if self.network is None:
             return 0.1
-        model, x = bare(self.network.shape, lab), torch.rand(1, 3, self.crop, self.crop)
-        restore(lab, model, x)
-        begun = lab.clock()
-        self.tests[0].score.ssim(restore(lab, model, x), x)
-        return 2 * (lab.clock() - begun)
+        model, x = bare(self.network.shape, workspace), torch.rand(1, 3, self.crop, self.crop)
+        restore(workspace, model, x)
+        begun = workspace.clock()
+        self.tests[0].score.ssim(restore(workspace, model, x), x)
+        return 2 * (workspace.clock() - begun)
 
 
 @torch.no_grad()
-def restore(lab: Lab, restorer: nn.Module, given: Tensor) -> Tensor:
-    """Restore (1, 3, H, W) as the product does, with local statistics, in the lab's precision; on the CPU."""
+def restore(workspace: Workspace, restorer: nn.Module, given: Tensor) -> Tensor:
+    """Restore (1, 3, H, W) as the product does, with local statistics, in the workspace's precision; on the CPU."""
     set_local_statistics(restorer, REACH)
     try:
-        x = given.to(lab.device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(lab.device.type, lab.precision, enabled=lab.precision != torch.float32):
+        x = given.to(workspace.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(workspace.device.type, workspace.precision, enabled=workspace.precision != torch.float32):
             return restorer(x).float().cpu().clamp(0, 1)  # type: ignore[no-any-return]
     finally:
         set_local_statistics(restorer, None)
@@ -110,17 +117,17 @@ def enlarged(given: Tensor, clean: Tensor, test: Test) -> Tensor:
     return resize(given, (clean.shape[-2], clean.shape[-1])).clamp(0, 1) if test.scale > 1 else given
 
 
-def images_of(lab: Lab, test: Test, count: int, crop: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+def images_of(workspace: Workspace, test: Test, count: int, crop: int) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Yield name, clean image and input of a test, each (1, 3, H, W), evenly spaced over the test set.
 
     Raises:
         AdairError: an image that cannot be used.
     """
-    samples = _samples(lab, test)
+    samples = _samples(workspace, test)
     if samples is None:
-        for index in _spaced(len(lab.held_out), count):
-            photo = torch.from_numpy(lab.held_out.photo(index).copy()).permute(2, 0, 1).unsqueeze(0).float() / 255
-            name = lab.held_out.names[index]
+        for index in _spaced(len(workspace.held_out), count):
+            photo = torch.from_numpy(workspace.held_out.photo(index).copy()).permute(2, 0, 1).unsqueeze(0).float() / 255
+            name = workspace.held_out.names[index]
             clean, given = (test.drawn or test.source).make(_centre(photo, crop + 2 * _MARGIN, 12), Sample(Path(name)))
             yield name, *_crop(clean, given, crop, test.scale)
     else:
@@ -130,11 +137,11 @@ def images_of(lab: Lab, test: Test, count: int, crop: int) -> Iterator[tuple[str
             yield sample.clean.name, *_crop(clean, given, crop, test.scale)
 
 
-def protocol(lab: Lab, tests: Sequence[Test], images: int, crop: int) -> list[str]:
+def protocol(workspace: Workspace, tests: Sequence[Test], images: int, crop: int) -> list[str]:
     """How tests are made and scored, a line each."""
     lines = [f"Tests: up to {images} images each, their centres of {crop}x{crop} pixels, restored in one piece."]
     for test in tests:
-        samples = _samples(lab, test)
+        samples = _samples(workspace, test)
         if samples is None:
             images_from, source = "photos that are held out", test.drawn or test.source
         else:
@@ -143,9 +150,9 @@ def protocol(lab: Lab, tests: Sequence[Test], images: int, crop: int) -> list[st
     return lines
 
 
-def _samples(lab: Lab, test: Test) -> list[Sample] | None:
+def _samples(workspace: Workspace, test: Test) -> list[Sample] | None:
     """The samples of the test set; None: there is none, and the photos that are held out serve."""
-    data = lab.place.data
+    data = workspace.place.data
     if data is None or not (data / test.dataset).is_dir():
         return None
     found = test.source.find(data, test.dataset)
@@ -154,11 +161,11 @@ def _samples(lab: Lab, test: Test) -> list[Sample] | None:
     return found.samples
 
 
-def _images_mark(lab: Lab, test: Test) -> str:
+def _images_mark(workspace: Workspace, test: Test) -> str:
     """Fingerprint of what a test's images are made from."""
-    samples = _samples(lab, test)
+    samples = _samples(workspace, test)
     if samples is None:
-        return lab.held_out_mark
+        return workspace.held_out_mark
     files = [path for sample in samples for path in (sample.clean, sample.given) if path is not None]
     return digest([[path.name, _file_mark(path, path.stat().st_mtime_ns)] for path in files])
 

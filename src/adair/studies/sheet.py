@@ -1,4 +1,4 @@
-"""A qualitative sheet: one test image as it comes, restored by several contenders, and clean."""
+"""A qualitative sheet: one test image as it comes, restored by several methods, and clean."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from adair.metrics import quantise
-from adair.studies.contender import Contender
+from adair.studies.method import Method
 from adair.studies.page import Plot
 from adair.studies.scores import enlarged, images_of, restore
 from adair.studies.study import Results
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 SIDE = 128  # pixels that are shown of each image
 
 
-def sheet(results: Results, rivals: Sequence[Contender], tasks: Sequence[Task]) -> Plot:
-    """A row for each half of each task: input, what each contender (of the first seed) makes of it, clean.
+def sheet(results: Results, rivals: Sequence[Method], tasks: Sequence[Task]) -> Plot:
+    """A row for each half of each task: input, what each method (of the first seed) makes of it, clean.
 
     Of every test the first image is shown, whatever it looks like; its PSNR is that of the whole crop.
     """
 
     def draw(figure: Figure) -> None:
-        lab, budget = results.lab, results.budget
+        workspace, budget = results.workspace, results.budget
         tests = [(task, test) for task in tasks for test in task.tests]
         panels = figure.subplots(len(tests), len(rivals) + 2, squeeze=False)
         for (task, test), row in zip(tests, panels, strict=True):
-            _, clean, given = next(images_of(lab, test, budget.images, budget.crop))
+            _, clean, given = next(images_of(workspace, test, budget.images, budget.crop))
             start = enlarged(given, clean, test)
             shown: list[tuple[str, Tensor]] = [("input", start)]
             for rival in rivals:
                 network = rival.scores[0][task.name].network
                 assert network is not None
-                shown.append((rival.name, quantise(restore(lab, network.restorer(lab, task.name), start))))
+                shown.append((rival.name, quantise(restore(workspace, network.restorer(workspace, task.name), start))))
             for axes, (name, image) in zip(row, [*shown, ("clean", clean)], strict=True):
                 axes.imshow(_centre(image))
                 axes.set_xticks([])

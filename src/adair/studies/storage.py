@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from adair.adapters import AdaptedModel
 from adair.studies.budget import Shape
-from adair.studies.cell import Result
-from adair.studies.lab import Lab
+from adair.studies.job import Result
 from adair.studies.networks import Adapted, Network, fill
+from adair.studies.workspace import Workspace
 
 FORMS = ("fp32", "fp16", "bf16", "int8")
 _PLAIN = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -32,7 +32,7 @@ class Stored(Network):
 
     @classmethod
     def of(cls, network: Adapted, form: str) -> Stored:
-        """The cell of an adapter and a format."""
+        """The job of an adapter and a format."""
         return cls(network.course, network, form)
 
     @property
@@ -43,14 +43,14 @@ class Stored(Network):
     def shape(self) -> Shape:
         return self.network.shape
 
-    def work(self, lab: Lab) -> Result:
+    def work(self, workspace: Workspace) -> Result:
         """Count. Figures: bytes of the file."""
-        data = packed(self.network.tensors(lab), self.form)
+        data = packed(self.network.tensors(workspace), self.form)
         return Result({"bytes": len(safetensors.torch.save(data))}, {})
 
-    def restorer(self, lab: Lab, task: str) -> nn.Module:
-        model = self.network.build(lab)
-        fill(model, unpacked(packed(self.network.tensors(lab), self.form)), torch.float32)
+    def restorer(self, workspace: Workspace, task: str) -> nn.Module:
+        model = self.network.build(workspace)
+        fill(model, unpacked(packed(self.network.tensors(workspace), self.form)), torch.float32)
         assert isinstance(model.module, AdaptedModel)
         model.module.merge()
         return model.module.eval()
@@ -58,7 +58,7 @@ class Stored(Network):
     def pace(self) -> tuple[str, float]:
         return "store", 1
 
-    def trial(self, lab: Lab) -> float:
+    def trial(self, workspace: Workspace) -> float:
         return 0.1
 
 

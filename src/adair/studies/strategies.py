@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from adair.studies.budget import Budget
-from adair.studies.cell import Cell
 from adair.studies.common import adapted, course, fine_tuned, foundation, scratch
-from adair.studies.contender import Contender, contender, mean, psnrs, samples, ssims
 from adair.studies.heads import HeadsAndTails
+from adair.studies.job import Job
+from adair.studies.method import Method, mean, method, psnrs, samples, ssims
 from adair.studies.networks import Adapted, Network
 from adair.studies.page import Page, table
 from adair.studies.plots import bars
@@ -34,7 +34,7 @@ def equal_work(budget: Budget) -> Budget:
     return replace(budget, steps=budget.steps + budget.pretrain_steps // len(TASKS))
 
 
-def contenders(budget: Budget, seed: int) -> dict[str, Contender]:
+def methods(budget: Budget, seed: int) -> dict[str, Method]:
     """All strategies by name."""
     names = tuple(task.name for task in TASKS)
 
@@ -42,28 +42,28 @@ def contenders(budget: Budget, seed: int) -> dict[str, Contender]:
         return course(budget, ALL_RECIPES, seed, times=len(TASKS))
 
     found = [
-        contender(budget, seed, "input", lambda seed, task: None),
-        contender(budget, seed, EASY, lambda seed, task: scratch(budget, task.recipes[:1], seed)),
-        contender(budget, seed, HARD, lambda seed, task: scratch(budget, task.recipes[1:], seed)),
-        contender(budget, seed, BOTH, lambda seed, task: scratch(budget, task.recipes, seed)),
-        contender(budget, seed, WORK, lambda seed, task: scratch(equal_work(budget), task.recipes, seed)),
-        contender(budget, seed, HEADS, lambda seed, task: HeadsAndTails(together(seed), budget.shape, names)),
-        contender(budget, seed, PROMPTS, lambda seed, task: Prompted(together(seed), budget.shape)),
-        contender(budget, seed, FROZEN, lambda seed, task: foundation(budget, seed)),
-        contender(budget, seed, ADAIR, lambda seed, task: adapted(budget, task.recipes, seed)),
-        contender(budget, seed, TUNED, lambda seed, task: fine_tuned(budget, task.recipes, seed)),
+        method(budget, seed, "input", lambda seed, task: None),
+        method(budget, seed, EASY, lambda seed, task: scratch(budget, task.recipes[:1], seed)),
+        method(budget, seed, HARD, lambda seed, task: scratch(budget, task.recipes[1:], seed)),
+        method(budget, seed, BOTH, lambda seed, task: scratch(budget, task.recipes, seed)),
+        method(budget, seed, WORK, lambda seed, task: scratch(equal_work(budget), task.recipes, seed)),
+        method(budget, seed, HEADS, lambda seed, task: HeadsAndTails(together(seed), budget.shape, names)),
+        method(budget, seed, PROMPTS, lambda seed, task: Prompted(together(seed), budget.shape)),
+        method(budget, seed, FROZEN, lambda seed, task: foundation(budget, seed)),
+        method(budget, seed, ADAIR, lambda seed, task: adapted(budget, task.recipes, seed)),
+        method(budget, seed, TUNED, lambda seed, task: fine_tuned(budget, task.recipes, seed)),
     ]
     return {one.name: one for one in found}
 
 
-def cells(budget: Budget, seed: int) -> list[Cell]:
-    """The cells that the page reports about."""
-    return [scores for one in contenders(budget, seed).values() for scores in one.cells]
+def jobs(budget: Budget, seed: int) -> list[Job]:
+    """The jobs that the page reports about."""
+    return [scores for one in methods(budget, seed).values() for scores in one.jobs]
 
 
 def page(results: Results, seed: int) -> Page:
     """What was found."""
-    budget, rivals = results.budget, contenders(results.budget, seed)
+    budget, rivals = results.budget, methods(results.budget, seed)
     quality, costs = [], []
     for name, rival in rivals.items():
         pairs = zip(psnrs(results, rival), ssims(results, rival), strict=True)
@@ -106,7 +106,7 @@ def page(results: Results, seed: int) -> Page:
         ],
         verdicts(results, rivals),
         [
-            *protocol(results.lab, ALL_TESTS, budget.images, budget.crop),
+            *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
             f"All strategies: the same backbone ({budget.shape}), photos and optimiser; learning rate {budget.rate:g} "
             f"from scratch, {budget.rate_on:g} on a foundation, not tuned for each strategy; {budget.steps} steps for "
             f"each task, {len(TASKS) * budget.steps} where four tasks are learned together.",
@@ -118,7 +118,7 @@ def page(results: Results, seed: int) -> Page:
     )
 
 
-def _costs(results: Results, rival: Contender) -> list[object]:
+def _costs(results: Results, rival: Method) -> list[object]:
     """The columns of what a strategy costs."""
     networks = rival.networks()
     begun = [networks[0].base] if networks[0].base else []  # all tasks share it
@@ -148,7 +148,7 @@ def _seconds_each(results: Results, networks: Sequence[Network]) -> float:
     return statistics.fmean(results[one].costs["seconds"] for one in networks)
 
 
-def verdicts(results: Results, rivals: dict[str, Contender]) -> list[Verdict]:
+def verdicts(results: Results, rivals: dict[str, Method]) -> list[Verdict]:
     """What became of each claim of the paper."""
     nothing = results.budget.meaningless
 
@@ -190,4 +190,4 @@ def verdicts(results: Results, rivals: dict[str, Contender]) -> list[Verdict]:
     ]
 
 
-STUDY = Study("strategies", "The four strategies of the paper's Figure 1 on equal terms.", cells, page)
+STUDY = Study("strategies", "The four strategies of the paper's Figure 1 on equal terms.", jobs, page)

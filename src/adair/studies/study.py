@@ -1,4 +1,4 @@
-"""What a study is: a question, the cells that answer it at a budget, and the page that is made of their results."""
+"""What a study is: a question, the jobs that answer it at a budget, and the page that is made of their results."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from adair.studies.budget import Budget
-from adair.studies.cell import Cell, Result
-from adair.studies.lab import Lab
+from adair.studies.job import Job, Result
 from adair.studies.page import Page
 from adair.studies.scores import Scores
 from adair.studies.tasks import Test
 from adair.studies.verdict import holm
+from adair.studies.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Results:
-    """The results of a study's cells, all of them done.
+    """The results of a study's jobs, all of them done.
 
     Attributes:
-        lab: where they were found.
+        workspace: where they were found.
         budget: at which they were.
     """
 
-    lab: Lab
+    workspace: Workspace
     budget: Budget
 
-    def __getitem__(self, cell: Cell) -> Result:
-        return self.lab.result(cell)
+    def __getitem__(self, job: Job) -> Result:
+        return self.workspace.result(job)
 
     def psnr(self, scores: Scores, test: Test) -> float:
         """Mean PSNR of a test, in dB."""
@@ -51,13 +51,13 @@ class Study:
     Attributes:
         name: what the command line calls it.
         summary: what it asks, in a line.
-        cells: those that it reports about, at a budget and from a first seed; what they need is found from them.
+        jobs: those that it reports about, at a budget and from a first seed; what they need is found from them.
         page: makes the page from their results, at the same budget and seed.
     """
 
     name: str
     summary: str
-    cells: Callable[[Budget, int], Sequence[Cell]]
+    jobs: Callable[[Budget, int], Sequence[Job]]
     page: Callable[[Results, int], Page]
 
     def report(self, results: Results, seed: int) -> Page:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from adair.degradations import parse_recipe
 from adair.errors import AdairError
-from adair.studies.cell import resolved
-from adair.studies.lab import Lab
+from adair.studies.job import resolved
+from adair.studies.workspace import Workspace
 from adair.train.checkpoint import Saving
 from adair.train.lessons import Batch, Lesson, Undo
 from adair.train.loop import Trainer
@@ -57,13 +57,13 @@ class Course:
         """How much it teaches, in words."""
         return f"{self.steps} steps"
 
-    def world(self, lab: Lab) -> list[str]:
-        """What else decides what is learnt (see `Cell.world`): photos, and all settings with their defaults."""
-        return [*lab.training_mark, resolved(settings(self, lab.precision))]
+    def world(self, workspace: Workspace) -> list[str]:
+        """What else decides what is learnt (see `Job.world`): photos, and all settings with their defaults."""
+        return [*workspace.training_mark, resolved(settings(self, workspace.precision))]
 
-    def photos(self, lab: Lab) -> PhotoStore:
-        """What patches are cut from: the lab's training photos."""
-        return lab.photos
+    def photos(self, workspace: Workspace) -> PhotoStore:
+        """What patches are cut from: the workspace's training photos."""
+        return workspace.photos
 
     @property
     def lesson(self) -> Lesson:
@@ -111,7 +111,7 @@ def settings(course: Course, precision: torch.dtype) -> Plan:
 
 
 def fit(
-    lab: Lab,
+    workspace: Workspace,
     folder: Path,
     forward: Callable[[Tensor], Tensor],
     trained: Mapping[str, nn.Parameter],
@@ -124,26 +124,26 @@ def fit(
     that was not.
 
     Args:
-        lab: device, precision, photos.
+        workspace: device, precision, photos.
         folder: for the checkpoint.
         forward: maps degraded patches (N, 3, H, W) to restored ones.
-        trained: the parameters, by name, float32, on the lab's device.
+        trained: the parameters, by name, float32, on the workspace's device.
         course: recipes, photos, steps and so on.
         facts: what a checkpoint must agree on.
 
     Raises:
         KeyboardInterrupt: if a signal stopped it; its checkpoint is written by then.
     """
-    plan = replace(settings(course, lab.precision), saving=Saving(CHECKPOINT_MINUTES))
+    plan = replace(settings(course, workspace.precision), saving=Saving(CHECKPOINT_MINUTES))
     checkpoint = folder / "checkpoint.safetensors"
     told = [time.monotonic()]
 
     def watch(report: Report) -> None:
         if time.monotonic() - told[0] > TELL_SECONDS:
             told[0] = time.monotonic()
-            lab.say(f"  step {report.step} of {course.steps}, loss {report.loss:.4f}")
+            workspace.say(f"  step {report.step} of {course.steps}, loss {report.loss:.4f}")
 
-    trainer = Trainer(forward, trained, plan, course.photos(lab), {}, checkpoint, facts, watch, lab.say)
+    trainer = Trainer(forward, trained, plan, course.photos(workspace), {}, checkpoint, facts, watch, workspace.say)
     if checkpoint.exists():
         trainer.resume()
     report = trainer.report
@@ -157,18 +157,18 @@ def fit(
     return report
 
 
-def step_seconds(lab: Lab, model: nn.Module, batch: int, patch: int) -> float:
+def step_seconds(workspace: Workspace, model: nn.Module, batch: int, patch: int) -> float:
     """Seconds of a training step of ``model``, from a short try on noise."""
-    x = torch.rand(batch, 3, patch, patch, device=lab.device).contiguous(memory_format=torch.channels_last)
+    x = torch.rand(batch, 3, patch, patch, device=workspace.device).contiguous(memory_format=torch.channels_last)
 
     def step() -> None:
-        with torch.autocast(lab.device.type, lab.precision, enabled=lab.precision != torch.float32):
+        with torch.autocast(workspace.device.type, workspace.precision, enabled=workspace.precision != torch.float32):
             loss = (model(x).float() - x).abs().mean()
         loss.backward()
 
     step()  # allocates and chooses kernels
-    begun, count = lab.clock(), 0
-    while count < 2 or lab.clock() - begun < 0.3:
+    begun, count = workspace.clock(), 0
+    while count < 2 or workspace.clock() - begun < 0.3:
         step()
         count += 1
-    return (lab.clock() - begun) / count
+    return (workspace.clock() - begun) / count

@@ -8,8 +8,8 @@ from adair.bench.inputs import Noise, Small, SmallPillow
 from adair.bench.protocols import Score
 from adair.studies import few_shot, strategies
 from adair.studies.budget import Budget
-from adair.studies.cell import Cell
-from adair.studies.contender import Contender, mean, psnrs, samples
+from adair.studies.job import Job
+from adair.studies.method import Method, mean, psnrs, samples
 from adair.studies.page import Page, table
 from adair.studies.pairs import several
 from adair.studies.plots import heat_map
@@ -69,27 +69,27 @@ FAMILIES = tuple(dict.fromkeys(one.family for one in UNSEEN))
 UNSEEN_TESTS = tuple(one.test for one in UNSEEN)
 
 
-def trained(budget: Budget, seed: int) -> dict[str, Contender]:
-    """The contenders of study ``strategies`` on its own tests; their networks are not trained again."""
-    every = strategies.contenders(budget, seed)
+def trained(budget: Budget, seed: int) -> dict[str, Method]:
+    """The methods of study ``strategies`` on its own tests; their networks are not trained again."""
+    every = strategies.methods(budget, seed)
     return {name: every[name] for name in ("input", *RIVALS[:-1], ADAIR, TUNED)}
 
 
-def retested(budget: Budget, seed: int) -> dict[str, Contender]:
+def retested(budget: Budget, seed: int) -> dict[str, Method]:
     """The same networks on what they have not seen."""
     tests = {task.name: tuple(one.test for one in UNSEEN if one.task == task.name) for task in TASKS}
 
-    def again(rival: Contender) -> Contender:
+    def again(rival: Method) -> Method:
         seeds = ({task: replace(scores, tests=tests[task]) for task, scores in old.items()} for old in rival.scores)
-        return Contender(rival.name, tuple(seeds))
+        return Method(rival.name, tuple(seeds))
 
     return {name: again(rival) for name, rival in trained(budget, seed).items()}
 
 
-def cells(budget: Budget, seed: int) -> list[Cell]:
-    """The cells that the page reports about."""
+def jobs(budget: Budget, seed: int) -> list[Job]:
+    """The jobs that the page reports about."""
     groups = trained(budget, seed), retested(budget, seed), few_shot.learners(budget, seed)
-    return [scores for group in groups for one in group.values() for scores in one.cells]
+    return [scores for group in groups for one in group.values() for scores in one.jobs]
 
 
 def page(results: Results, seed: int) -> Page:
@@ -126,7 +126,7 @@ def page(results: Results, seed: int) -> Page:
         ],
         [*verdicts(results, old, new), *few_shot.verdicts(results, few)],
         [
-            *protocol(results.lab, (*UNSEEN_TESTS, *few_shot.TESTS), budget.images, budget.crop),
+            *protocol(results.workspace, (*UNSEEN_TESTS, *few_shot.TESTS), budget.images, budget.crop),
             "In pre-training the foundation has seen more kinds of degradation, and mixtures, than the networks that "
             "began from scratch; nothing that is tested here is among them.",
             *few_shot.facts(budget),
@@ -134,7 +134,7 @@ def page(results: Results, seed: int) -> Page:
     )
 
 
-def verdicts(results: Results, old: dict[str, Contender], rivals: dict[str, Contender]) -> list[Verdict]:
+def verdicts(results: Results, old: dict[str, Method], rivals: dict[str, Method]) -> list[Verdict]:
     """What became of each claim about degradations as they come."""
 
     def judged(claim: str, other: str, margin: float = 0.0) -> Verdict:
@@ -158,4 +158,4 @@ def verdicts(results: Results, old: dict[str, Contender], rivals: dict[str, Cont
     ]
 
 
-STUDY = Study("unseen", "Degradations that nobody trained on, and few pairs of them.", cells, page)
+STUDY = Study("unseen", "Degradations that nobody trained on, and few pairs of them.", jobs, page)

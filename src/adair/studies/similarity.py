@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from adair.adapters import AdaptedModel
-from adair.studies.cell import Cell, Result
-from adair.studies.lab import Lab
+from adair.studies.job import Job, Result
 from adair.studies.networks import Adapted
+from adair.studies.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True)
-class Likeness(Cell):
+class Similarity(Job):
     """Cosines between the changes that merge adapters of one foundation make to its weights.
 
     Adapters of the same seed begin with the same random ``down`` matrices, so their low-rank changes lie in the same
@@ -30,29 +30,30 @@ class Likeness(Cell):
 
     @property
     def title(self) -> str:
-        return f"likeness of {len(self.networks)} adapters"
+        return f"similarity of {len(self.networks)} adapters"
 
-    def work(self, lab: Lab) -> Result:
-        changes = torch.stack([change(network, lab) for network in self.networks])
+    def work(self, workspace: Workspace) -> Result:
+        changes = torch.stack([change(network, workspace) for network in self.networks])
         directions = changes / changes.norm(dim=1, keepdim=True).clamp_min(1e-12)
         return Result(
             {"cosines": [[round(value, 6) for value in row] for row in (directions @ directions.T).tolist()]}, {}
         )
 
     def pace(self) -> tuple[str, float]:
-        return "likeness", 1
+        return "similarity", 1
 
-    def trial(self, lab: Lab) -> float:
+    def trial(self, workspace: Workspace) -> float:
         return 0.1
 
 
-def change(network: Adapted, lab: Lab) -> Tensor:
+def change(network: Adapted, workspace: Workspace) -> Tensor:
     """All that an adapter adds to the weights of its foundation, as one vector."""
-    model = network.load(lab).module
+    model = network.load(workspace).module
     assert isinstance(model, AdaptedModel)
     (adapter,) = model.attached
     with torch.no_grad():
         deltas = [
-            delta.added_to(torch.zeros(delta.shape, device=lab.device), 1.0) for delta in adapter.deltas().values()
+            delta.added_to(torch.zeros(delta.shape, device=workspace.device), 1.0)
+            for delta in adapter.deltas().values()
         ]
     return torch.cat([delta.flatten() for delta in deltas])

@@ -1,4 +1,4 @@
-"""A cell: one piece of work of a study, known by all that decides its result."""
+"""A job: one piece of work of a study, known by all that decides its result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adair.studies.lab import Lab
+    from adair.studies.workspace import Workspace
 
 # Of the code: a change that alters figures raises it, and no older result is taken for a new one. The golden figure in
 # tests/studies/test_golden.py fails when it has to be raised; the pages of before are then removed.
@@ -20,12 +20,12 @@ FORMAT = 2
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a cell found; all of it can be written as JSON.
+    """What a job found; all of it can be written as JSON.
 
     Attributes:
-        figures: what is the same whenever the cell is worked again on the same machine.
-        costs: what is not: seconds, above all; "worked" are those of the whole cell.
-        machine: where it was worked; the lab notes it.
+        figures: what is the same whenever the job is worked again on the same machine.
+        costs: what is not: seconds, above all; "worked" are those of the whole job.
+        machine: where it was worked; the workspace notes it.
     """
 
     figures: dict[str, Any]
@@ -34,12 +34,12 @@ class Result:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
+class Job:
     """One piece of work: training a network, or measuring one.
 
     A subclass is a frozen dataclass. Its fields are all that decides its figures: numbers, text, tuples, other
-    dataclasses, and the cells that it needs. From them (and `world`) follows the key under which its result is kept, so
-    equal cells of different studies are worked once.
+    dataclasses, and the jobs that it needs. From them (and `world`) follows the key under which its result is kept, so
+    equal jobs of different studies are worked once.
     """
 
     @property
@@ -47,8 +47,8 @@ class Cell:
         """What people read while it is worked."""
         raise NotImplementedError
 
-    def work(self, lab: Lab) -> Result:
-        """Do the work; what it needs is done by then. Files may be kept in ``lab.folder(self)``.
+    def work(self, workspace: Workspace) -> Result:
+        """Do the work; what it needs is done by then. Files may be kept in ``workspace.folder(self)``.
 
         Raises:
             AdairError: if it cannot be done.
@@ -56,25 +56,25 @@ class Cell:
         """
         raise NotImplementedError
 
-    def world(self, lab: Lab) -> Any:
+    def world(self, workspace: Workspace) -> Any:
         """What decides its figures beside its fields: the photos, the precision."""
-        return lab.training_mark
+        return workspace.training_mark
 
     def pace(self) -> tuple[str, float]:
-        """What its speed depends on, and how many units of it there are: cells of one pace predict each other."""
+        """What its speed depends on, and how many units of it there are: jobs of one pace predict each other."""
         raise NotImplementedError
 
-    def trial(self, lab: Lab) -> float:
-        """Seconds that a unit of its pace takes, from a short try; used until a cell of this pace is done."""
+    def trial(self, workspace: Workspace) -> float:
+        """Seconds that a unit of its pace takes, from a short try; used until a job of this pace is done."""
         raise NotImplementedError
 
-    def needs(self) -> list[Cell]:
-        """The cells among its fields."""
-        return [cell for field in dataclasses.fields(self) for cell in _cells(getattr(self, field.name))]
+    def needs(self) -> list[Job]:
+        """The jobs among its fields."""
+        return [job for field in dataclasses.fields(self) for job in _jobs(getattr(self, field.name))]
 
 
 def describe(value: Any) -> Any:
-    """Return ``value`` as JSON: what a key is made from, and what a report says about a cell."""
+    """Return ``value`` as JSON: what a key is made from, and what a report says about a job."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"is": type(value).__name__, **fields}
@@ -85,8 +85,8 @@ def describe(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float)):
         return value
     if isinstance(value, Path):
-        raise TypeError(f"a cell must not depend on where a file lies: {value}")
-    raise TypeError(f"a cell cannot be described by {type(value).__name__}")
+        raise TypeError(f"a job must not depend on where a file lies: {value}")
+    raise TypeError(f"a job cannot be described by {type(value).__name__}")
 
 
 def resolved(value: Any) -> str:
@@ -99,7 +99,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]
 
 
-def _cells(value: Any) -> list[Cell]:
-    if isinstance(value, Cell):
+def _jobs(value: Any) -> list[Job]:
+    if isinstance(value, Job):
         return [value]
-    return [cell for item in value for cell in _cells(item)] if isinstance(value, (list, tuple)) else []
+    return [job for item in value for job in _jobs(item)] if isinstance(value, (list, tuple)) else []

@@ -1,4 +1,4 @@
-"""A contender: one way to restore all tasks, a row of a table."""
+"""A method: one way to restore all tasks, a row of a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from adair.studies.verdict import Samples
 
 
 @dataclass(frozen=True)
-class Contender:
+class Method:
     """The scores of one way to restore all tasks.
 
     Attributes:
@@ -27,7 +27,7 @@ class Contender:
     scores: tuple[dict[str, Scores], ...]
 
     @property
-    def cells(self) -> list[Scores]:
+    def jobs(self) -> list[Scores]:
         """All of its scores."""
         return [scores for seed in self.scores for scores in seed.values()]
 
@@ -44,32 +44,32 @@ class Contender:
         return [next(scores for scores in seed.values() if test in scores.tests) for seed in self.scores]
 
 
-def contender(budget: Budget, seed: int, name: str, network: Callable[[int, Task], Network | None]) -> Contender:
+def method(budget: Budget, seed: int, name: str, network: Callable[[int, Task], Network | None]) -> Method:
     """Test the network that ``network`` gives for each seed and task, on the task's easy and hard half."""
 
     def scores(seed: int, task: Task) -> Scores:
         return Scores(network(seed, task), task.tests, budget.images, budget.crop, task.name)
 
     seeds = range(seed, seed + budget.seeds)
-    return Contender(name, tuple({task.name: scores(one, task) for task in TASKS} for one in seeds))
+    return Method(name, tuple({task.name: scores(one, task) for task in TASKS} for one in seeds))
 
 
-def psnrs(results: Results, contender: Contender, tests: Sequence[Test] = ALL_TESTS) -> list[float]:
+def psnrs(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> list[float]:
     """Mean PSNR of each test over images and seeds, in dB."""
-    return [statistics.fmean(results.psnr(scores, test) for scores in contender.of(test)) for test in tests]
+    return [statistics.fmean(results.psnr(scores, test) for scores in method.of(test)) for test in tests]
 
 
-def ssims(results: Results, contender: Contender, tests: Sequence[Test] = ALL_TESTS) -> list[float]:
+def ssims(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> list[float]:
     """Mean SSIM of each test over images and seeds."""
-    return [statistics.fmean(results.ssim(scores, test) for scores in contender.of(test)) for test in tests]
+    return [statistics.fmean(results.ssim(scores, test) for scores in method.of(test)) for test in tests]
 
 
-def mean(results: Results, contender: Contender, tests: Sequence[Test] = ALL_TESTS) -> float:
+def mean(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> float:
     """Mean of `psnrs`."""
-    return statistics.fmean(psnrs(results, contender, tests))
+    return statistics.fmean(psnrs(results, method, tests))
 
 
-def samples(results: Results, contender: Contender, tests: Sequence[Test] = ALL_TESTS) -> Samples:
+def samples(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> Samples:
     """PSNR for each seed, test and image: what `compare` judges."""
-    seeds = range(len(contender.scores))
-    return [[results.each(contender.of(test)[seed], test) for test in tests] for seed in seeds]
+    seeds = range(len(method.scores))
+    return [[results.each(method.of(test)[seed], test) for test in tests] for seed in seeds]

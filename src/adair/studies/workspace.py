@@ -1,4 +1,4 @@
-"""The lab: photos, test images and a device to work with, and the folder that keeps what cells have found."""
+"""The workspace: photos, test images and a device to work with, and the folder that keeps what jobs have found."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from adair.bench.meter import alone
 from adair.errors import AdairError
 from adair.hardware import choose_device, choose_precision, cpu_name, tune_allocator
 from adair.images.files import write_whole
-from adair.studies.cell import FORMAT, Cell, Result, describe, digest
+from adair.studies.job import FORMAT, Job, Result, describe, digest
 from adair.train.photos import PhotoStore, open_store
 
 try:
@@ -52,15 +52,15 @@ class Place:
     cache: Path | None = None
 
 
-class Lab:
-    """Where cells are worked and their results kept.
+class Workspace:
+    """Where jobs are worked and their results kept.
 
     Args:
         place: where.
         say: called with one line when something happens that a person should know.
         decoded: called with (done, all) while photos are decoded for the first time.
-        threads: of the processor for each cell; None: as torch has it. One by default: figures then do not depend on
-            how many processors there are, and several cells are worked at once.
+        threads: of the processor for each job; None: as torch has it. One by default: figures then do not depend on
+            how many processors there are, and several jobs are worked at once.
 
     Raises:
         AdairError: photos, a device or a precision that cannot be used.
@@ -82,7 +82,7 @@ class Lab:
         store = open_store(place.photos, place.cache or place.folder / "photos", progress=decoded)
         self.photos, self.held_out = store.split(place.held_out)
         self.skipped = store.skipped
-        self._keys: dict[int, tuple[Cell, str]] = {}
+        self._keys: dict[int, tuple[Job, str]] = {}
 
     @cached_property
     def training_mark(self) -> list[str]:
@@ -99,7 +99,7 @@ class Lab:
         """What works here, in one line."""
         threads = torch.get_num_threads()
         name = cpu_name() if self.device.type != "cuda" else torch.cuda.get_device_name(self.device)
-        count = "" if self.device.type == "cuda" else f", {threads} thread{'s' if threads > 1 else ''} a cell"
+        count = "" if self.device.type == "cuda" else f", {threads} thread{'s' if threads > 1 else ''} a job"
         precision = str(self.precision).removeprefix("torch.")
         return f"{name}{count}, {precision}, torch {torch.__version__}, adair {__version__}"
 
@@ -109,59 +109,59 @@ class Lab:
             torch.cuda.synchronize(self.device)
         return time.process_time() if alone(self.device) else time.perf_counter()
 
-    def key(self, cell: Cell) -> str:
-        """The name under which a cell's result is kept: a hash of all that decides it."""
-        if id(cell) not in self._keys:  # asked for often, and a cell that is kept keeps its id
-            parts = [FORMAT, type(cell).__module__, describe(cell), cell.world(self), *map(self.key, cell.needs())]
-            self._keys[id(cell)] = cell, digest(parts)
-        return self._keys[id(cell)][1]
+    def key(self, job: Job) -> str:
+        """The name under which a job's result is kept: a hash of all that decides it."""
+        if id(job) not in self._keys:  # asked for often, and a job that is kept keeps its id
+            parts = [FORMAT, type(job).__module__, describe(job), job.world(self), *map(self.key, job.needs())]
+            self._keys[id(job)] = job, digest(parts)
+        return self._keys[id(job)][1]
 
-    def folder(self, cell: Cell) -> Path:
-        """The folder of a cell."""
-        return self.place.folder / "cells" / self.key(cell)
+    def folder(self, job: Job) -> Path:
+        """The folder of a job."""
+        return self.place.folder / "cells" / self.key(job)
 
-    def find(self, cell: Cell) -> Result | None:
-        """The result of a cell, if it is done.
+    def find(self, job: Job) -> Result | None:
+        """The result of a job, if it is done.
 
         Raises:
             AdairError: a result that cannot be read.
         """
-        path = self.folder(cell) / "result.json"
+        path = self.folder(job) / "result.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             return Result(found["figures"], found["costs"], found["machine"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise AdairError(f"{path}: cannot be read ({error}); remove it, and the cell is worked again") from error
+            raise AdairError(f"{path}: cannot be read ({error}); remove it, and the job is worked again") from error
 
-    def done(self, cell: Cell) -> bool:
-        """Whether a cell has its result."""
-        return (self.folder(cell) / "result.json").exists()
+    def done(self, job: Job) -> bool:
+        """Whether a job has its result."""
+        return (self.folder(job) / "result.json").exists()
 
-    def result(self, cell: Cell) -> Result:
-        """The result of a cell that is done."""
-        found = self.find(cell)
+    def result(self, job: Job) -> Result:
+        """The result of a job that is done."""
+        found = self.find(job)
         if found is None:
-            raise AdairError(f"{self.folder(cell)}: the result of '{cell.title}' is missing; run the study again")
+            raise AdairError(f"{self.folder(job)}: the result of '{job.title}' is missing; run the study again")
         return found
 
-    def work(self, cell: Cell) -> Result:
-        """Work a cell and keep its result, which appears whole or not at all."""
+    def work(self, job: Job) -> Result:
+        """Work a job and keep its result, which appears whole or not at all."""
         begun = time.monotonic()
-        result = replace(cell.work(self), machine=self.machine)
+        result = replace(job.work(self), machine=self.machine)
         result.costs.setdefault("worked", time.monotonic() - begun)
-        facts = {"title": cell.title, **asdict(result), "cell": describe(cell)}
-        write_whole(self.folder(cell) / "result.json", json.dumps(facts, indent=1).encode())
+        facts = {"title": job.title, **asdict(result), "cell": describe(job)}
+        write_whole(self.folder(job) / "result.json", json.dumps(facts, indent=1).encode())
         return result
 
     @contextmanager
-    def claim(self, cell: Cell) -> Iterator[bool]:
-        """Whether this process may work a cell now: no other one does until the end of the ``with``.
+    def claim(self, job: Job) -> Iterator[bool]:
+        """Whether this process may work a job now: no other one does until the end of the ``with``.
 
         The claim is a lock of the operating system, so it ends with the process, however that ends.
         """
-        folder = self.folder(cell)
+        folder = self.folder(job)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as file:
             yield _locked(file)
