@@ -1,6 +1,6 @@
 # The server in a container, on the CPU:
 #   docker build -t adair .
-#   docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 -e ADAIR_TOKEN=at-least-16-characters adair
+#   docker run --rm --read-only -p 127.0.0.1:8000:8000 -e ADAIR_TOKEN=at-least-16-characters adair
 # For a GPU: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 and docker run --gpus all.
 FROM python:3.13-slim
 

@@ -13,6 +13,7 @@ from adair.errors import (
     Interrupted,
     NonFiniteOutputError,
     OutOfMemoryError,
+    TooLargeError,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ __all__ = [
     "OutOfMemoryError",
     "RestoreOptions",
     "Restorer",
+    "TooLargeError",
     "TrainConfig",
     "__version__",
     "adapt",

@@ -44,6 +44,10 @@ class FileFormatError(InputError):
     """A file that is damaged, truncated, or not of the kind that is needed."""
 
 
+class TooLargeError(InputError):
+    """An image of more pixels, or a file of more bytes, than the limit that was set."""
+
+
 class AdapterMismatchError(AdairError):
     """An adapter that was made for another foundation or another network."""
 

@@ -8,8 +8,8 @@ from adair.images.buffer import WHITE, ImageBuffer, open_image
 from adair.images.files import write_whole
 from adair.images.image_file import FORMATS, ImageFile, check_quality, convert_depth, output_format
 from adair.images.limits import MAX_PIXELS
-from adair.images.reading import read_image
-from adair.images.writing import write_image
+from adair.images.reading import decode_image, read_image
+from adair.images.writing import encode_image, write_image
 
 __all__ = [
     "FORMATS",
@@ -19,6 +19,8 @@ __all__ = [
     "ImageFile",
     "check_quality",
     "convert_depth",
+    "decode_image",
+    "encode_image",
     "open_image",
     "output_format",
     "read_image",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from adair.errors import InputError, OutOfMemoryError
+from adair.errors import OutOfMemoryError, TooLargeError
 from adair.hardware import memory_available
 
 MAX_PIXELS = 500_000_000
@@ -23,11 +23,11 @@ class Limits:
         """Check the size that a header claims, before anything is decoded.
 
         Raises:
-            InputError: more pixels than `max_pixels`.
+            TooLargeError: more pixels than `max_pixels`.
             OutOfMemoryError: more bytes, once decoded, than are free.
         """
         if width * height > self.max_pixels:
-            raise InputError(
+            raise TooLargeError(
                 f"{self.path}: {width}x{height} is {width * height / 1e6:.0f} megapixels, more than "
                 f"{self.max_pixels / 1e6:g} megapixels; raise --max-megapixels (max_pixels= in Python) "
                 "if you trust the file"

@@ -30,8 +30,21 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Im
         OutOfMemoryError: an image that would not fit into memory once decoded.
     """
     path = Path(path)
+    return decode_image(read_stable(path, 8 * max_pixels + 2**26), path, max_pixels)  # RGBA of 16 bits and metadata
+
+
+def decode_image(data: bytes, path: Path, max_pixels: int = MAX_PIXELS) -> ImageFile:
+    """Decode the bytes of an image file, as `read_image` does.
+
+    Args:
+        data: the bytes.
+        path: what the file is called in messages; nothing is read from there.
+        max_pixels: as for `read_image`.
+
+    Raises:
+        InputError, FileFormatError, OutOfMemoryError: as for `read_image`.
+    """
     limits = Limits(path, max_pixels)
-    data = read_stable(path, 8 * max_pixels + 2**26)  # RGBA of 16 bits and generous metadata
     if raw := find_raw(path, data):
         raise InputError(
             f"{path}: is a {raw} raw photo, which is not read (only its small preview could be); "

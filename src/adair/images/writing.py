@@ -55,6 +55,23 @@ def write_image(
             written (no permission, disk full).
     """
     path = Path(path)
+    data, notes = encode_image(path, pixels, like, quality)
+    write_whole(path, data, overwrite)
+    return notes
+
+
+def encode_image(
+    path: Path, pixels: Pixels, like: ImageFile | None = None, quality: int = 95
+) -> tuple[bytes, tuple[str, ...]]:
+    """Return the bytes that `write_image` writes, and what the format could not hold.
+
+    Args:
+        path: its extension decides the format, and it is what messages name; nothing is written there.
+        pixels, like, quality: as for `write_image`.
+
+    Raises:
+        AdairError: as for `write_image`.
+    """
     kind = output_format(path)
     check_quality(quality)
     if pixels.ndim == 2:
@@ -81,18 +98,15 @@ def write_image(
     if kind == "BMP":
         if like.icc or like.exif:
             notes.append("BMP holds no colour profile and no EXIF: left out")
-        write_whole(path, _encode_bmp(pixels), overwrite)
-    else:
-        import pyvips
+        return _encode_bmp(pixels), tuple(notes)
+    import pyvips
 
-        try:
-            data = _encode(kind, pixels, alpha, like, quality)
-        except pyvips.Error as error:
-            raise AdairError(
-                f"{path}: cannot be written as {kind} ({find_cause(b'', kind, error)}); use .png or .tif"
-            ) from error
-        write_whole(path, data, overwrite)
-    return tuple(notes)
+    try:
+        return _encode(kind, pixels, alpha, like, quality), tuple(notes)
+    except pyvips.Error as error:
+        raise AdairError(
+            f"{path}: cannot be written as {kind} ({find_cause(b'', kind, error)}); use .png or .tif"
+        ) from error
 
 
 def _encode(kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, quality: int) -> bytes:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from adair import __version__
-from adair.errors import AdairError, one_line
+from adair.errors import AdairError, TooLargeError, one_line
 from adair.restore.options import RestoreOptions
 from adair.serve import errors, openapi
 from adair.serve.access import Access
@@ -92,7 +92,7 @@ async def restore(
 
 async def _upload(request: Request, config: ServeConfig) -> bytes:
     """The body, never more of it than is allowed."""
-    too_large = errors.TooLargeError(f"the upload has more than {config.max_megabytes:g} MB, the limit of this server")
+    too_large = TooLargeError(f"the upload has more than {config.max_megabytes:g} MB, the limit of this server")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > 15 or int(announced) > config.max_bytes):
         raise too_large

@@ -15,15 +15,12 @@ from adair.errors import (
     Interrupted,
     NonFiniteOutputError,
     OutOfMemoryError,
+    TooLargeError,
     one_line,
 )
 
 RETRY_SECONDS = 2
 LONGEST_LINE = 400
-
-
-class TooLargeError(InputError):
-    """An upload or an image beyond the server's limits."""
 
 
 class UploadTimeoutError(InputError):
