@@ -4,8 +4,9 @@
 
 Everything with one thread a worker, on this machine, in this order: plain, 1 worker, 2 workers, plain. The rate is the
 number of workers over the median of the seconds for one photo (reading, restoring, writing), so that starting (Python,
-Ray, loading the network) does not count; seconds in all are given as well. Other programs slow the machine, so the processor's time of the plain command is the figure
-that costs are worked out from: it hardly depends on them. All results have to be the same, byte for byte.
+Ray, loading the network) does not count; seconds in all are given as well. Other programs slow the machine, so costs
+are worked out from the processor's time of the plain command, which depends on them less. All results have to be the
+same, byte for byte.
 """
 
 from __future__ import annotations
