@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -37,19 +38,25 @@ def without_thumbnail(exif: bytes) -> bytes:
 def exif_from_tiff(data: bytes) -> bytes | None:
     """Return the photographic tags of a TIFF file as an EXIF block; None where it has none that can be read."""
     try:
-        source = Image.Exif()
-        source.load_from_fp(io.BytesIO(data))
-        result = Image.Exif()
-        for tag in PHOTO_TAGS:
-            if isinstance(source.get(tag), str):
-                result[tag] = source[tag]
-        for directory in (EXIF_DIRECTORY, GPS_DIRECTORY):
-            if values := source.get_ifd(directory):
-                result.get_ifd(directory).update(values)
-        block = result.tobytes()
-        return block if len(block) > EMPTY_BLOCK else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, about broken tags, which are left out anyway
+            return _photo_tags(data)
     except Exception:  # metadata comes from anywhere; a broken tag must not cost the picture
         return None
+
+
+def _photo_tags(data: bytes) -> bytes | None:
+    source = Image.Exif()
+    source.load_from_fp(io.BytesIO(data))
+    result = Image.Exif()
+    for tag in PHOTO_TAGS:
+        if isinstance(source.get(tag), str):
+            result[tag] = source[tag]
+    for directory in (EXIF_DIRECTORY, GPS_DIRECTORY):
+        if values := source.get_ifd(directory):
+            result.get_ifd(directory).update(values)
+    block = result.tobytes()
+    return block if len(block) > EMPTY_BLOCK else None
 
 
 def exif_into_tiff(tiff: bytes, exif: bytes) -> bytes:
