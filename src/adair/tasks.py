@@ -6,8 +6,14 @@ task, add an entry here: training, restoring, inspection and benchmarks read it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
+
+from adair.errors import InputError
+
+STRONGEST = 1.0  # as trained; beyond it results get worse, and soon of no use: docs/blending.md
 
 NOISE = "noise(sigma=0..50, clip={true,false})"
 BLUR = "blur(sigma=0.3..3.5)"
@@ -180,3 +186,22 @@ def canonical_name(name: str) -> str:
 def find_task(name: str) -> Task | None:
     """Return the task of a name or alias; None for a name that is not in the registry."""
     return TASKS.get(canonical_name(name))
+
+
+def check_strength(name: str, strength: object) -> float:
+    """Return the strength of one adapter in a blend: 0 is without it, 1 as trained.
+
+    Raises:
+        InputError: no number from 0 to 1; a strength below 0 would add the damage that the adapter removes, and one
+            above 1 goes beyond what was trained.
+    """
+    if not isinstance(strength, Real) or isinstance(strength, bool) or not math.isfinite(strength):
+        raise InputError(f"'{name}': strength {strength!r} is not a finite number; 1 is as trained")
+    value = float(strength)
+    if value < 0:
+        raise InputError(f"'{name}': strength {value:g} is negative and would add damage; give 0 to {STRONGEST:g}")
+    if value > STRONGEST:
+        raise InputError(
+            f"'{name}': strength {value:g} is over {STRONGEST:g}, beyond what was trained; 1 is as trained"
+        )
+    return value

@@ -2,12 +2,12 @@
 
 from adair.adapters.adapted import AdaptedModel
 from adair.adapters.adapter import Adapter
-from adair.adapters.combine import STRONGEST, check_strength
 from adair.adapters.create import create_adapter
 from adair.adapters.files import LoadedAdapter, load_adapter, save_adapter
 from adair.adapters.kinds import KINDS
 from adair.adapters.merging import merge_files
 from adair.adapters.size import BUDGET, file_bytes, options_within
+from adair.tasks import STRONGEST, check_strength
 
 __all__ = [
     "BUDGET",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -19,28 +18,6 @@ from adair.adapters.adapter import Delta
 from adair.adapters.kinds import empty_adapter
 from adair.adapters.merge import FullDelta, LowRankDelta, MergeAdapter
 from adair.adapters.size import BUDGET, file_bytes, options_within
-from adair.errors import InputError
-
-STRONGEST = 1.0  # as trained; beyond it results get worse, and soon of no use: docs/blending.md
-
-
-def check_strength(name: str, strength: object) -> float:
-    """Return the strength of one adapter in a blend: 0 is without it, 1 as trained.
-
-    Raises:
-        InputError: no number from 0 to 1; a strength below 0 would add the damage that the adapter removes, and one
-            above 1 goes beyond what was trained.
-    """
-    if not isinstance(strength, Real) or isinstance(strength, bool) or not math.isfinite(strength):
-        raise InputError(f"'{name}': strength {strength!r} is not a finite number; 1 is as trained")
-    value = float(strength)
-    if value < 0:
-        raise InputError(f"'{name}': strength {value:g} is negative and would add damage; give 0 to {STRONGEST:g}")
-    if value > STRONGEST:
-        raise InputError(
-            f"'{name}': strength {value:g} is over {STRONGEST:g}, beyond what was trained; 1 is as trained"
-        )
-    return value
 
 
 @dataclass(frozen=True)

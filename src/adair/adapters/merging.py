@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adair.adapters.combine import Combined, check_strength, combine
+from adair.adapters.combine import Combined, combine
 from adair.adapters.files import LoadedAdapter, load_adapter
 from adair.adapters.merge import MergeAdapter
 from adair.errors import AdairError
+from adair.tasks import check_strength
 from adair.weights import Foundation, fingerprint, read_header
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adair.errors import LONGEST_LINE, one_line
+from adair.errors import LONGEST_LINE, AdairError, one_line
 
 if TYPE_CHECKING:
     from adair.restore.batch import Job
+    from adair.restore.options import RestoreOptions
+    from adair.restore.restoration import FileRestorer
     from adair.restore.runner import Existing, FilesProgress, Outcome
     from adair.runtimes import Runtime
 
@@ -91,7 +93,6 @@ def restore(
     from adair.restore.batch import Naming, plan_batch
     from adair.restore.options import RestoreOptions
     from adair.restore.record import Record
-    from adair.restore.restorer import Restorer
     from adair.restore.runner import Runner
     from adair.restore.single import FileOptions
 
@@ -102,15 +103,17 @@ def restore(
     options = RestoreOptions(task[0] if len(task) == 1 else tuple(task), scale, strength, tile, ensemble)
     files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6))
     at_once = 1 if workers is None else workers
-    restorer = Restorer.load(foundation, runtime=_runtime(runtime, device, precision, 1 if cluster else at_once))
-    for path in adapter or []:
-        restorer.add_adapter(path, replace=True)  # asked for by name
+    shared = 1 if cluster else at_once  # workers of a cluster have restorers of their own
+    restorer = _restorer(options, foundation, adapter or [], (runtime, device, precision), shared, cluster is None)
     extension = f".{format.removeprefix('.')}" if format else None
     naming = Naming(restorer.check(options), name, extension, restorer.tasks)
     mark = f"{restorer.mark(options)} {quality}"
     existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "resume"
     if cluster is not None:
         from adair.cli.restore_cluster import run_on_cluster, worker_spec
+        from adair.restore.restorer import Restorer
+
+        assert isinstance(restorer, Restorer)
 
         model = foundation, adapter or []
         spec = worker_spec(cluster, images, output, options, files, model, restorer, worker_cpus)
@@ -135,6 +138,40 @@ def restore(
         if len(batch.jobs) > 1:
             _say(f"{tally['failed']} of {len(batch.jobs)} files failed")
         raise typer.Exit(1 if tally["failed"] < len(batch.jobs) else 2)
+
+
+def _restorer(
+    options: RestoreOptions,
+    foundation: Path | None,
+    adapters: list[Path],
+    runtime: tuple[str, str | None, str | None],
+    workers: int,
+    may_be_prepared: bool,
+) -> FileRestorer:
+    """What restores: a graph that an earlier run has prepared, without PyTorch, or a restorer with everything."""
+    name, device, precision = runtime
+    usual = device in (None, "auto", "cpu") and precision in (None, "auto", "fp32")
+    place = None
+    if may_be_prepared and name == "onnxruntime" and usual and foundation is None and not adapters:
+        from adair.restore import prepared
+
+        place = prepared.place(options)
+        found = place.load() if place else None
+        if found:
+            return found
+    from adair.restore.restorer import Restorer
+
+    restorer = Restorer.load(foundation, runtime=_runtime(name, device, precision, workers))
+    for path in adapters:
+        restorer.add_adapter(path, replace=True)  # asked for by name
+    if place:
+        from adair.export import ExportOptions, export
+
+        with suppress(OSError, AdairError):  # a cache: the next run starts more slowly, and that is all
+            place.graph.parent.mkdir(parents=True, exist_ok=True)
+            export(restorer, ExportOptions(options.task, options.scale), "onnx", place.graph, overwrite=True)
+            place.vouch(restorer.check(options), restorer.mark(options), restorer.tasks)
+    return restorer
 
 
 def _runtime(name: str, device: str | None, precision: str | None, workers: int) -> Runtime:

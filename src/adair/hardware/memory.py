@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _UNLIMITED = 1 << 60  # control groups version 1 write a number near 2^63 for "no limit"
 
@@ -20,9 +22,13 @@ def memory_available(device: torch.device | None = None, root: Path = Path("/"))
         root: where ``/proc`` and ``/sys`` are (another folder in tests).
     """
     if device is not None and device.type == "cuda":
+        import torch
+
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     if device is not None and device.type == "mps":
+        import torch
+
         return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     return max(0, min([_system_free(root), *_group_headrooms(root)]))
 

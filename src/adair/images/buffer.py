@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
-from torch import Tensor
 
 from adair.errors import InputError
 from adair.images.image_file import ImageFile
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DARKEST, BRIGHTEST = -2.0, 3.0  # noise that nobody clipped stays within; further out, white is not 1
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
@@ -52,7 +54,7 @@ def open_image(image: Any) -> tuple[list[ImageBuffer], Close]:
         return _open_pil(image)
     if isinstance(image, np.ndarray):
         return [_planes(image)], lambda out: _joined(out[0], image.ndim).astype(image.dtype, copy=False)
-    if isinstance(image, Tensor):
+    if "torch" in sys.modules and isinstance(image, sys.modules["torch"].Tensor):  # whoever has one has imported it
         return _open_tensor(image)
     raise InputError(f"a {type(image).__name__} is not an image; give a PIL image, an array or an NCHW tensor")
 
@@ -109,6 +111,8 @@ def _open_pil(image: Image.Image) -> tuple[list[ImageBuffer], Close]:
 
 
 def _open_tensor(image: Tensor) -> tuple[list[ImageBuffer], Close]:
+    import torch
+
     if image.ndim != 4 or not (image.is_floating_point() or image.dtype == torch.uint8):
         shape = tuple(image.shape)
         raise InputError(

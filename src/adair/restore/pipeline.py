@@ -9,8 +9,9 @@ from adair.images.buffer import ImageBuffer
 from adair.restore.deploy import bytes_per_pixel
 from adair.restore.library import AdapterLibrary
 from adair.restore.options import RestoreOptions
+from adair.restore.restoration import Progress
 from adair.restore.sessions import SessionCache
-from adair.restore.steps import Mix, Progress, Step
+from adair.restore.steps import Mix, Step
 from adair.restore.tasks import UPSCALING, Blend, Steps, label_of
 from adair.restore.tiling import choose_tile
 from adair.runtimes import Runtime, Session

@@ -6,9 +6,9 @@ import hashlib
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,8 +22,9 @@ from adair.inspect import Advice, Inspector, advise, load_estimator
 from adair.restore.library import AdapterInfo, AdapterLibrary
 from adair.restore.options import RestoreOptions
 from adair.restore.pipeline import Pipeline
+from adair.restore.restoration import Picture, Progress, Restoration
 from adair.restore.sessions import merged
-from adair.restore.steps import Progress, enlarged
+from adair.restore.steps import enlarged
 from adair.restore.tasks import (
     AUTO,
     FOUNDATION,
@@ -36,21 +37,6 @@ from adair.restore.tasks import (
 )
 from adair.runtimes import Runtime, create_runtime
 from adair.weights import Foundation, bundled_adapters, fingerprint, load_foundation, save_foundation
-
-Picture = TypeVar("Picture")
-
-
-@dataclass(frozen=True)
-class Restoration(Generic[Picture]):
-    """A restored image and how it came about.
-
-    Attributes:
-        image: of the kind that came in; the same object where there was nothing to do.
-        advice: what task "auto" found, one for each image; none for other tasks.
-    """
-
-    image: Picture
-    advice: tuple[Advice, ...]
 
 
 class Restorer:

@@ -13,7 +13,7 @@ from adair.errors import AdairError, InputError, Interrupted
 from adair.restore.batch import Job
 from adair.restore.options import RestoreOptions
 from adair.restore.record import Record
-from adair.restore.restorer import Restorer
+from adair.restore.restoration import FileRestorer
 from adair.restore.single import FileOptions, FileResult, check_free, restore_file
 
 Existing = Literal["resume", "skip", "overwrite"]
@@ -58,7 +58,7 @@ class Runner:
         InputError: fewer workers than 1.
     """
 
-    restorer: Restorer
+    restorer: FileRestorer
     options: RestoreOptions
     files: FileOptions = FileOptions()  # noqa: RUF009 - frozen
     existing: Existing = "resume"

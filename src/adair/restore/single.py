@@ -7,16 +7,19 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adair.errors import InputError
 from adair.images import MAX_PIXELS, read_image, write_image
 from adair.images.files import exists_error
 from adair.images.image_file import check_quality
-from adair.inspect import Advice
 from adair.restore.options import RestoreOptions
-from adair.restore.restorer import Restorer
-from adair.restore.steps import Progress
+from adair.restore.restoration import FileRestorer, Progress
 from adair.restore.tasks import TaskSpec
+
+if TYPE_CHECKING:
+    from adair.inspect import Advice
+    from adair.restore.restorer import Restorer
 
 _default: list[Restorer] = []  # the bundled one, shared by all calls that bring none
 _loading = threading.Lock()
@@ -72,7 +75,7 @@ def restore_file(
     *,
     options: RestoreOptions | None = None,
     files: FileOptions = FileOptions(),
-    restorer: Restorer | None = None,
+    restorer: FileRestorer | None = None,
     progress: Progress | None = None,
 ) -> FileResult:
     """Restore an image file; colour profile, metadata, alpha and bit depth are kept.
@@ -117,6 +120,8 @@ def check_free(target: Path, overwrite: bool) -> None:
 
 
 def _bundled() -> Restorer:
+    from adair.restore.restorer import Restorer
+
     with _loading:
         if not _default:
             _default.append(Restorer.load())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +15,9 @@ from adair.errors import NonFiniteOutputError
 from adair.images.buffer import WHITE, ImageBuffer
 from adair.restore.ensemble import self_ensemble
 from adair.restore.region import enlarge, region
+from adair.restore.restoration import Progress
 from adair.restore.tiling import Tiler
 from adair.runtimes import Session
-
-Progress = Callable[[int, int], None]
-"""Called after every tile with the tiles that are done and the tiles in all; what it raises ends the work."""
 
 
 @dataclass(frozen=True)

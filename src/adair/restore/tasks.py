@@ -8,9 +8,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping, Sequence
 
-from adair.adapters import check_strength
 from adair.errors import InputError
-from adair.tasks import TASKS, canonical_name
+from adair.tasks import TASKS, canonical_name, check_strength
 
 FOUNDATION = "foundation"  # the frozen network alone
 AUTO = "auto"  # whatever the image needs

@@ -78,6 +78,7 @@ class Model:
 
         Raises:
             ValueError: another shape or type.
+            ArithmeticError: the network returned NaN or infinity.
         """
         if image.ndim not in (2, 3) or 0 in image.shape or (image.ndim == 3 and image.shape[2] != 3):
             raise ValueError(f"an array of shape {image.shape} is no image; give (H, W) or (H, W, 3)")
@@ -89,6 +90,8 @@ class Model:
         result = np.empty((height, width, *image.shape[2:]), image.dtype)
         top = 0
         for lines in self._strips(colour, white, tile, progress):
+            if not math.isfinite(float(lines.sum())):
+                raise ArithmeticError("the network returned NaN or infinity")
             values = lines.clip(0, 1) * np.float32(white)
             values = values.mean(0) if image.ndim == 2 else values.transpose(1, 2, 0)
             result[top : top + len(values)] = values if white == 1.0 else np.rint(values)
