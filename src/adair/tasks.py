@@ -37,6 +37,11 @@ MIX_VALIDATION = {
     "quality 20": "jpeg(quality=20)",
 }
 
+# What the photos of cameras and phones went through: the sensor's noise, the device's own denoising, a file format.
+SENSOR = "(camera(shot=0.0001..0.012, read=0..0.012) | noise(sigma=2..30) | grain(sigma=2..25))"
+SAVED = "(jpeg(quality=70..98, chroma={420, 444}) | jpeg(quality=70..98, size=1..2) | webp(quality=70..95))"
+PHOTO_NOISE = f"({SENSOR} > smooth(strength=0.2..0.8)?0.15 > {SAVED}?0.7)"
+
 # Optics come before the sensor: a trace of noise keeps an adapter from sharpening what no photo has.
 GRAIN = "noise(sigma=0..3)?0.5"
 
@@ -65,9 +70,10 @@ class Task:
 _BUNDLED_TASKS = (
     Task(
         "denoise",
-        "removes noise of unknown strength",
-        "noise(sigma=0..55, clip={true,false})",
-        {f"noise {s}": f"noise(sigma={s}, clip=false)" for s in (15, 25, 50)},
+        "removes noise of unknown strength, as papers measure it and as it is in photos",
+        f"noise(sigma=0..55, clip={{true,false}}) | {PHOTO_NOISE}",
+        {f"noise {s}": f"noise(sigma={s}, clip=false)" for s in (15, 25, 50)}
+        | {"photo noise": PHOTO_NOISE, "noise 20 in JPEG 90": "noise(sigma=20) > jpeg(quality=90)"},
         aliases=("denoising", "noise"),
     ),
     Task(

@@ -46,10 +46,10 @@ def clean_images(data: Path, dataset: str) -> Found:
     return Found([Sample(path) for path in files], [] if files else [f"{folder}: holds no images"])
 
 
-def pairs(data: Path, dataset: str) -> Found:
-    """Pairs of the folders ``input`` and ``target``, matched by stem."""
+def pairs(data: Path, dataset: str, given: str = INPUT, clean: str = TARGET) -> Found:
+    """Pairs of the folders ``given`` and ``clean``, matched by stem."""
     folder = data / dataset
-    return _match(_files(folder / TARGET), {path.stem: path for path in _files(folder / INPUT)}, folder / INPUT)
+    return _match(_files(folder / clean), {path.stem: path for path in _files(folder / given)}, folder / given)
 
 
 def small_images(data: Path, dataset: str, scale: int) -> Found | None:

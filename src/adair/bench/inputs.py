@@ -90,13 +90,16 @@ class Degraded(Source):
 
 @dataclass(frozen=True)
 class Paired(Source):
-    """The degraded files that come with the test set."""
+    """The degraded files that come with the test set, in the folder ``given``; their partners are in ``clean``."""
+
+    given: str = datasets.INPUT
+    clean: str = datasets.TARGET
 
     def find(self, data: Path, dataset: str) -> Found:
-        return datasets.pairs(data, dataset)
+        return datasets.pairs(data, dataset, self.given, self.clean)
 
     def text(self, found: Found) -> str:
-        return "input files of the test set"
+        return f"{self.given} files of the test set"
 
     def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
         given = _partner(sample, clean)

@@ -12,6 +12,13 @@ from adair.bench.protocols import Score
 RGB, Y, GRAY = Score("RGB"), Score("Y"), Score("gray")
 
 
+# Noise as it is in files: under JPEG compression, or through a camera's colour filter and white balance.
+PHOTO_NOISE = {
+    "noise 20 in JPEG 90": "noise(sigma=20) > jpeg(quality=90)",
+    "camera noise": "camera(shot=0.006, read=0.01, red=2.1, blue=1.7)",
+}
+
+
 @dataclass(frozen=True)
 class Setting:
     """One degradation of one test set. A method restores its images once; each score then makes a row.
@@ -47,12 +54,24 @@ class Setting:
 
 
 def _denoise() -> list[Setting]:
-    return [
+    ours: tuple[Kind, ...] = (
+        "input",
+        "ours",
+    )  # the other tools have to be given the noise level, which nobody knows here
+    photos = [
+        Setting("denoise", "PolyU_canon", "real noise", Paired("real", "mean"), (RGB,), "photos", ours),
+        *(
+            Setting("denoise", "Kodak24", name, Degraded(recipe), (RGB,), "photos", ours)
+            for name, recipe in PHOTO_NOISE.items()
+        ),
+    ]
+    white = [
         Setting("denoise", dataset, f"sigma {sigma}{suffix}", Noise(sigma, clipped), (RGB,), family)
         for dataset in ("CBSD68", "Kodak24", "McMaster", "Urban100")
         for clipped, suffix, family in ((False, "", "noise not clipped"), (True, " clipped", "noise clipped"))
         for sigma in (15, 25, 50)
     ]
+    return white + photos
 
 
 def _sr() -> list[Setting]:
@@ -107,7 +126,6 @@ def _dejpeg() -> list[Setting]:
 # Degradations outside the pre-training mix and outside every task's recipe (`adair.tasks`).
 UNSEEN = {
     "photon noise": "poisson(peak=60, clip=true)",
-    "camera noise": "camera(shot=0.006, read=0.01, red=2.1, blue=1.7)",
     "salt and pepper": "impulse(amount=0.05)",
     "motion blur": "motion(length=12, angle=30, bend=0)",
     "camera shake": "motion(length=14, angle=70, bend=0.4)",
@@ -143,7 +161,8 @@ SUITES: dict[str, list[Setting]] = {
 
 REMARKS: dict[str, str] = {
     "denoise": "Papers measure noise that is not clipped; files hold noise that is. The input's own row "
-    "is scored as it is, not rounded.",
+    "is scored as it is, not rounded. PolyU_canon holds real noise: crops of photos, and means of many shots of the "
+    "same scene, both as JPEG; the means carry a little noise of their own.",
     "sr": "Methods are given the small image. The bicubic figures that papers quote (Set5: 33.66, 30.39, 28.42) come "
     "from the scripts of SRCNN and VDSR, which shrink Y alone and never round it: the rows of Y alone. From MATLAB's "
     "8-bit colour files, which later methods are given, bicubic is up to 0.02 dB better on Set5.",

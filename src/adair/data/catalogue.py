@@ -171,6 +171,21 @@ _SETS = (
     _matlab("Set14", 14, "Set14"),
     _matlab("BSD100", 100, "B100"),
     _matlab("Urban100", 100, "Urban100", r"img_?(\d+)", r"img_\2"),
+    Dataset(
+        "PolyU_canon",
+        "test",
+        "27 pairs of real noise: crops of 512x512 by three Canon cameras, and the means of many shots",
+        27,
+        "BSD-like, inside the archive (Xu et al. 2018, arXiv 1804.02603)",
+        "https://github.com/csjunxu/PolyU-Real-World-Noisy-Images-Dataset",
+        (
+            Remote(
+                ("https://github.com/csjunxu/PolyU-Real-World-Noisy-Images-Dataset/archive/refs/heads/master.zip",),
+                ((r".*/CroppedImages/(Canon\w+)_(real|mean)\.JPG", r"PolyU_canon/\2/\1.jpg"),),
+            ),
+        ),
+        ("real", "mean"),
+    ),
     _rain("Rain100L", "100 pairs with light drawn rain"),
     _rain("Rain100H", "100 pairs with heavy drawn rain"),
     Dataset(
