@@ -31,11 +31,13 @@ def build_service(
     """Load a restorer for a server.
 
     Raises:
-        AdairError: a file, device or precision that cannot be used.
+        AdairError: a file, runtime, device or precision that cannot be used.
     """
     metrics = Metrics()
     inner = create_runtime(runtime, device, precision)
-    shared = BatchingRuntime(inner, config.parallel, config.batch_pixels, metrics.observe_batch)
+    # In float32 a batch rounds differently than its images one by one, and no result may depend on other clients.
+    batch = 1 if inner.precision.name == "fp32" else config.parallel
+    shared = BatchingRuntime(inner, batch, config.batch_pixels, metrics.observe_batch)
     restorer = Restorer.load(foundation, runtime=shared)
     for path in adapters:
         restorer.add_adapter(path)
