@@ -30,6 +30,7 @@ FLOORS = {
     "compare": 8,
     "serve": 8,
     "cluster": 8,
+    "ui": 9,
     "studies": 9,
     "cli": 10,
 }

@@ -39,6 +39,7 @@ COMMANDS = {
     "data": "List and fetch public test and training sets.",
     "compare": "Measure how an image differs from a reference, and show it.",
     "serve": "Serve restoring over HTTP.",
+    "ui": "Restore photos on a web page.",
 }
 
 

@@ -1,0 +1,42 @@
+"""``adair ui``: restoring on a web page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def ui(
+    folder: Annotated[
+        list[Path] | None, typer.Option(help="Folder of photos that the page may work on; repeat for more.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 lets the system choose.")] = 7860,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    queue: Annotated[int, typer.Option(help="Clicks that may wait.")] = 16,
+    max_megabytes: Annotated[float, typer.Option(help="Of one upload.")] = 200.0,
+    max_megapixels: Annotated[float, typer.Option(help="Of one image.")] = 100.0,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. Default: the best there is.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, bf16 or fp16. Default: the fastest that is safe.")
+    ] = None,
+    foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
+    adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
+) -> None:
+    """Restore photos on a web page, on this machine alone unless --host says otherwise. Ctrl-C ends it."""
+    import importlib.util
+
+    from adair.errors import AdairError
+    from adair.ui.config import UiConfig
+
+    config = UiConfig(host, port, max_megabytes, max_megapixels, queue, tuple(folder or ()))
+    if importlib.util.find_spec("gradio") is None:
+        raise AdairError("the page needs gradio; run: pip install 'adair[ui]'")
+    from adair.ui.run import load_restorer, serve
+    from adair.ui.workspace import Workspace
+
+    restorer = load_restorer(foundation, adapter or [], device, precision)
+    with Workspace() as workspace:
+        serve(config, restorer, workspace, browser)

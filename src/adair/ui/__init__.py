@@ -1,0 +1,1 @@
+"""The web page: `adair ui`. Everything but `page` and `run` works without Gradio."""

@@ -1,0 +1,62 @@
+"""What the page may do, checked once."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from adair.errors import InputError
+
+MOST_FOLDERS = 100
+
+
+@dataclass(frozen=True)
+class UiConfig:
+    """How the page runs.
+
+    Attributes:
+        host: address to listen on; others than loopback can be reached from other machines.
+        port: 0 lets the system choose one.
+        max_megabytes: of one upload.
+        max_megapixels: of one image, before and after enlarging.
+        queue: visitors' clicks that may wait at most.
+        folders: the only folders outside its own that the page reads and writes. The page knows them by number, so
+            that no text from a browser is ever used as a path.
+
+    Raises:
+        InputError: a limit that is not positive, a port outside 0..65535, a folder that is not one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    max_megabytes: float = 200.0
+    max_megapixels: float = 100.0
+    queue: int = 16
+    folders: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("max_megabytes", "max_megapixels", "queue"):
+            value = getattr(self, name)
+            if not 0 < value < 1e6:
+                raise InputError(f"{name} {value:g}: must be a number above 0 and below a million")
+        if not 0 <= self.port <= 65535:
+            raise InputError(f"port {self.port} is outside 0..65535; 7860 is usual")
+        if len(self.folders) > MOST_FOLDERS:
+            raise InputError(f"{len(self.folders)} folders are more than {MOST_FOLDERS}; name their common parent")
+        for folder in self.folders:
+            if not folder.is_dir():
+                raise InputError(f"{folder}: is not a folder; give folders with photos")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only programs on this machine can reach the page."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def max_pixels(self) -> int:
+        """Pixels of one image."""
+        return int(self.max_megapixels * 1e6)

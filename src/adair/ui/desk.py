@@ -1,0 +1,62 @@
+"""What the page works with: one restorer, one private folder, the limits, and the works that run."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adair.images import FORMATS
+from adair.restore import AUTO, FOUNDATION, FileOptions, RestoreOptions, Restorer
+from adair.ui.config import UiConfig
+from adair.ui.photo import Photo, open_photo
+from adair.ui.work import Work
+from adair.ui.workspace import Workspace, safe_stem
+
+AS_SOURCE = "as the photo"
+
+
+@dataclass(frozen=True, eq=False)
+class Desk:
+    """Shared by all visitors.
+
+    Attributes:
+        turn: held by the work that runs; several at once would only slow each other down.
+    """
+
+    config: UiConfig
+    restorer: Restorer
+    workspace: Workspace
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def tasks(self) -> list[str]:
+        """What can be chosen."""
+        return [AUTO, *self.restorer.tasks, FOUNDATION]
+
+    def open(self, upload: str | os.PathLike[str]) -> Photo:
+        """Read an upload.
+
+        Raises:
+            AdairError: it is no file of the workspace, or no image within the limits.
+        """
+        path = self.workspace.checked(upload)
+        return open_photo(path, path.name, self.restorer, self.config.max_pixels)
+
+    def work(self, photo: Photo, options: RestoreOptions, format: str = AS_SOURCE, quality: int = 95) -> Work:
+        """Return the work that restores a whole photo, not yet started.
+
+        Raises:
+            InputError: options that do not fit together, or a result beyond the limits.
+        """
+        label = self.restorer.check(options)
+        extension = photo.path.suffix.lower() if format == AS_SOURCE else f".{format}"
+        extension = extension if extension in FORMATS else ".png"
+        target = self.workspace.new_file(f"{safe_stem(photo.name)}.{label}{extension}")
+        files = FileOptions(int(quality), max_pixels=self.config.max_pixels)
+        return Work(photo.path, target, options, files, self.restorer, self.turn)
+
+    def view(self, name: str) -> Path:
+        """Return a path for a picture that the page shows."""
+        return self.workspace.new_file(f"{name}.png")

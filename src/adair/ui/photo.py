@@ -1,0 +1,125 @@
+"""An uploaded photo: what is shown of it, and previews of a part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from adair.errors import InputError
+from adair.images import ImageFile, convert_depth, read_image
+from adair.inspect import Advice
+from adair.restore import AUTO, FOUNDATION, RestoreOptions, Restorer
+from adair.restore.tasks import UPSCALING, is_auto, parse_task
+
+PREVIEW = 448  # pixels a side: half a second on two cores
+OVERVIEW = 1000  # pixels a side of the small picture on which a part is chosen
+GRID = 8  # previews begin at multiples of it, as JPEG's blocks do
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A decoded upload.
+
+    Attributes:
+        path: where the upload lies.
+        name: what the browser called it; for showing only.
+        image: its pixels and metadata.
+        advice: what seems wrong with it.
+    """
+
+    path: Path
+    name: str
+    image: ImageFile
+    advice: Advice
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.pixels.shape[1], self.image.pixels.shape[0]
+
+    @property
+    def overview(self) -> npt.NDArray[np.uint8]:
+        """A small version, every n-th pixel, (h, w, 3)."""
+        step = -(-max(self.size) // OVERVIEW)
+        return shown(self.image.pixels[::step, ::step])
+
+    def part(self, across: float, down: float) -> ImageFile:
+        """The part that a preview shows.
+
+        Args:
+            across, down: where its middle is to be, 0 (left, top) to 1.
+        """
+        left, top = (_start(side, place) for side, place in zip(self.size, (across, down), strict=True))
+        rows, columns = slice(top, top + PREVIEW), slice(left, left + PREVIEW)
+        alpha = None if self.image.alpha is None else self.image.alpha[rows, columns]
+        return replace(self.image, pixels=self.image.pixels[rows, columns], alpha=alpha)
+
+
+def open_photo(path: Path, name: str, restorer: Restorer, max_pixels: int) -> Photo:
+    """Read an upload and find out what is wrong with it.
+
+    Raises:
+        AdairError: it cannot be read; the message calls it ``name``.
+    """
+    image = read_image(path, max_pixels)
+    return Photo(path, name, image, restorer.inspect(image)[0])
+
+
+def options_for(task: str, scale: str, strength: float, restorer: Restorer) -> RestoreOptions:
+    """Turn what was chosen on the page into options.
+
+    Args:
+        task: a name, a sequence or a blend, or "auto".
+        scale: "2", "3" or "4", "1" to keep the size; only task "sr" looks at it.
+        strength: 0 to 1.
+
+    Raises:
+        InputError: something that `Restorer.restore` would not take.
+    """
+    task = " ".join(str(task or "").split())
+    enlarges = not is_auto(task) and any(UPSCALING in blend for blend in parse_task(task, restorer.tasks))
+    if enlarges and not scale.isdecimal():
+        raise InputError(f"scale '{scale}' is not a number; choose one of those offered")
+    options = RestoreOptions(task, int(scale) if enlarges else None, strength)
+    restorer.check(options)
+    return options
+
+
+def preview(photo: Photo, options: RestoreOptions, across: float, down: float, restorer: Restorer) -> list[Any]:
+    """Return a part before and after, both (h, w, 3) uint8 and of one size.
+
+    Task "auto" does to the part what it would do to the photo. Near its borders the part lacks context, so single
+    pixels may differ from the whole result by a few levels.
+    """
+    part = photo.part(across, down)
+    if options.task == AUTO:
+        if not photo.advice.plan:
+            return [shown(part.pixels), shown(part.pixels)]
+        options = replace(options, task=_named(photo.advice.plan), scale=_keep_size(photo.advice.plan))
+    before = restorer.run(part, replace(options, strength=0.0)).image
+    after = restorer.run(part, options).image
+    return [shown(before.pixels), shown(after.pixels)]
+
+
+def shown(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Stored pixels as (H, W, 3) uint8."""
+    eight = convert_depth(pixels, np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(eight, (*eight.shape[:2], 3)), np.uint8)
+
+
+def _named(plan: tuple[Mapping[str, float], ...]) -> list[Mapping[str, float]]:
+    return [blend or {FOUNDATION: 1.0} for blend in plan]
+
+
+def _keep_size(plan: tuple[Mapping[str, float], ...]) -> int | None:
+    return 1 if any(UPSCALING in blend for blend in plan) else None
+
+
+def _start(side: int, place: float) -> int:
+    middle = round(min(max(place, 0.0), 1.0) * side)
+    return max(0, min(middle - PREVIEW // 2, side - PREVIEW)) // GRID * GRID

@@ -1,0 +1,177 @@
+"""One photo: drop it, look at a part, restore all of it, download."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from adair.errors import AdairError, one_line
+from adair.images import FORMATS, read_image
+from adair.ui.desk import AS_SOURCE, Desk
+from adair.ui.photo import Photo, options_for, preview
+from adair.ui.view import write_view
+from adair.ui.wording import command_line, describe, duration
+from adair.ui.work import Status, Work
+
+SCALES = ["1", "2", "3", "4"]
+TYPES = [AS_SOURCE, "png", "tif", "jpg", "webp", "avif"]
+
+
+class RestoreTab:
+    """What happens on the clicks of one visitor or another; the visitor's photo and work come in and go out."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def load(self, upload: str | None) -> tuple[Any, ...]:
+        """Photo, overview, words."""
+        if not upload:
+            return None, None, ""
+        try:
+            photo = self.desk.open(upload)
+        except AdairError as error:
+            return None, None, self._failure(error, upload)
+        width, height = photo.size
+        facts = f"{width} × {height} pixels, {8 * photo.image.pixels.itemsize} bits"
+        notes = "".join(f"<br>{html.escape(note)}" for note in photo.image.notes)
+        return photo, photo.overview, f"<p>{html.escape(describe(photo.advice))}<br><small>{facts}{notes}</small></p>"
+
+    def preview(
+        self, photo: Photo | None, task: str, scale: str, strength: float, across: float, down: float
+    ) -> tuple[Any, str]:
+        """Slider, status."""
+        if photo is None:
+            return None, ""
+        try:
+            options = options_for(task, scale, strength, self.desk.restorer)
+            return tuple(preview(photo, options, across / 100, down / 100, self.desk.restorer)), ""
+        except AdairError as error:
+            return None, self._failure(error, photo.path)
+
+    def place(self, photo: Photo | None, event: gr.SelectData) -> tuple[float, float]:
+        """The part that was clicked on, in percent."""
+        if photo is None:
+            return 50, 50
+        height, width = photo.overview.shape[:2]
+        return round(100 * event.index[0] / width), round(100 * event.index[1] / height)
+
+    def begin(
+        self, photo: Photo | None, task: str, scale: str, strength: float, format: str, quality: float
+    ) -> tuple[Work | None, str]:
+        """Start restoring the whole photo."""
+        if photo is None:
+            return None, "<p>Drop a photo first.</p>"
+        try:
+            options = options_for(task, scale, strength, self.desk.restorer)
+            if format not in TYPES:
+                raise AdairError(f"type '{format}' is not offered")
+            work = self.desk.work(photo, options, format, int(quality))
+        except AdairError as error:
+            return None, self._failure(error, photo.path)
+        work.start()
+        return work, "<p>Waiting for its turn …</p>"
+
+    def watch(self, photo: Photo | None, work: Work | None, task: str, scale: str, strength: float) -> Iterator[Any]:
+        """Status, slider, download, until the work is over."""
+        if photo is None or work is None:
+            yield gr.skip(), gr.skip(), None
+            return
+        status = work.wait(seconds=0)
+        while not status.over:
+            yield _bar(status), gr.skip(), None
+            status = work.wait(status)
+        if status.result is None:
+            text = "<p>Cancelled. Nothing was written.</p>" if status.cancelled else ""
+            yield text or self._failure(AdairError(status.error or "failed"), photo.path), gr.skip(), None
+            return
+        result = status.result
+        options = options_for(task, scale, strength, self.desk.restorer)
+        notes = "".join(f"<br>{html.escape(self._named(note, photo.path))}" for note in result.notes)
+        command = html.escape(command_line(photo.name, options))
+        done = f"<p>Done in {duration(result.seconds)}. The same on the command line: <code>{command}</code>{notes}</p>"
+        yield done, gr.skip(), str(result.target)
+        after = read_image(result.target, self.desk.config.max_pixels)
+        before = photo.image
+        if before.pixels.shape[:2] != after.pixels.shape[:2]:
+            before = self.desk.restorer.run(before, replace(options, strength=0.0)).image
+        pair = [write_view(self.desk.view(name), image) for name, image in (("before", before), ("after", after))]
+        yield done, tuple(map(str, pair)), str(result.target)
+
+    def cancel(self, work: Work | None) -> None:
+        """End the work."""
+        if work is not None:
+            work.cancel()
+
+    def _failure(self, error: AdairError, upload: Any) -> str:
+        return f'<p role="alert"><strong>{html.escape(one_line(self._named(str(error), upload)))}</strong></p>'
+
+    def _named(self, text: str, upload: Any) -> str:
+        """The same text with the name of the photo in place of its path."""
+        name = str(upload).replace("\\", "/").rpartition("/")[2]
+        return text.replace(str(upload), name).replace(str(self.desk.workspace.folder), "")
+
+
+def restore_tab(desk: Desk) -> Any:
+    """Lay out the tab; returns the state that holds the visitor's photo."""
+    tab = RestoreTab(desk)
+    photo, work = gr.State(), gr.State()
+    with gr.Row():
+        with gr.Column(scale=1, min_width=280):
+            upload = gr.File(label="Photo", file_types=sorted(FORMATS), type="filepath", elem_id="photo", height=140)
+            words = gr.HTML(elem_id="words")
+            task = gr.Dropdown(
+                desk.tasks,
+                value=desk.tasks[0],
+                label="Task",
+                info="Choose one, or write a sequence: dejpeg > denoise; or a blend: denoise=0.7,dejpeg=0.3",
+                allow_custom_value=True,
+                elem_id="task",
+            )
+            strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", elem_id="strength")
+            scale = gr.Radio(SCALES, value="2", label="Enlarge (task sr)", elem_id="scale")
+            with gr.Accordion("Part to preview", open=False):
+                overview = gr.Image(
+                    label="Click on a part, or use the sliders", interactive=False, format="png", buttons=[]
+                )
+                across = gr.Slider(0, 100, 50, step=1, label="Left to right, %", elem_id="across")
+                down = gr.Slider(0, 100, 50, step=1, label="Top to bottom, %", elem_id="down")
+            with gr.Accordion("Result", open=False):
+                kind = gr.Dropdown(TYPES, value=AS_SOURCE, label="Type of file")
+                quality = gr.Slider(1, 100, 95, step=1, label="Quality of JPEG, WebP and AVIF")
+        with gr.Column(scale=2, min_width=320):
+            slider = gr.ImageSlider(
+                label="Before | after", format="png", interactive=False, max_height=700, elem_id="slider"
+            )
+            status = gr.HTML(elem_id="status", elem_classes="adair-status")
+            with gr.Row():
+                run = gr.Button("Restore the whole photo", variant="primary", elem_id="run")
+                stop = gr.Button("Cancel", variant="stop", elem_id="cancel")
+            download = gr.DownloadButton("Download", elem_id="download")
+
+    look = [photo, task, scale, strength, across, down]
+    shown = {"fn": tab.preview, "inputs": look, "outputs": [slider, status], "show_progress": "minimal"}
+    private = {"api_visibility": "private"}
+    upload.change(tab.load, [upload], [photo, overview, words], **private).then(**shown, **private)
+    overview.select(tab.place, [photo], [across, down], **private).then(**shown, **private)
+    for control in (strength, across, down):
+        control.release(**shown, trigger_mode="always_last", **private)
+    for control in (task, scale):
+        control.change(**shown, trigger_mode="always_last", **private)
+    begun = run.click(tab.begin, [photo, task, scale, strength, kind, quality], [work, status], **private)
+    begun.then(
+        tab.watch, [photo, work, task, scale, strength], [status, slider, download], show_progress="hidden", **private
+    )
+    stop.click(tab.cancel, [work], None, queue=False, **private)
+    return photo
+
+
+def _bar(status: Status) -> str:
+    if not status.total:
+        return "<p>Working on the first tile …<progress></progress></p>"
+    left = "" if status.left is None else f", about {duration(status.left)} left"
+    tiles = f"Tile {status.done} of {status.total}{left}"
+    return f'<p>{tiles}<progress value="{status.done}" max="{status.total}"></progress></p>'

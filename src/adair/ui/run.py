@@ -1,0 +1,103 @@
+"""Putting the page together and serving it, without a request to anywhere else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from adair.errors import InputError
+from adair.restore import Restorer
+from adair.ui.config import UiConfig
+from adair.ui.desk import Desk
+from adair.ui.workspace import Workspace
+
+LOOPBACK_NAMES = ["127.0.0.1", "localhost"]
+
+
+def serve(
+    config: UiConfig,
+    restorer: Restorer,
+    workspace: Workspace,
+    browser: bool = False,
+    block: bool = True,
+) -> tuple[Any, str]:
+    """Serve the page.
+
+    Args:
+        browser: whether to open it in a browser.
+        block: whether to go on until Ctrl-C.
+
+    Returns:
+        The running page and its address.
+
+    Raises:
+        InputError: the address cannot be used.
+    """
+    # Read by Gradio when it is imported or when parts are made: its folder is ours, and it calls nobody.
+    os.environ["GRADIO_TEMP_DIR"] = str(workspace.uploads)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from adair.ui.page import CSS, build_page
+
+    # A web page of elsewhere that resolves its own name to this machine is refused by the name that it uses.
+    guard = [Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)] if config.loopback else []
+    page = build_page(Desk(config, restorer, workspace))
+    try:
+        _, address, _ = page.launch(
+            server_name=config.host,
+            server_port=config.port or free_port(config.host),
+            inbrowser=browser,
+            share=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            show_error=False,
+            footer_links=[],
+            max_file_size=int(config.max_megabytes * 1e6),
+            state_session_capacity=8,
+            enable_monitoring=False,
+            ssr_mode=False,
+            mcp_server=False,
+            pwa=False,
+            run_history=False,
+            css=CSS,
+            app_kwargs={"middleware": guard},
+        )
+    except OSError as error:
+        raise InputError(
+            f"{config.host}:{config.port}: cannot listen there ({error}); choose another --port or --host"
+        ) from error
+    print(f"adair: the page is at {address}", file=sys.stderr, flush=True)
+    if not config.loopback:
+        print("adair: anybody who reaches this address can use the page", file=sys.stderr, flush=True)
+    if block:
+        page.block_thread()
+    return page, str(address)
+
+
+def load_restorer(
+    foundation: Path | None, adapters: Sequence[Path], device: str | None, precision: str | None
+) -> Restorer:
+    """Load a restorer with adapters of the user's own.
+
+    Raises:
+        AdairError: a file, device or precision that cannot be used.
+    """
+    restorer = Restorer.load(foundation, device=device, precision=precision)
+    for path in adapters:
+        restorer.add_adapter(path, replace=True)
+    return restorer
+
+
+def free_port(host: str) -> int:
+    """Return a port that is free right now."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as server:
+        return int(server.getsockname()[1])

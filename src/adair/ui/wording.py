@@ -1,0 +1,66 @@
+"""Findings, plans and times in words."""
+
+from __future__ import annotations
+
+import shlex
+
+from adair.inspect import Advice, Finding
+from adair.restore import FOUNDATION, RestoreOptions
+
+_DAMAGE = {
+    "rain": "rain streaks",
+    "blur": "blur",
+    "resize": "enlargement: it was once about {level} times smaller",
+    "noise": "noise",
+    "jpeg": "JPEG compression, of a quality of about {level}",
+}
+_STEPS = {
+    "derain": "remove the rain",
+    "deblur": "sharpen",
+    "sr": "bring back detail, at the same size",
+    "denoise": "remove the noise",
+    "dejpeg": "repair the compression",
+    FOUNDATION: "clean it as a whole",
+}
+
+
+def describe(advice: Advice) -> str:
+    """Return what seems wrong with a photo and what task "auto" would do, as two short sentences."""
+    if not advice.damage:
+        return "Nothing seems wrong with this photo. Auto would leave it as it is."
+    found = "; ".join(_finding(one) for one in advice.damage)
+    steps = [" and ".join(_STEPS.get(name, name) for name in blend or {FOUNDATION: 1.0}) for blend in advice.plan]
+    return f"This photo seems to have {found}. Auto would {', then '.join(steps) or 'leave it as it is'}."
+
+
+def _finding(one: Finding) -> str:
+    how_bad = "a little" if one.severity < 0.25 else "some" if one.severity < 0.6 else "much"
+    name = _DAMAGE.get(one.kind.name, one.kind.name).format(level=one.amount)
+    amount = "" if one.kind.name in ("resize", "jpeg") else f"{how_bad} "
+    sure = "" if one.probability >= 0.9 else " (probably)" if one.probability >= 0.7 else " (perhaps)"
+    return f"{amount}{name}{sure}"
+
+
+def command_line(name: str, options: RestoreOptions) -> str:
+    """Return the command that gives the same pixels.
+
+    >>> command_line("my photo.jpg", RestoreOptions("dejpeg > denoise", strength=0.5))
+    "adair restore 'my photo.jpg' --task 'dejpeg > denoise' --strength 0.5"
+    """
+    words = ["adair", "restore", name, "--task", str(options.task)]
+    words += ["--scale", str(options.scale)] if options.scale is not None else []
+    words += ["--strength", f"{options.strength:g}"] if options.strength != 1 else []
+    return shlex.join(words)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it.
+
+    >>> duration(0.2), duration(75), duration(4000)
+    ('1 s', '1 min 15 s', '1 h 6 min')
+    """
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
