@@ -32,6 +32,7 @@ COMMANDS = {
     "doctor": "Say what this machine has and how adair will use it.",
     "pretrain": "Train a foundation on clean photos.",
     "adapt": "Train an adapter for your own kind of damage.",
+    "adopt": "Make a foundation of a published NAFNet or Restormer checkpoint.",
     "merge": "Merge adapters into one file that acts like their blend.",
     "export": "Export a task for other programs: ONNX, OpenVINO, darktable, PyTorch.",
     "bench": "Measure on the test sets of the field, beside other tools.",

@@ -1,0 +1,38 @@
+"""``adair adopt``: a published checkpoint as a foundation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def adopt(
+    checkpoint: Annotated[Path, typer.Argument(help="NAFNet or Restormer: .safetensors, or .pth.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The foundation file.")],
+    licence: Annotated[str | None, typer.Option(help="Licence of the weights, kept in the file.")] = None,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Read tensors (no code) from PyTorch's format.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Make a foundation of a published NAFNet or Restormer checkpoint, to restore with and to train adapters on."""
+    from adair.cli.show import print_facts
+    from adair.errors import InputError
+    from adair.weights import read_header
+    from adair.weights.published import import_foundation
+
+    if output.exists() and not overwrite:
+        raise InputError(f"{output}: exists; choose another name with -o, or replace it with --overwrite")
+    import_foundation(checkpoint, output, allow_pickle=allow_pickle, card={"licence": licence} if licence else {})
+    header = read_header(output)
+    print_facts(
+        {
+            "file": str(output),
+            "backbone": header.metadata["backbone"],
+            "config": header.metadata["config"],
+            "parameters": f"{header.parameters:,}",
+            "use it": f"adair restore PHOTO --foundation {output} --task foundation",
+        }
+    )
