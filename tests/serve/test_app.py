@@ -66,6 +66,13 @@ def test_what_a_format_cannot_hold_is_said_in_a_header(server: Any, photo: Any, 
     assert server.restore(data).headers["adair-notes"] is None
 
 
+def test_auto_says_what_it_found(server: Any, library: Restorer, photo: Any, encode: Any) -> None:
+    image = photo(96, 96)
+    reply = server.restore(encode(image), task="auto")
+    assert reply.status == 200 and json.loads(reply.headers["adair-notes"])[0].startswith("auto: ")
+    np.testing.assert_array_equal(reply.pixels, library.restore(image, "auto"))
+
+
 @pytest.mark.parametrize(
     ("query", "status", "words"),
     [
