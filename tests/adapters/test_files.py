@@ -12,7 +12,7 @@ from torch import Tensor
 
 from adair.adapters import KINDS, AdaptedModel, Adapter, load_adapter, save_adapter
 from adair.errors import AdairError
-from adair.weights import Foundation, read_header, read_tensors, save_foundation, write_safetensors
+from adair.weights import Foundation, fingerprint, read_header, read_tensors, save_foundation, write_safetensors
 
 Maker = Callable[..., Adapter]
 
@@ -35,6 +35,7 @@ def test_round_trip(
         "adapter": {"kind": kind, "options": adapter.options},
         "foundation": mark,
         "task": "denoise",
+        "checksum": fingerprint(read_tensors(header)),
         "card": card,
     }
     assert header.tensors.keys() == {name for name, _ in adapter.named_parameters()}
@@ -158,3 +159,28 @@ def test_files_of_other_kinds(nafnet: Foundation, tmp_path: Path) -> None:
     save_foundation(path, nafnet.backbone, nafnet.config, nafnet.model.state_dict())
     with pytest.raises(AdairError, match="is a foundation; an adapter is needed"):
         load_adapter(path, nafnet)
+
+
+@pytest.mark.parametrize("damage", ["flipped bit", "float16 relabelled"])
+def test_damaged_values_are_refused(nafnet: Foundation, trained: Maker, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "a.safetensors"
+    save_adapter(path, trained("merge", nafnet.model), foundation_fingerprint=nafnet.fingerprint, task="denoise")
+    data = bytearray(path.read_bytes())
+    if damage == "flipped bit":
+        data[-1] ^= 1
+    else:
+        data = bytearray(bytes(data).replace(b'"F16"', b'"BF16"'))
+        length = int.from_bytes(path.read_bytes()[:8], "little") + bytes(data).count(b'"BF16"')
+        data[:8] = length.to_bytes(8, "little")
+    path.write_bytes(data)
+    with pytest.raises(AdairError, match=r"a\.safetensors: its weights do not match its checksum"):
+        load_adapter(path, nafnet)
+
+
+def test_files_without_a_checksum_still_open(nafnet: Foundation, trained: Maker, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_adapter(path, trained("merge", nafnet.model), foundation_fingerprint=nafnet.fingerprint, task="denoise")
+    header = read_header(path)
+    metadata = {key: value for key, value in header.metadata.items() if key != "checksum"}
+    write_safetensors(path, read_tensors(header), metadata)
+    assert load_adapter(path, nafnet).task == "denoise"

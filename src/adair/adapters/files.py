@@ -14,7 +14,7 @@ import torch
 from adair.adapters.adapter import Adapter
 from adair.adapters.kinds import empty_adapter
 from adair.errors import AdairError, AdapterMismatchError
-from adair.weights import Foundation, check_tensors, read_header, read_tensors, write_safetensors
+from adair.weights import Foundation, check_tensors, fingerprint, read_header, read_tensors, write_safetensors
 from adair.weights.header import short
 
 TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -46,7 +46,8 @@ def save_adapter(
 ) -> None:
     """Write an adapter file; it appears whole or not at all.
 
-    The file's metadata: format, kind "adapter", adapter (kind, options), foundation (fingerprint), task, card.
+    The file's metadata: format, kind "adapter", adapter (kind, options), foundation (fingerprint), task,
+    checksum (`fingerprint` of its own tensors), card.
 
     Args:
         path: the file.
@@ -67,6 +68,7 @@ def save_adapter(
         "adapter": {"kind": adapter.kind, "options": adapter.options},
         "foundation": foundation_fingerprint,
         "task": task,
+        "checksum": fingerprint(tensors),
         "card": dict(card or {}),
     }
     write_safetensors(path, tensors, metadata)

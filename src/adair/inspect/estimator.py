@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from adair.errors import AdairError
 from adair.inspect.kinds import KINDS
-from adair.weights import bundled_estimator, check_tensors, read_header, read_tensors, write_safetensors
+from adair.weights import bundled_estimator, check_tensors, fingerprint, read_header, read_tensors, write_safetensors
 
 PATCH = 96  # side of the patches it was trained on
 BANDS = (24, 12)  # into so many frequencies, vertical and horizontal, the spectrum is gathered
@@ -99,7 +99,7 @@ def save_estimator(path: str | os.PathLike[str], estimator: Estimator, card: Map
     """
     tensors = {name: value.to(torch.float16) for name, value in _stored(estimator).items()}
     metadata = {"kind": "estimator", "width": estimator.width, "kinds": [kind.name for kind in KINDS]}
-    write_safetensors(path, tensors, {**metadata, "card": dict(card or {})})
+    write_safetensors(path, tensors, {**metadata, "checksum": fingerprint(tensors), "card": dict(card or {})})
 
 
 def load_estimator(path: str | os.PathLike[str] | None = None) -> Estimator:

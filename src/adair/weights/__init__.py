@@ -4,6 +4,7 @@ from adair.weights.files import (
     Header,
     TensorInfo,
     check_tensors,
+    fingerprint,
     read_header,
     read_tensors,
     update_card,
@@ -14,7 +15,6 @@ from adair.weights.foundation import (
     bundled_adapters,
     bundled_estimator,
     bundled_foundation,
-    fingerprint,
     load_foundation,
     save_foundation,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,11 +14,34 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from adair.errors import AdairError
+from adair.errors import AdairError, FileFormatError
 from adair.images.files import write_whole
 from adair.weights.header import FORMAT, METADATA_KEY, Header, TensorInfo, read_header, short
 
-__all__ = ["Header", "TensorInfo", "check_tensors", "read_header", "read_tensors", "update_card", "write_safetensors"]
+__all__ = [
+    "Header",
+    "TensorInfo",
+    "check_tensors",
+    "fingerprint",
+    "read_header",
+    "read_tensors",
+    "update_card",
+    "write_safetensors",
+]
+
+
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """Hash weights: SHA-256 over names (sorted), shapes and float32 values (little-endian), as hexadecimal digits.
+
+    The values are those that a user gets on loading, so storing the same weights as float16 or as their float32
+    expansion makes no difference.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().to("cpu", torch.float32).contiguous()
+        digest.update(f"{name}{list(tensor.shape)}".encode())
+        digest.update(tensor.numpy().astype("<f4", copy=False).data)
+    return digest.hexdigest()
 
 
 def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
@@ -75,7 +99,8 @@ def read_tensors(header: Header) -> dict[str, Tensor]:
     """Read all tensors of a checked file as float32, each with memory of its own.
 
     Raises:
-        AdairError: a value is NaN or infinite, or the file changed since its header was read.
+        AdairError: a value is NaN or infinite, the values do not match the checksum in the metadata (files from before
+            there was one lack it), or the file changed since its header was read.
     """
     tensors = {}
     try:
@@ -88,6 +113,10 @@ def read_tensors(header: Header) -> dict[str, Tensor]:
                 tensors[name] = stored.to(torch.float32, copy=True)
     except (OSError, SafetensorError) as error:
         raise AdairError(f"{header.path}: cannot be read: {short(str(error))}") from error
+    if "checksum" in header.metadata and header.metadata["checksum"] != fingerprint(tensors):
+        raise FileFormatError(
+            f"{header.path}: its weights do not match its checksum; the file is damaged, download it again"
+        )
     return tensors
 
 

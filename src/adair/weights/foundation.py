@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from adair.backbones import build_backbone, complete_config
 from adair.errors import AdairError
-from adair.weights.files import Header, check_tensors, read_header, read_tensors, write_safetensors
+from adair.weights.files import Header, check_tensors, fingerprint, read_header, read_tensors, write_safetensors
 from adair.weights.header import short
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -37,20 +36,6 @@ class Foundation:
     model: nn.Module
     fingerprint: str
     card: dict[str, Any]
-
-
-def fingerprint(weights: Mapping[str, Tensor]) -> str:
-    """Hash weights: SHA-256 over names (sorted), shapes and float32 values (little-endian), as hexadecimal digits.
-
-    The values are those that a user gets on loading, so storing the same weights as float16 or as their float32
-    expansion makes no difference.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        tensor = weights[name].detach().to("cpu", torch.float32).contiguous()
-        digest.update(f"{name}{list(tensor.shape)}".encode())
-        digest.update(tensor.numpy().astype("<f4", copy=False).data)
-    return digest.hexdigest()
 
 
 def save_foundation(
