@@ -6,7 +6,10 @@ from typing import Any
 
 import gradio as gr
 
+from adair.ui.adapters_tab import adapters_tab
+from adair.ui.compare_tab import compare_tab
 from adair.ui.desk import Desk
+from adair.ui.folder_tab import folder_tab
 from adair.ui.restore_tab import restore_tab
 
 CSS = """
@@ -21,7 +24,14 @@ def build_page(desk: Desk) -> Any:
     """Return the page, a `gradio.Blocks`, ready to be launched."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 86400)) as page:
         gr.Markdown("# AdaIR\nRestores photos on this machine: nothing leaves it.")
-        with gr.Tabs(), gr.Tab("One photo"):
-            restore_tab(desk)
+        with gr.Tabs():
+            with gr.Tab("One photo"):
+                photo, task, across, down = restore_tab(desk)
+            with gr.Tab("Compare"):
+                compare_tab(desk, photo, across, down)
+            with gr.Tab("Many photos"):
+                many = folder_tab(desk)
+            with gr.Tab("Adapters"):
+                adapters_tab(desk, [task, many])
     page.queue(max_size=int(desk.config.queue), default_concurrency_limit=2)
     return page

@@ -9,9 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from adair.errors import AdairError, one_line
+from adair.errors import AdairError
 from adair.images import FORMATS, read_image
 from adair.ui.desk import AS_SOURCE, Desk
+from adair.ui.messages import failure, named
 from adair.ui.photo import Photo, options_for, preview
 from adair.ui.view import write_view
 from adair.ui.wording import command_line, describe, duration
@@ -34,7 +35,7 @@ class RestoreTab:
         try:
             photo = self.desk.open(upload)
         except AdairError as error:
-            return None, None, self._failure(error, upload)
+            return None, None, failure(self.desk, error, upload)
         width, height = photo.size
         facts = f"{width} × {height} pixels, {8 * photo.image.pixels.itemsize} bits"
         notes = "".join(f"<br>{html.escape(note)}" for note in photo.image.notes)
@@ -50,7 +51,7 @@ class RestoreTab:
             options = options_for(task, scale, strength, self.desk.restorer)
             return tuple(preview(photo, options, across / 100, down / 100, self.desk.restorer)), ""
         except AdairError as error:
-            return None, self._failure(error, photo.path)
+            return None, failure(self.desk, error, photo.path)
 
     def place(self, photo: Photo | None, event: gr.SelectData) -> tuple[float, float]:
         """The part that was clicked on, in percent."""
@@ -71,7 +72,7 @@ class RestoreTab:
                 raise AdairError(f"type '{format}' is not offered")
             work = self.desk.work(photo, options, format, int(quality))
         except AdairError as error:
-            return None, self._failure(error, photo.path)
+            return None, failure(self.desk, error, photo.path)
         work.start()
         return work, "<p>Waiting for its turn …</p>"
 
@@ -86,11 +87,11 @@ class RestoreTab:
             status = work.wait(status)
         if status.result is None:
             text = "<p>Cancelled. Nothing was written.</p>" if status.cancelled else ""
-            yield text or self._failure(AdairError(status.error or "failed"), photo.path), gr.skip(), None
+            yield text or failure(self.desk, status.error or "failed", photo.path), gr.skip(), None
             return
         result = status.result
         options = options_for(task, scale, strength, self.desk.restorer)
-        notes = "".join(f"<br>{html.escape(self._named(note, photo.path))}" for note in result.notes)
+        notes = "".join(f"<br>{html.escape(named(self.desk, note, photo.path))}" for note in result.notes)
         command = html.escape(command_line(photo.name, options))
         done = f"<p>Done in {duration(result.seconds)}. The same on the command line: <code>{command}</code>{notes}</p>"
         yield done, gr.skip(), str(result.target)
@@ -106,17 +107,9 @@ class RestoreTab:
         if work is not None:
             work.cancel()
 
-    def _failure(self, error: AdairError, upload: Any) -> str:
-        return f'<p role="alert"><strong>{html.escape(one_line(self._named(str(error), upload)))}</strong></p>'
 
-    def _named(self, text: str, upload: Any) -> str:
-        """The same text with the name of the photo in place of its path."""
-        name = str(upload).replace("\\", "/").rpartition("/")[2]
-        return text.replace(str(upload), name).replace(str(self.desk.workspace.folder), "")
-
-
-def restore_tab(desk: Desk) -> Any:
-    """Lay out the tab; returns the state that holds the visitor's photo."""
+def restore_tab(desk: Desk) -> tuple[Any, ...]:
+    """Lay out the tab; returns the visitor's photo and task, and where the previewed part lies."""
     tab = RestoreTab(desk)
     photo, work = gr.State(), gr.State()
     with gr.Row():
@@ -166,7 +159,7 @@ def restore_tab(desk: Desk) -> Any:
         tab.watch, [photo, work, task, scale, strength], [status, slider, download], show_progress="hidden", **private
     )
     stop.click(tab.cancel, [work], None, queue=False, **private)
-    return photo
+    return photo, task, across, down
 
 
 def _bar(status: Status) -> str:

@@ -1,0 +1,244 @@
+"""The page in headless Chromium, from the drop of a photo to the download; skipped where one of the three is missing.
+
+`make test-ui` installs the first two; Chromium comes from the system (Debian: chromium or chromium-headless-shell).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adair.images import read_image
+from adair.restore import RestoreOptions, Restorer, restore_file
+from adair.ui.config import UiConfig
+from adair.ui.workspace import Workspace
+
+pytestmark = pytest.mark.filterwarnings("default")  # other people's warnings are theirs
+
+NAMES = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
+CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
+QUIET = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+SECONDS = 60_000  # milliseconds: machines of CI are slow
+HOSTILE = "..%2f\u202e<img src=x onerror=alert(1)>'\"$(id).png"
+
+
+@dataclass
+class Visit:
+    """A page in a browser, and what it asked the network for."""
+
+    page: Any
+    address: str
+    requests: list[str]
+    problems: list[str]
+    restorer: Restorer
+    workspace: Workspace
+
+    def drop(self, path: Path) -> None:
+        self.page.set_input_files("#photo input[type=file]", str(path))
+
+    def choose(self, task: str) -> None:
+        box = self.page.locator("#task input")
+        box.fill(task)
+        box.press("Enter")
+
+    def run(self) -> str:
+        self.page.click("#run")
+        self.page.wait_for_selector("#status code", timeout=SECONDS)
+        return str(self.page.inner_text("#status"))
+
+    def wait(self, selector: str) -> Any:
+        return self.page.wait_for_selector(selector, timeout=SECONDS)
+
+
+@pytest.fixture
+def server(restorer: Restorer, tmp_path: Path) -> Iterator[tuple[str, Restorer, Workspace]]:
+    pytest.importorskip("gradio", exc_type=ImportError)
+    from adair.ui.run import serve
+
+    (tmp_path / "work").mkdir()
+    with Workspace(tmp_path / "work") as workspace:
+        page, address = serve(UiConfig(port=0, max_megapixels=2), restorer, workspace, block=False)
+        yield address, restorer, workspace
+        page.close()
+    assert list((tmp_path / "work").iterdir()) == []  # uploads and results are gone
+
+
+@pytest.fixture(params=[{}])
+def visit(server: tuple[str, Restorer, Workspace], request: pytest.FixtureRequest) -> Iterator[Visit]:
+    playwright = pytest.importorskip("playwright.sync_api", exc_type=ImportError)
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    address, restorer, workspace = server
+    with playwright.sync_playwright() as run:
+        browser = run.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **request.param})
+        one = Visit(page, address, [], [], restorer, workspace)
+        page.on("request", lambda asked: one.requests.append(asked.url))
+        page.on("pageerror", lambda error: one.problems.append(str(error)))
+        page.on("dialog", lambda dialog: (one.problems.append(dialog.message), dialog.dismiss()))
+        page.goto(address)
+        one.wait("#run")
+        yield one
+        browser.close()
+    outside = [url for url in one.requests if not url.startswith((address, "data:", "blob:"))]
+    assert outside == []  # nothing leaves loopback
+    assert one.requests
+    assert one.problems == []
+
+
+def photo(folder: Path, name: str = "photo.png", size: tuple[int, int] = (160, 120)) -> Path:
+    path = folder / name
+    pixels = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(pixels).save(path, dpi=(300, 300))
+    return path
+
+
+def saved(one: Visit, folder: Path) -> Path:
+    one.wait("#download:not([disabled])")
+    with one.page.expect_download(timeout=SECONDS) as waiting:
+        one.page.click("#download")
+    target = folder / waiting.value.suggested_filename
+    waiting.value.save_as(target)
+    return target
+
+
+def test_drop_run_and_download(visit: Visit, tmp_path: Path) -> None:
+    source = photo(tmp_path)
+    visit.drop(source)
+    assert "pixels, 8 bits" in visit.wait("#words small").inner_text()
+    visit.wait("#slider img")
+    visit.choose("dejpeg > denoise")
+    assert "adair restore photo.png --task 'dejpeg > denoise'" in visit.run()
+    target = saved(visit, tmp_path)
+    assert target.name == "photo.dejpeg_denoise.png"
+    expected = tmp_path / "command.png"
+    restore_file(source, expected, options=RestoreOptions("dejpeg > denoise"), restorer=visit.restorer)
+    assert target.read_bytes() == expected.read_bytes()
+    assert read_image(target).density == pytest.approx((300 / 25.4, 300 / 25.4), rel=1e-3)
+
+
+def test_the_slider_moves(visit: Visit, tmp_path: Path) -> None:
+    visit.drop(photo(tmp_path))
+    visit.choose("denoise")
+    visit.wait("#slider img")
+    visit.page.wait_for_timeout(1000)
+    box = visit.page.locator("#slider").bounding_box()
+    stage = visit.page.locator("#slider")
+    before = stage.screenshot()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    visit.page.mouse.move(*middle)
+    visit.page.mouse.down()
+    visit.page.mouse.move(middle[0] - box["width"] / 4, middle[1], steps=5)
+    visit.page.mouse.up()
+    assert stage.screenshot() != before
+
+
+def test_hostile_names_and_files(visit: Visit, tmp_path: Path) -> None:
+    visit.drop(photo(tmp_path, HOSTILE.replace("/", "")))
+    visit.wait("#words small")
+    visit.choose("denoise")
+    visit.run()
+    target = saved(visit, tmp_path)
+    assert not set(target.name) & set("<>\"'$/\\%\u202e")
+    visit.page.reload()
+    visit.wait("#run")
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    visit.drop(broken)
+    assert "broken.png" in visit.wait("#words [role=alert]").inner_text()
+    assert str(visit.workspace.folder) not in visit.page.inner_text("body")
+    visit.page.reload()
+    visit.wait("#run")
+    visit.drop(photo(tmp_path, "huge.png", (2000, 1100)))
+    assert "megapixels" in visit.wait("#words [role=alert]").inner_text()
+
+
+def test_cancel(visit: Visit, tmp_path: Path) -> None:
+    visit.drop(photo(tmp_path, size=(1600, 1000)))
+    visit.wait("#words small")
+    visit.choose("dejpeg > denoise > dejpeg > denoise > dejpeg > denoise")
+    visit.page.wait_for_timeout(500)
+    visit.page.click("#run")
+    visit.wait("#status progress")
+    visit.page.click("#cancel")
+    visit.page.wait_for_function("document.querySelector('#status').innerText.includes('Cancelled')", timeout=SECONDS)
+    assert not list(visit.workspace.folder.rglob("photo.dejpeg*.png"))
+
+
+@pytest.mark.parametrize(
+    "visit",
+    [{"viewport": {"width": 360, "height": 740}, "has_touch": True}, {"color_scheme": "dark"}],
+    indirect=True,
+    ids=["phone", "dark"],
+)
+def test_phones_and_dark_rooms(visit: Visit, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    visit.drop(photo(tmp_path))
+    visit.wait("#slider img")
+    assert visit.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
+    back = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    lightness = sum(map(int, back.removeprefix("rgb(").rstrip(")").split(",")[:3]))
+    assert (lightness < 200) == (request.node.callspec.id == "dark")
+
+
+def test_the_keyboard_is_enough(visit: Visit, tmp_path: Path) -> None:
+    visit.drop(photo(tmp_path))
+    visit.wait("#slider img")
+    reached = set()
+    for _ in range(60):
+        visit.page.keyboard.press("Tab")
+        where = "const p = document.activeElement.closest('#photo,#task,#strength,#scale,#run,#cancel,#download')"
+        reached.add(visit.page.evaluate(f"() => {{ {where}; return p ? p.id : ''; }}"))
+        if "run" in reached and visit.page.evaluate("document.activeElement.id") == "run":
+            break
+    assert {"task", "strength", "scale", "run"} <= reached
+    visit.page.keyboard.press("Enter")
+    visit.wait("#status code")
+
+
+def test_other_hosts_and_paths_are_refused(server: tuple[str, Restorer, Workspace], tmp_path: Path) -> None:
+    import http.client
+    from urllib.parse import urlsplit
+
+    address = urlsplit(server[0])
+    secret = photo(tmp_path, "secret.png")
+
+    def status(path: str, host: str | None = None) -> int:
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
+        connection.request("GET", path, headers={"Host": host or address.netloc})
+        return connection.getresponse().status
+
+    assert status("/") == 200
+    assert status("/", "attacker.example") == 400
+    assert status(f"/gradio_api/file={secret}") in (403, 404)
+    assert status("/gradio_api/file=/etc/passwd") in (403, 404)
+
+
+def test_many_photos_compare_and_cards(visit: Visit, tmp_path: Path) -> None:
+    first, second = photo(tmp_path, "a.png"), photo(tmp_path, "b.png", (64, 48))
+    visit.drop(first)
+    visit.wait("#slider img")
+    visit.page.get_by_role("tab", name="Compare").click()
+    visit.page.click("#compare")
+    visit.wait("#gallery img")
+    visit.page.get_by_role("tab", name="Many photos").click()
+    visit.page.set_input_files("#many input[type=file]", [str(first), str(second)])
+    box = visit.page.locator("#many-task input")
+    box.fill("denoise")
+    box.press("Enter")
+    visit.page.wait_for_timeout(1000)  # the upload
+    visit.page.click("#many-run")
+    visit.page.wait_for_function(
+        "document.querySelector('#many-status').innerText.includes('2 of 2 photos; finished')", timeout=SECONDS
+    )
+    visit.page.get_by_role("tab", name="Adapters").click()
+    assert "merge" in visit.wait("#cards td").evaluate("cell => cell.closest('table').innerText")
