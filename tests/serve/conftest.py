@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import http.client
 import io
 import json
@@ -122,8 +123,11 @@ def running(model_files: Path, config: ServeConfig) -> Iterator[Server]:
         finally:
             gated.gate.set()
             server.should_exit = True
-            thread.join(60)
-    assert not thread.is_alive()
+            try:
+                wait_for(lambda: not thread.is_alive())
+            except AssertionError:
+                faulthandler.dump_traceback(all_threads=True)  # says who is stuck
+                raise
 
 
 Start = Callable[..., Server]
@@ -181,8 +185,10 @@ def wait_until() -> Callable[..., None]:
     return wait_for
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
+def wait_for(condition: Callable[[], object], checks: int = 6000) -> None:
+    """Wait for at least a minute; counted in checks, since clocks may jump where a machine is put to sleep."""
+    for _ in range(checks):
+        if condition():
+            return
         time.sleep(0.01)
+    raise AssertionError("waited in vain")
