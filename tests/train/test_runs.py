@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file
 
 import adair
-from adair.backbones import build_backbone
+from adair.backbones import build_backbone, parse_shape
 from adair.errors import AdairError
 from adair.hardware import Precision
 from adair.train.config import TrainConfig, parse_patches
-from adair.train.runs import FOR_ADAPTER, Observer, backbone_config, make_plan, refuse_existing
+from adair.train.runs import FOR_ADAPTER, Observer, make_plan, refuse_existing
 from adair.weights import load_foundation, save_foundation
 
 SHAPE = {"width": 4, "encoder": (1,), "middle": 1, "decoder": (1,)}
@@ -21,16 +21,16 @@ SHAPE = {"width": 4, "encoder": (1,), "middle": 1, "decoder": (1,)}
 def test_reads_patch_sizes_and_blocks() -> None:
     assert parse_patches("64") == ((0.0, 64),)
     assert parse_patches("64,0.8:96") == ((0.0, 64), (0.8, 96))
-    assert backbone_config("nafnet", 16, "1,2/3/4,5") == {
+    assert parse_shape("nafnet", 16, "1,2/3/4,5") == {
         "width": 16,
         "encoder": [1, 2],
         "middle": 3,
         "decoder": [4, 5],
     }
-    assert backbone_config("restormer", None, "1,2,3,4") == {"blocks": [1, 2, 3, 4]}
+    assert parse_shape("restormer", None, "1,2,3,4") == {"blocks": [1, 2, 3, 4]}
     for text in ("1,2/3", "a/b/c", "1/2,3/4"):
         with pytest.raises(AdairError, match="--blocks"):
-            backbone_config("nafnet", None, text)
+            parse_shape("nafnet", None, text)
 
 
 def test_a_result_is_not_overwritten_by_accident(tmp_path: Path) -> None:

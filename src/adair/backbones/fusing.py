@@ -53,15 +53,16 @@ class FusedBlock(nn.Module):
         return F.layer_norm(last, (last.shape[-1],), eps=self.eps).permute(0, 3, 1, 2)
 
 
-def fuse(network: nn.Module) -> list[str]:
-    """Replace every `NAFBlock` in ``network`` by a `FusedBlock`; returns their names, for `fold`."""
+def fuse(network: nn.Module) -> None:
+    """Replace every `NAFBlock` in ``network`` by a `FusedBlock` that computes the same."""
+    weights = network.state_dict()
     names = [name for name, module in network.named_modules() if isinstance(module, NAFBlock)]
     for name in names:
         parent, _, child = name.rpartition(".")
         block = network.get_submodule(name)
         assert isinstance(block, NAFBlock)
         setattr(network.get_submodule(parent), child, FusedBlock(block))
-    return names
+    network.load_state_dict(fold(weights, names))
 
 
 def fold(weights: Mapping[str, Tensor], blocks: list[str]) -> dict[str, Tensor]:

@@ -6,11 +6,15 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from adair.backbones import fusing
+from adair.backbones.grow import grow
 from adair.backbones.nafnet import NAFNet
 from adair.backbones.restormer import Restormer
-from adair.errors import AdairError
+from adair.backbones.sites import named_sites
+from adair.errors import AdairError, InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,10 +68,93 @@ def _in_range(backbone: str, name: str, value: int, low: int, high: int) -> None
         raise AdairError(f"{backbone}: {name} {value} is outside {low}..{high}")
 
 
-BACKBONES: dict[str, tuple[type[Any], Callable[..., nn.Module]]] = {
-    "nafnet": (NAFNetConfig, NAFNet),
-    "restormer": (RestormerConfig, Restormer),
+def _nafnet_shape(width: int | None, blocks: str | None) -> dict[str, Any]:
+    shape: dict[str, Any] = {} if width is None else {"width": width}
+    if blocks is not None:
+        groups = _groups(blocks)
+        if len(groups) != 3 or len(groups[1]) != 1:
+            raise InputError(f"--blocks {blocks}: nafnet needs encoder/middle/decoder, as in 1,1,2,6/2/1,1,1,1")
+        shape |= {"encoder": groups[0], "middle": groups[1][0], "decoder": groups[2]}
+    return shape
+
+
+def _restormer_shape(width: int | None, blocks: str | None) -> dict[str, Any]:
+    shape: dict[str, Any] = {} if width is None else {"width": width}
+    if blocks is not None:
+        groups = _groups(blocks)
+        if len(groups) != 1:
+            raise InputError(f"--blocks {blocks}: restormer needs one number for each level, as in 4,6,6,8")
+        shape["blocks"] = groups[0]
+    return shape
+
+
+def _groups(blocks: str) -> list[list[int]]:
+    try:
+        return [[int(number) for number in group.split(",")] for group in blocks.split("/")]
+    except ValueError:
+        raise InputError(f"--blocks {blocks}: whole numbers, as in 1,1,2,6/2/1,1,1,1") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """All that the rest of the program needs to know of a backbone.
+
+    Attributes:
+        config: frozen dataclass of its settings, every one with a default; it raises `AdairError` for bad values.
+        network: class of the network, called with the settings as keyword arguments. Maps (N, 3, H, W) in 0..1 to the
+            same shape.
+        values_per_pixel: from a ``config`` to the number of values that the network holds at its peak for every pixel
+            of the image (measured, rounded up).
+        parse_shape: from a width and the text of ``--blocks`` (either may be None: the default) to settings.
+        fuse: makes a network faster for inference, in place, with the same output; None: nothing to gain.
+        grow: from the weights of a smaller network, a larger network and a generator (on the CPU) to weights with
+            which the larger one computes the same; None: not possible.
+    """
+
+    config: type[Any]
+    network: type[nn.Module]
+    values_per_pixel: Callable[[Any], float]
+    parse_shape: Callable[[int | None, str | None], dict[str, Any]]
+    fuse: Callable[[Any], None] | None = None
+    grow: Callable[[Mapping[str, Tensor], Any, torch.Generator], dict[str, Tensor]] | None = None
+
+
+BACKBONES: dict[str, Backbone] = {
+    "nafnet": Backbone(
+        NAFNetConfig, NAFNet, lambda config: 14 * config.width, _nafnet_shape, fuse=fusing.fuse, grow=grow
+    ),
+    "restormer": Backbone(RestormerConfig, Restormer, lambda config: 64 * config.width, _restormer_shape),
 }
+
+
+def find_backbone(name: str) -> Backbone:
+    """Return the entry of a name.
+
+    Raises:
+        AdairError: an unknown backbone.
+    """
+    if name not in BACKBONES:
+        raise AdairError(f"unknown backbone '{name}'; known: {', '.join(BACKBONES)}")
+    return BACKBONES[name]
+
+
+def parse_shape(name: str, width: int | None, blocks: str | None) -> dict[str, Any]:
+    """Read settings of backbone ``name`` from command-line options; what is None stays at its default.
+
+    Raises:
+        AdairError: an unknown backbone, or blocks that it does not understand.
+    """
+    return find_backbone(name).parse_shape(width, blocks)
+
+
+def fuse(network: nn.Module) -> None:
+    """Make a network faster for inference, in place, with the same output; one with adapters at its sites stays."""
+    if any(site.adapter is not None for _, site in named_sites(network)):
+        return
+    for entry in BACKBONES.values():
+        if isinstance(network, entry.network) and entry.fuse is not None:
+            entry.fuse(network)
+            return
 
 
 def complete_config(name: str, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -76,9 +163,7 @@ def complete_config(name: str, config: Mapping[str, Any] | None = None) -> dict[
     Raises:
         AdairError: for an unknown backbone, an unknown key, or a value of the wrong type or out of range.
     """
-    if name not in BACKBONES:
-        raise AdairError(f"unknown backbone '{name}'; known: {', '.join(BACKBONES)}")
-    schema = BACKBONES[name][0]
+    schema = find_backbone(name).config
     fields = {field.name: field for field in dataclasses.fields(schema)}
     values = {}
     for key, value in (config or {}).items():
@@ -89,13 +174,13 @@ def complete_config(name: str, config: Mapping[str, Any] | None = None) -> dict[
 
 
 def build_backbone(name: str, config: Mapping[str, Any] | None = None) -> nn.Module:
-    """Build backbone ``name`` ("nafnet" or "restormer") with fresh weights.
+    """Build backbone ``name``, one of `BACKBONES`, with fresh weights.
 
     Raises:
         AdairError: as `complete_config`.
     """
     checked = complete_config(name, config)
-    return BACKBONES[name][1](**checked)
+    return BACKBONES[name].network(**checked)
 
 
 def _typed(backbone: str, key: str, value: Any, default: Any) -> Any:

@@ -45,7 +45,7 @@ def card(restorer: Restorer, options: ExportOptions) -> dict[str, Any]:
     """
     steps = parse_task(options.task, restorer.tasks)
     foundation, known = restorer.foundation, restorer.adapters
-    cost = bytes_per_pixel(foundation.backbone, foundation.config["width"], torch.float32)
+    cost = bytes_per_pixel(foundation.backbone, foundation.config, torch.float32)
     return {
         "format": 1,
         "adair": __version__,

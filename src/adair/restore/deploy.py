@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
+
+from adair.backbones.registry import find_backbone
 
 REACH = 2  # cells around each that channel attention looks at: a window of 160 pixels
 
-# Values that the network holds at its peak for every pixel, per channel of its width (measured, rounded up).
-VALUES_PER_PIXEL = {"nafnet": 14, "restormer": 64}
 
-
-def bytes_per_pixel(backbone: str, width: int, dtype: torch.dtype) -> float:
-    """Memory that restoring takes for every pixel of a tile."""
-    return float(VALUES_PER_PIXEL[backbone] * width * dtype.itemsize)
+def bytes_per_pixel(backbone: str, config: Mapping[str, Any], dtype: torch.dtype) -> float:
+    """Memory that restoring takes for every pixel of a tile, from a backbone's name and its whole configuration."""
+    entry = find_backbone(backbone)
+    return float(entry.values_per_pixel(entry.config(**config)) * dtype.itemsize)

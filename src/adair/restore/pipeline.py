@@ -62,7 +62,7 @@ class Pipeline:
         if tile == 0:
             return (height, width), 1
         device = self.runtime.device
-        cost = bytes_per_pixel(self.foundation.backbone, self.foundation.config["width"], self.runtime.precision.dtype)
+        cost = bytes_per_pixel(self.foundation.backbone, self.foundation.config, self.runtime.precision.dtype)
         memory = memory_available(device) // 2
         if device.type == "cpu":
             memory = min(memory, CPU_BUDGET)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from adair.backbones import named_sites
-from adair.backbones.fusing import fold, fuse
+from adair.backbones import fuse
 from adair.backbones.nafnet import NAFNet
 from adair.errors import AdairError
 from adair.runtimes.enlarge import Clamp, Enlarge
@@ -27,9 +26,7 @@ INSTALL = "pip install 'adair[onnx]'"
 
 def fused(network: nn.Module) -> nn.Module:
     """Fold what can be folded into the convolutions of ``network`` (in place), unless adapters act at its sites."""
-    if all(site.adapter is None for _, site in named_sites(network)):
-        weights = network.state_dict()
-        network.load_state_dict(fold(weights, fuse(network)))
+    fuse(network)
     return network.eval().requires_grad_(False)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from adair.backbones import named_sites
-from adair.backbones.fusing import fold, fuse
+from adair.backbones import fuse
 from adair.hardware import Layout, choose_device, choose_layout, choose_precision, tune_allocator
 
 
@@ -27,9 +26,7 @@ class TorchRuntime:
 
     def load(self, network: nn.Module) -> TorchSession:
         """Fuse the network if nothing acts at its sites, and round its weights to the precision."""
-        if all(site.adapter is None for _, site in named_sites(network)):
-            weights = network.state_dict()
-            network.load_state_dict(fold(weights, fuse(network)))
+        fuse(network)
         network = network.eval().to(device=self.device, dtype=self.precision.dtype)
         network = network.to(memory_format=self.layout.memory_format)  # type: ignore[call-overload]
         return TorchSession(network, self.layout)

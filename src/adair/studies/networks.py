@@ -188,8 +188,8 @@ class Adapted(Network):
 
 def bare(shape: Shape, workspace: Workspace) -> nn.Module:
     """Build a backbone with fresh weights on the workspace's device."""
-    name = next(name for name, (schema, _) in BACKBONES.items() if isinstance(shape, schema))
-    return channels_last(BACKBONES[name][1](**dataclasses.asdict(shape)).to(workspace.device))
+    name = next(name for name, entry in BACKBONES.items() if isinstance(shape, entry.config))
+    return channels_last(BACKBONES[name].network(**dataclasses.asdict(shape)).to(workspace.device))
 
 
 @torch.no_grad()
@@ -211,7 +211,7 @@ def taught(course: Course) -> str:
 
 
 def _brief(shape: Shape) -> str:
-    name = next(name for name, (schema, _) in BACKBONES.items() if isinstance(shape, schema))
+    name = next(name for name, entry in BACKBONES.items() if isinstance(shape, entry.config))
     return f"{name} of width {shape.width}"
 
 

@@ -10,9 +10,7 @@ import torch
 from torch import nn
 
 from adair.adapters import AdaptedModel, load_adapter
-from adair.backbones import build_backbone, complete_config
-from adair.backbones.grow import grow
-from adair.backbones.nafnet import NAFNet
+from adair.backbones import BACKBONES, build_backbone, complete_config
 from adair.errors import AdairError
 from adair.hardware import choose_device, tune_allocator
 from adair.train.card import training_card
@@ -129,6 +127,8 @@ def _merged(foundation: Foundation, adapter: Path | None) -> Weights:
 
 def _grown(begin: Foundation, weights: Weights, model: nn.Module, seed: int) -> Weights:
     """Return the weights of a foundation for a larger ``model``, which then computes the same."""
-    if begin.backbone != "nafnet" or not isinstance(model, NAFNet):
-        raise AdairError("only a NAFNet can grow")
-    return grow(weights, model, torch.Generator().manual_seed(seed))
+    entry = BACKBONES[begin.backbone]
+    if entry.grow is None or not isinstance(model, entry.network):
+        able = ", ".join(name for name, one in BACKBONES.items() if one.grow is not None)
+        raise AdairError(f"it can grow only within one backbone, and only if that is one of {able}")
+    return entry.grow(weights, model, torch.Generator().manual_seed(seed))

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from adair.backbones import parse_shape
 from adair.degradations import parse_recipe
 from adair.errors import AdairError, InputError
 from adair.hardware import choose_device, choose_precision
@@ -197,7 +198,7 @@ def pretrain(
     for path in (target, folder / "checkpoint.safetensors", config_of(target)):
         refuse_existing(path, overwrite, resume or restart_schedule)
     plan = make_plan(config, data.recipe or MIX, FOR_FOUNDATION)
-    shape = backbone_config(net.backbone or "nafnet", net.width, net.blocks)
+    shape = parse_shape(net.backbone or "nafnet", net.width, net.blocks)
     store = _open(config, data.cache or folder / "cache", plan, processes, observer)
     with _following(config, processes, observer, plan) as watch:
         path, state = train_foundation(
@@ -252,23 +253,6 @@ def make_plan(config: TrainConfig, recipe: str | Lesson, default: Defaults) -> P
         compile=config.compile,
         patience=_or(schedule.patience, default.patience),
     )
-
-
-def backbone_config(backbone: str, width: int | None, blocks: str | None) -> dict[str, Any]:
-    """Read the shape of a backbone from its options; what is not given stays at the default."""
-    config: dict[str, Any] = {} if width is None else {"width": width}
-    if blocks is not None:
-        try:
-            groups = [[int(number) for number in group.split(",")] for group in blocks.split("/")]
-        except ValueError:
-            raise InputError(f"--blocks {blocks}: whole numbers, as in 1,1,2,6/2/1,1,1,1") from None
-        if backbone == "nafnet":
-            if len(groups) != 3 or len(groups[1]) != 1:
-                raise InputError(f"--blocks {blocks}: nafnet needs encoder/middle/decoder, as in 1,1,2,6/2/1,1,1,1")
-            config |= {"encoder": groups[0], "middle": groups[1][0], "decoder": groups[2]}
-        else:
-            config["blocks"] = groups[0]
-    return config
 
 
 def refuse_existing(path: Path, overwrite: bool, resume: bool) -> None:
