@@ -63,7 +63,9 @@ def create_app(service: Service) -> FastAPI:
 
 async def restore(
     request: Request,
-    task: Annotated[str, Query(max_length=500, description="A task, a blend, a sequence, or auto.")],
+    task: Annotated[
+        str, Query(max_length=500, examples=["denoise"], description="A task, a blend, a sequence, or auto.")
+    ],
     scale: Annotated[int | None, Query(ge=1, le=4, description="For task sr: 2, 3 or 4; 1 keeps the size.")] = None,
     strength: Annotated[float, Query(ge=0, le=1, description="How much of the correction to apply.")] = 1.0,
     format: Annotated[Format | None, Query(description="Of the answer; that of the upload by default.")] = None,
