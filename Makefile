@@ -1,6 +1,7 @@
 # make demo   see it work: degrade and restore the photos in examples/photos, write demo/before_after.png
 # make test   everything that must hold before a change is accepted (a few minutes)
 # make check  the same without the wheel and the demo
+# make test-ui  the page of `adair ui` in headless Chromium, which must be installed (adds Gradio, some 400 MB)
 # make docs   the documentation site, in docs/_build/html
 # make test-cluster  two nodes of a Ray cluster on this machine, and an object store (some minutes, 400 MB more to install)
 # make studies  a smoke test of the paper's experiments (a few minutes)
@@ -14,7 +15,7 @@ PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
 .NOTPARALLEL:
-.PHONY: help demo test check lint types tests test-cluster docs wheel studies clean
+.PHONY: help demo test test-ui check lint types tests test-cluster docs wheel studies clean
 
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
@@ -36,6 +37,17 @@ types: $(VENV)/dev
 # One thread a worker: the workers share the cores, and small tensors gain nothing from threads.
 tests: $(VENV)/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4
+
+# Gradio is large and wants an older Pillow, so it has an environment of its own, on top of the other one.
+test-ui: .venv-ui/ready
+	PYTHONPATH=src OMP_NUM_THREADS=1 .venv-ui/bin/python -m pytest -q -W default tests/ui
+
+.venv-ui/ready: Makefile | $(VENV)/dev
+	$(BIN)/python -m venv .venv-ui
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" > \
+		"$$(.venv-ui/bin/python -c 'import site; print(site.getsitepackages()[0])')/below.pth"
+	.venv-ui/bin/python -m pip --disable-pip-version-check install --quiet gradio==6.31.0 pillow==12.3.0 playwright==1.65.2
+	@touch $@
 
 # A warning, such as a link that leads nowhere, is an error.
 docs: $(VENV)/dev
@@ -76,4 +88,4 @@ studies: $(VENV)/base
 	$(BIN)/adair study all --budget tiny --photos examples/photos -o demo/studies
 
 clean:
-	rm -rf $(VENV) build dist demo docs/_build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-ui build dist demo docs/_build .mypy_cache .pytest_cache .ruff_cache

@@ -242,3 +242,19 @@ def test_many_photos_compare_and_cards(visit: Visit, tmp_path: Path) -> None:
     )
     visit.page.get_by_role("tab", name="Adapters").click()
     assert "merge" in visit.wait("#cards td").evaluate("cell => cell.closest('table').innerText")
+
+
+def test_both_halves_zoom_in_step(visit: Visit, tmp_path: Path) -> None:
+    visit.drop(photo(tmp_path))
+    visit.wait("#slider img")
+    visit.page.wait_for_timeout(1000)
+    sizes = "() => [...document.querySelectorAll('#slider img')].map(image => image.getBoundingClientRect().width)"
+    before = visit.page.evaluate(sizes)
+    visit.page.locator("#slider img").first.hover()
+    for _ in range(5):
+        visit.page.mouse.wheel(0, -200)
+    visit.page.wait_for_timeout(500)
+    after = visit.page.evaluate(sizes)
+    assert len(after) == 2
+    assert after[0] == pytest.approx(after[1])
+    assert after[0] > 1.5 * before[0]

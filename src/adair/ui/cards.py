@@ -8,7 +8,7 @@ from typing import Any
 from adair.restore.library import AdapterInfo
 from adair.tasks import find_task
 
-COLUMNS = ("Task", "What it does", "Kind", "Size", "Learned to undo", "Measured", "Licence")
+COLUMNS = ("Task", "What it does", "Measured", "Size", "Kind", "Learned to undo", "Licence")
 MOST_FIGURES = 4
 
 
@@ -22,7 +22,7 @@ def _row(info: AdapterInfo) -> list[str]:
     what = task.summary if task else "+".join(f"{part} {weight:g}" for part, weight in info.parts.items())
     size = f"{info.bytes / 1e6:.2f} MB" if info.bytes else ""
     recipe, licence = info.card.get("recipe", ""), info.card.get("licence", info.card.get("license", ""))
-    return [info.name, what, info.kind, size, _short(recipe), _figures(info.card), _short(licence)]
+    return [info.name, what, _figures(info.card), size, info.kind, _short(recipe), _short(licence)]
 
 
 def _figures(card: Mapping[str, Any]) -> str:
