@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from adair.adapters import (
+    BUDGET,
     STRONGEST,
     AdaptedModel,
     Adapter,
@@ -20,11 +20,10 @@ from adair.adapters import (
     file_bytes,
     load_adapter,
     merge_files,
-    options_within,
     save_adapter,
 )
-from adair.adapters import combine as combine_module
-from adair.adapters.combine import combine
+from adair.adapters.adapter import Combined
+from adair.adapters.kinds import fits_within
 from adair.adapters.merge import LowRankDelta, MergeAdapter
 from adair.errors import AdairError
 from adair.weights import Foundation
@@ -36,6 +35,15 @@ def changes(adapter: Adapter, strength: float = 1.0) -> dict[str, Tensor]:
     """What an adapter adds to each weight."""
     with torch.no_grad():
         return {name: delta.added_to(torch.zeros(delta.shape), strength) for name, delta in adapter.deltas().items()}
+
+
+def combine(
+    parts: list[tuple[MergeAdapter, float]], model: torch.nn.Module, rank: int | None = None, budget: int = BUDGET
+) -> Combined:
+    limits = {} if rank is None else {"rank": rank}
+    combined = MergeAdapter.combine(parts, model, fits_within("merge", model, budget), **limits)
+    assert combined is not None
+    return combined
 
 
 def distance(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
@@ -64,7 +72,7 @@ def test_ranks_add_up_and_nothing_is_lost(foundation: Foundation, image: Tensor,
         (adapter, s) for adapter, s in zip(adapters, (0.5, 0.25), strict=True) if isinstance(adapter, MergeAdapter)
     ]
     combined = combine(parts, foundation.model)
-    assert (combined.exact_rank, combined.error, combined.adapter.options) == (3, 0.0, {"rank": 3})
+    assert (combined.facts["exact_rank"], combined.error, combined.adapter.options) == (3, 0.0, {"rank": 3})
     assert any(isinstance(delta, LowRankDelta) for delta in combined.adapter.deltas().values())
     assert distance(changes(combined.adapter), blend_of(parts)) < 1e-6 * size(blend_of(parts))
     adapted, outputs = AdaptedModel(foundation.model), []
@@ -80,7 +88,7 @@ def test_adapters_that_differ_in_what_they_change_in_full(nafnet: Foundation, tr
     made = [trained("merge", nafnet.model, seed=full, rank=2, full=full) for full in (0, 200)]
     parts = [(adapter, 0.5) for adapter in made if isinstance(adapter, MergeAdapter)]
     combined = combine(parts, nafnet.model)
-    assert (combined.exact_rank, combined.error) == (4, 0.0)
+    assert (combined.facts["exact_rank"], combined.error) == (4, 0.0)
     assert combined.adapter.options == {"rank": 4, "full": 200}
     assert distance(changes(combined.adapter), blend_of(parts)) < 1e-6 * size(blend_of(parts))
     less = combine(parts, nafnet.model, 1)
@@ -135,27 +143,20 @@ def test_a_rank_beyond_the_exact_one_is_not_taken(nafnet: Foundation, parts: lis
 
 
 def test_without_a_rank_the_file_stays_within_the_limit(
-    nafnet: Foundation, parts: list[tuple[MergeAdapter, float]], monkeypatch: pytest.MonkeyPatch
+    nafnet: Foundation, parts: list[tuple[MergeAdapter, float]]
 ) -> None:
     budget = file_bytes(combine(parts, nafnet.model, 3).adapter)
-    within = partial(options_within, budget=budget)
-    monkeypatch.setattr(combine_module, "options_within", within)
-    monkeypatch.setattr(combine_module, "BUDGET", budget)
-    combined = combine(parts, nafnet.model)
+    combined = combine(parts, nafnet.model, budget=budget)
     assert combined.adapter.options == {"rank": 3}
-    assert combined.exact_rank == 5
+    assert combined.facts["exact_rank"] == 5
     assert combined.error > 0
 
 
-def test_what_does_not_fit_is_cut_where_large_weights_are(
-    nafnet: Foundation, trained: Maker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_does_not_fit_is_cut_where_large_weights_are(nafnet: Foundation, trained: Maker) -> None:
     made = [trained("merge", nafnet.model, seed=rank, rank=rank) for rank in (10, 11)]
     parts = [(adapter, 0.5) for adapter in made if isinstance(adapter, MergeAdapter)]
     budget = file_bytes(trained("merge", nafnet.model, rank=8, full=576))
-    monkeypatch.setattr(combine_module, "options_within", partial(options_within, budget=budget))
-    monkeypatch.setattr(combine_module, "BUDGET", budget)
-    combined = combine(parts, nafnet.model)
+    combined = combine(parts, nafnet.model, budget=budget)
     assert file_bytes(combined.adapter) <= budget
     assert combined.adapter.options["full"] >= 576
     lost = distance(changes(combined.adapter), blend_of(parts)) / size(blend_of(parts))

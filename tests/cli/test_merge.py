@@ -82,7 +82,7 @@ def test_json_and_what_info_says(folder: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["a", "c", "-o", "x.safetensors"], "c.safetensors (kind conv): only adapters of kind merge"),
+        (["a", "c", "-o", "x.safetensors"], "c.safetensors (kind conv): cannot become one file"),
         (["a", "nothing", "-o", "x.safetensors"], "nothing: cannot be read"),
         (["a", "foundation.safetensors", "-o", "x.safetensors"], "foundation.safetensors: is a foundation"),
         (["a", "b", "-o", "a.safetensors"], "a.safetensors: exists"),

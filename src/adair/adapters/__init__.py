@@ -2,11 +2,9 @@
 
 from adair.adapters.adapted import AdaptedModel
 from adair.adapters.adapter import Adapter
-from adair.adapters.create import create_adapter
 from adair.adapters.files import LoadedAdapter, load_adapter, save_adapter
-from adair.adapters.kinds import KINDS
+from adair.adapters.kinds import BUDGET, KINDS, create_adapter, file_bytes, options_within
 from adair.adapters.merging import merge_files
-from adair.adapters.size import BUDGET, file_bytes, options_within
 from adair.tasks import STRONGEST, check_strength
 
 __all__ = [

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import bisect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
+
+Fits = Callable[[Mapping[str, Any]], bool]
+"""Whether the file of an adapter with these options is small enough."""
 
 
 class Delta(nn.Module):
@@ -41,6 +47,31 @@ class Adapter(nn.Module):
         super().__init__()
         self.options = options
 
+    @classmethod
+    def fit(cls, model: nn.Module, fits: Fits) -> dict[str, Any]:
+        """Return the options of the largest adapter for ``model`` that fits, or of the smallest one if none does."""
+        raise NotImplementedError
+
+    @classmethod
+    def combine(
+        cls, parts: Sequence[tuple[Self, float]], model: nn.Module, fits: Fits, **limits: Any
+    ) -> Combined | None:
+        """Make one adapter that acts like a blend of several of this kind.
+
+        Args:
+            parts: adapters for ``model`` with their strengths, at least one.
+            model: the network; only the shapes of its parameters are looked at.
+            fits: what the result should stay within, unless ``limits`` say otherwise.
+            limits: settings that the user gave for the result; which there are depends on the kind.
+
+        Returns:
+            The adapter; None if adapters of this kind cannot become one.
+
+        Raises:
+            AdairError: a limit out of range.
+        """
+        return None
+
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the starting values, on the CPU; the network's output is then exactly that without the adapter."""
         raise NotImplementedError
@@ -52,6 +83,28 @@ class Adapter(nn.Module):
     def branches(self) -> dict[str, Branch]:
         """Return the network's site names with the module that stands there."""
         return {}
+
+
+@dataclass(frozen=True)
+class Combined:
+    """An adapter that acts like a blend.
+
+    Attributes:
+        adapter: the adapter, in float32.
+        error: what was lost to make it smaller: the norm of the difference, divided by the norm of the whole change
+            (both over all weights together); 0 is exact.
+        facts: what else its card should say, by name.
+    """
+
+    adapter: Adapter
+    error: float
+    facts: dict[str, Any]
+
+
+def largest(values: Sequence[int], fits: Callable[[int], bool]) -> int | None:
+    """Return the last of ``values``, sorted from the smallest file to the largest, that fits; None if none does."""
+    count = bisect.bisect_left(values, True, key=lambda value: not fits(value))
+    return values[count - 1] if count else None
 
 
 def plant(root: nn.Module, path: str, module: nn.Module) -> None:

@@ -6,13 +6,13 @@ foundation has not seen need. Not linear in the network's weights, so it cannot 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adair.adapters.adapter import Adapter, Branch, plant
+from adair.adapters.adapter import Adapter, Branch, Fits, largest, plant
 from adair.backbones import named_sites
 from adair.errors import AdairError
 
@@ -62,6 +62,13 @@ class ConvAdapter(Adapter):
                 plant(self, name, self._branches[name])
         if not self._branches:
             raise AdairError("conv adapter: the network has no sites to stand at")
+
+    @classmethod
+    def fit(cls, model: nn.Module, fits: Fits) -> dict[str, Any]:
+        """Return the smallest reduction that fits."""
+        widest = max(max(parameter.shape) for parameter in model.parameters())
+        reduction = largest(range(widest, 0, -1), lambda value: fits({"reduction": value}))
+        return {"reduction": reduction or widest}
 
     def initialise(self, generator: torch.Generator) -> None:
         """He initialisation (arXiv 1502.01852) inside, zero for the way up and the biases."""

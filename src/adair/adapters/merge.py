@@ -5,18 +5,25 @@ scales, get a full delta. In a U-net a block of any level takes about the same t
 one a level above; what a task has to change lies in the upper ones, where full deltas are cheap (docs/decisions/0008).
 All of it is linear in the weights, so it merges exactly into them, costs nothing when restoring, scales with a strength
 and blends with others.
+
+A blend adds the changes of its adapters, each times its strength, and that sum is an adapter of this kind again: thin
+matrices side by side are the low-rank change of the sum (the ranks add up), full changes are added. To fewer ranks than
+that, the sum is cut to its largest singular values (Eckart and Young, 1936).
 """
 
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
-from adair.adapters.adapter import Adapter, Delta, plant
+from adair.adapters.adapter import Adapter, Combined, Delta, Fits, largest, plant
 from adair.errors import AdairError
+
+LEAST_RANK = 8  # of large weights, before small ones get full deltas: docs/decisions/0008
 
 
 class LowRankDelta(Delta):
@@ -74,6 +81,48 @@ class MergeAdapter(Adapter):
             self._deltas[name] = LowRankDelta(shape, rank) if thin else FullDelta(shape)
             plant(self, name, self._deltas[name])
 
+    @classmethod
+    def fit(cls, model: nn.Module, fits: Fits) -> dict[str, Any]:
+        """Return full deltas for the small weights first, as many as leave `LEAST_RANK` to the large ones, whose rank
+        then takes what is left.
+        """
+        counts = sorted({parameter.numel() for parameter in model.parameters()})
+        full = largest(counts, lambda value: fits({"rank": LEAST_RANK, "full": value}))
+        others = {} if full is None else {"full": full}
+        widest = max(max(parameter.shape) for parameter in model.parameters())
+        rank = largest(range(1, widest + 1), lambda value: fits({"rank": value, **others}))
+        return {"rank": rank or 1, **others}
+
+    @classmethod
+    @torch.no_grad()
+    def combine(
+        cls, parts: Sequence[tuple[Self, float]], model: nn.Module, fits: Fits, **limits: Any
+    ) -> Combined | None:
+        """See `Adapter.combine`.
+
+        Args:
+            parts, model: as there.
+            fits: without a rank, the result is exact if that fits, else it has the largest rank that does.
+            limits: ``rank`` of the result, if less than the exact one.
+
+        Raises:
+            AdairError: a rank that is no whole number from 1 up, or nothing that fits.
+        """
+        exact = {
+            "rank": sum(adapter.options["rank"] for adapter, _ in parts),
+            "full": max(adapter.options.get("full", 0) for adapter, _ in parts),
+        }
+        options = {**exact, "rank": min(limits.get("rank", exact["rank"]), exact["rank"])}
+        if "rank" not in limits and not fits(options):
+            within = cls.fit(model, fits)
+            if not fits(within):
+                raise AdairError("merge adapter: even rank 1 makes too large a file for this network; give a rank")
+            options = {"rank": min(within["rank"], exact["rank"]), "full": within.get("full", 0)}
+        with torch.device("meta"):
+            result = cls(model, **options)
+        error = _fill(result.to_empty(device="cpu"), parts, lossless=options == exact)
+        return Combined(result, error, {"rank": options["rank"], "exact_rank": exact["rank"]})
+
     def initialise(self, generator: torch.Generator) -> None:
         """Start at zero, but for ``down``: its deviation of 1/sqrt(rank) lets one step of Adam move a weight by about
         as much in a low-rank delta as in a full one, so that one learning rate suits both.
@@ -91,3 +140,47 @@ class MergeAdapter(Adapter):
 
 def _is_dense(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
+
+
+def _fill(result: MergeAdapter, parts: Sequence[tuple[MergeAdapter, float]], lossless: bool) -> float:
+    """Give ``result`` the sum of the changes of ``parts``, and return the relative error that its rank makes."""
+    lost = whole = 0.0
+    for name, delta in result.deltas().items():
+        sources = [(adapter.deltas()[name], strength) for adapter, strength in parts]
+        total = torch.zeros(delta.shape)
+        for source, strength in sources:
+            total = source.added_to(total, strength)
+        if isinstance(delta, LowRankDelta):
+            up, down = _product(sources, delta.up.shape[1])
+            delta.up.copy_(up)
+            delta.down.copy_(down)
+        elif isinstance(delta, FullDelta):
+            delta.full.copy_(total)
+        whole += _energy(total)
+        lost += 0.0 if lossless else _energy(delta.added_to(-total, 1.0))
+    return math.sqrt(lost / whole) if whole else 0.0
+
+
+def _product(sources: Sequence[tuple[Delta, float]], rank: int) -> tuple[Tensor, Tensor]:
+    """Return thin matrices whose product is the sum of the changes, or is nearest to it where the rank falls short."""
+    ups, downs = zip(*(_factors(delta, strength) for delta, strength in sources), strict=True)
+    up, down = torch.cat(ups, 1), torch.cat(downs)
+    if up.shape[1] <= rank:
+        return up, down
+    # The singular values of the product are those of a small matrix between two orthogonal ones.
+    left, middle_left = torch.linalg.qr(up.double())
+    right, middle_right = torch.linalg.qr(down.double().T)
+    u, values, v = torch.linalg.svd(middle_left @ middle_right.T, full_matrices=False)
+    root = values[:rank].sqrt()  # half of each side, so that neither leaves the range of float16
+    return left @ (u[:, :rank] * root), root[:, None] * v[:rank] @ right.T
+
+
+def _factors(delta: Delta, strength: float) -> tuple[Tensor, Tensor]:
+    if isinstance(delta, LowRankDelta):
+        return delta.up * strength, delta.down
+    matrix = delta.added_to(torch.zeros(delta.shape), strength).flatten(1)
+    return matrix, torch.eye(matrix.shape[1])
+
+
+def _energy(change: Tensor) -> float:
+    return float(change.double().square().sum())

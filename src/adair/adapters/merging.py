@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adair.adapters.combine import Combined, combine
+from torch import nn
+
+from adair.adapters.adapter import Combined
 from adair.adapters.files import LoadedAdapter, load_adapter
-from adair.adapters.merge import MergeAdapter
+from adair.adapters.kinds import fits_within
 from adair.errors import AdairError
 from adair.tasks import check_strength
 from adair.weights import Foundation, fingerprint, read_header
@@ -30,13 +32,14 @@ def merge_files(
     foundation: Foundation,
     rank: int | None = None,
 ) -> Merged:
-    """Merge adapter files of kind ``merge`` into one adapter that acts like their blend.
+    """Merge adapter files of one kind into one adapter that acts like their blend.
 
     Args:
         paths: the files.
         strengths: one for each, as in a blend.
         foundation: the one that all are for.
-        rank: as for `combine`.
+        rank: of the result, if less than the exact one; None: exact, unless its file would be over `BUDGET`: then the
+            largest rank within it.
 
     Raises:
         AdairError: no file; as many strengths as files are needed; a strength out of range; a file that is no adapter
@@ -50,9 +53,9 @@ def merge_files(
     weights = [check_strength(str(path), value) for path, value in zip(files, strengths, strict=True)]
     _check_foundations(files)
     loaded = [load_adapter(path, foundation) for path in files]
-    _check_kinds(files, loaded, weights)
-    parts = [(one.adapter, weight) for one, weight in zip(loaded, weights, strict=True)]
-    combined = combine([(a, w) for a, w in parts if isinstance(a, MergeAdapter)], foundation.model, rank)
+    combined = _combined(loaded, weights, foundation.model, {} if rank is None else {"rank": rank})
+    if combined is None:
+        raise _not_one(files, loaded, weights)
     return Merged(combined, _card(files, loaded, weights, combined))
 
 
@@ -67,14 +70,23 @@ def _check_foundations(files: Sequence[Path]) -> None:
             )
 
 
-def _check_kinds(files: Sequence[Path], loaded: Sequence[LoadedAdapter], weights: Sequence[float]) -> None:
-    if all(isinstance(one.adapter, MergeAdapter) for one in loaded):
-        return
+def _combined(
+    loaded: Sequence[LoadedAdapter], weights: Sequence[float], model: nn.Module, limits: dict[str, Any]
+) -> Combined | None:
+    """Combine adapters of one kind; None for several kinds, or one that cannot be combined."""
+    kind = type(loaded[0].adapter)
+    if any(type(one.adapter) is not kind for one in loaded):
+        return None
+    parts = [(one.adapter, weight) for one, weight in zip(loaded, weights, strict=True)]
+    return kind.combine(parts, model, fits_within(kind.kind, model), **limits)
+
+
+def _not_one(files: Sequence[Path], loaded: Sequence[LoadedAdapter], weights: Sequence[float]) -> AdairError:
     named = ", ".join(f"{path} (kind {one.adapter.kind})" for path, one in zip(files, loaded, strict=True))
     blend = ",".join(f"{one.task}={weight:g}" for one, weight in zip(loaded, weights, strict=True))
-    raise AdairError(
-        f"{named}: only adapters of kind merge can become one file; blend them when restoring: "
-        f"adair restore {' '.join(f'--adapter {path}' for path in files)} --task {blend}"
+    return AdairError(
+        f"{named}: cannot become one file; that takes adapters of one kind that changes weights alone, as merge does. "
+        f"Blend them when restoring: adair restore {' '.join(f'--adapter {path}' for path in files)} --task {blend}"
     )
 
 
@@ -83,10 +95,10 @@ def _card(
 ) -> dict[str, Any]:
     parents = [
         {
+            **one.adapter.options,
             "file": path.name,
             "task": one.task,
             "weight": weight,
-            "rank": one.adapter.options["rank"],
             "fingerprint": fingerprint(one.adapter.state_dict()),
             **{key: one.card[key] for key in ("recipe", "licence") if key in one.card},
         }
@@ -96,8 +108,7 @@ def _card(
     return {
         "merged": {
             "parents": parents,
-            "rank": combined.adapter.options["rank"],
-            "exact_rank": combined.exact_rank,
+            **combined.facts,
             "relative_error": float(f"{combined.error:.3g}"),
         },
         "licence": " and ".join(licences),

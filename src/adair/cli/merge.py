@@ -55,10 +55,10 @@ def merge(
         print_json(facts)
         return
     parents = facts.pop("parents")
-    exact_rank = facts.pop("exact_rank")
+    exact_rank = facts.pop("exact_rank", None)
     facts["bytes"] = f"{facts['bytes']:,} ({size(facts['bytes'])})"
     facts["acts like"] = " + ".join(f"{parent['weight']:g} x {parent['task']}" for parent in parents)
-    if facts["rank"] < exact_rank:
+    if exact_rank is not None and facts["rank"] < exact_rank:
         facts["rank"] = f"{facts['rank']}; --rank {exact_rank} would be exact, in a larger file"
     facts["use it"] = f"adair restore PHOTO --adapter {output} --task {name}"
     print_facts(facts)

@@ -25,7 +25,7 @@ from adair.train.plan import Plan, Report
 from adair.train.processes import Processes
 from adair.train.selfsupervised import Neighbours
 from adair.train.sheet import sample_rows
-from adair.weights import Foundation
+from adair.weights import Foundation, read_header
 
 
 def checkpoint_of(output: Path) -> Path:
@@ -186,6 +186,7 @@ def _best(
 ) -> Path | None:
     """The bundled adapter to begin from: the best, if it is better than none."""
     best = max(beside, key=lambda name: beside[name])
-    if options or kind != "merge" or best == "foundation" or beside[best] < beside["foundation"] + GAIN:
+    if options or best == "foundation" or beside[best] < beside["foundation"] + GAIN:
         return None
-    return bundled[best]
+    same_kind = read_header(bundled[best]).metadata["adapter"]["kind"] == kind
+    return bundled[best] if same_kind else None

@@ -19,7 +19,7 @@ from adair.hardware import choose_device, choose_precision
 from adair.tasks import BUNDLED, MIX, MIX_VALIDATION, TASKS, Task, find_task
 from adair.train.adapt import checkpoint_of, train_adapter
 from adair.train.checkpoint import Saving
-from adair.train.config import TrainConfig, parse_patches
+from adair.train.config import NetworkConfig, TrainConfig, parse_patches
 from adair.train.lessons import Given, Lesson
 from adair.train.page import pages_of
 from adair.train.pairs import common_scale, match_pairs, open_pairs
@@ -189,7 +189,7 @@ def pretrain(
     """
     observer, data, net = observer or Observer(), config.data, config.network
     _refuse(config, {"data": ("pairs", "degraded_only"), "network": ("foundation",)}, "foundations", ("task",))
-    if net.fresh or net.kind != "merge":
+    if net.fresh or net.kind != NetworkConfig().kind:
         raise InputError("network.kind and network.fresh: are for adapters (adair adapt)")
     if data.photos is None or config.output is None:
         raise InputError("pre-training needs --photos FOLDER and --output FOLDER")
