@@ -16,7 +16,7 @@ from adair.inspect import Advice
 from adair.restore import AUTO, FOUNDATION, RestoreOptions, Restorer
 from adair.restore.tasks import UPSCALING, is_auto, parse_task
 
-PREVIEW = 448  # pixels a side: half a second on two cores
+PREVIEW = 384  # pixels a side: half a second on two cores
 OVERVIEW = 1000  # pixels a side of the small picture on which a part is chosen
 GRID = 8  # previews begin at multiples of it, as JPEG's blocks do
 
