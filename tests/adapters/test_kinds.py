@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from adair.adapters import BUDGET, KINDS, create_adapter, file_bytes, options_within, save_adapter
+from adair.adapters import BUDGET, KINDS, AdaptedModel, create_adapter, file_bytes, options_within, save_adapter
+from adair.adapters.merge import LowRankDelta
 from adair.backbones import build_backbone, named_sites
 from adair.errors import AdairError
 from adair.weights import Foundation
@@ -81,6 +82,22 @@ def test_the_start_is_drawn_from_the_generator_that_is_given(nafnet: Foundation,
     assert torch.equal(torch.get_rng_state(), state)  # the global generator is nobody's business
 
 
+@pytest.mark.parametrize("rank", [2, 4])
+def test_low_rank_deltas_start_at_zero_where_gradients_flow(nafnet: Foundation, image: torch.Tensor, rank: int) -> None:
+    adapter = create_adapter("merge", nafnet.model, rank=rank)
+    thin = [delta for delta in adapter.deltas().values() if isinstance(delta, LowRankDelta)]
+    assert thin
+    adapted = AdaptedModel(nafnet.model)
+    adapted.attach(adapter)
+    output = adapted(image)
+    assert torch.equal(output, nafnet.model(image))
+    output.square().mean().backward()
+    assert all(delta.up.grad is not None and delta.up.grad.any() for delta in thin)
+    # One step of Adam then moves a weight about as far as in a full delta.
+    starts = torch.cat([delta.down.detach().flatten() for delta in thin])
+    assert starts.std().item() == pytest.approx(rank**-0.5, rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
     [
@@ -138,6 +155,17 @@ def test_small_weights_come_first_but_leave_the_large_ones_a_rank() -> None:
     more = {**options, "rank": 8, "full": min(p.numel() for p in narrow.parameters() if p.numel() > options["full"])}
     assert file_bytes(create_adapter("merge", narrow, **more)) > BUDGET
     assert options_within("merge", wide).keys() == {"rank"}  # too many weights for both
+
+
+def test_full_deltas_leave_large_weights_a_rank_of_eight() -> None:
+    """A byte too few for rank 8 takes full deltas away rather than rank."""
+    with torch.device("meta"):
+        model = build_backbone("nafnet")
+    full = options_within("merge", model)["full"]
+    budget = file_bytes(create_adapter("merge", model, rank=8, full=full)) - 1
+    within = options_within("merge", model, budget)
+    assert within["full"] < full
+    assert within["rank"] >= 8
 
 
 @pytest.mark.parametrize("kind", KINDS)

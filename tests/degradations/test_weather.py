@@ -53,6 +53,32 @@ def test_rain_only_brightens_and_a_screen_spares_highlights() -> None:
     assert burnt["screen"] < 0.01
 
 
+@pytest.mark.parametrize(("drawn", "times"), [(0.0, (1.0, 1.0, 1.0)), (1.0, (0.5, 0.6, 0.55))], ids=["near", "far"])
+def test_far_streaks_are_shorter_finer_and_fainter(
+    drawn: float, times: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A single streak, by the one place that is drawn."""
+
+    def one_place(*size: int, **_: object) -> torch.Tensor:
+        places = torch.full(size, 0.5)
+        places[:, 30, 30] = drawn
+        return places
+
+    monkeypatch.setattr(torch, "rand", one_place)
+    x = parse_recipe("rain(amount=0.05, angle=0, length=40, width=6, brightness=0.8, haze=0)").apply(dark(), seeded())
+    streak = x[0, 0] > x.max() / 2
+    length, width, brightness = times
+    assert x.max().item() == pytest.approx(0.8 * brightness, abs=1 / 255)
+    assert int(streak.any(dim=1).sum()) == pytest.approx(40 * length, abs=1)
+    assert int(streak.any(dim=0).sum()) == pytest.approx(6 * width, abs=1)
+
+
+def test_rain_adds_the_light_of_both_layers() -> None:
+    x = parse_recipe("rain(amount=0.2, length=20, width=3, brightness=0.3, haze=0)").apply(dark(count=60), seeded())
+    near = 0.2 * 0.3 * 0.65 * 0.98  # covered, brightest, mean strength of seeds, volume of a streak / (length * width)
+    assert x.mean().item() == pytest.approx(near * (1 + 0.6 * 0.55), rel=0.03)
+
+
 def test_rain_on_a_patch_is_not_cut_at_its_border() -> None:
     x = parse_recipe("rain(amount=0.3, haze=0)").apply(dark(48, count=40), seeded())
     middle, border = x[..., 12:36, 12:36].mean(), torch.cat([x[..., :3, :], x[..., -3:, :]]).mean()
