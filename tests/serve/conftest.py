@@ -140,9 +140,12 @@ def start(model_files: Path) -> Iterator[Start]:
         yield lambda **limits: stack.enter_context(running(model_files, ServeConfig(port=0, **limits)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(model_files: Path) -> Iterator[Server]:
-    """A server that many tests share; they leave it as it is."""
+    """A server that many tests share; they leave it as it is.
+
+    It ends with its module: tests elsewhere replace the clock, and an event loop that sleeps meanwhile never wakes up.
+    """
     with running(model_files, ServeConfig(port=0, max_megabytes=1, max_megapixels=0.05)) as one:
         yield one
 
