@@ -70,10 +70,9 @@ class Task:
 _BUNDLED_TASKS = (
     Task(
         "denoise",
-        "removes noise of unknown strength, as papers measure it and as it is in photos",
-        f"noise(sigma=0..55, clip={{true,false}}) | {PHOTO_NOISE}",
-        {f"noise {s}": f"noise(sigma={s}, clip=false)" for s in (15, 25, 50)}
-        | {"photo noise": PHOTO_NOISE, "noise 20 in JPEG 90": "noise(sigma=20) > jpeg(quality=90)"},
+        "removes noise of unknown strength",
+        "noise(sigma=0..55, clip={true,false})",
+        {f"noise {s}": f"noise(sigma={s}, clip=false)" for s in (15, 25, 50)},
         aliases=("denoising", "noise"),
     ),
     Task(
@@ -143,6 +142,15 @@ _ZOO_TASKS = (
         {
             "little noise": "camera(shot=0.002, read=0.003, red=2.1, blue=1.7)",
             "much noise": "camera(shot=0.01, read=0.012, red=2.1, blue=1.7)",
+        },
+    ),
+    Task(
+        "photo-denoise",
+        "removes noise as it is in photos: coarse, coloured, smoothed by the camera, inside a JPEG",
+        f"noise(sigma=0..55, clip={{true,false}}) | {PHOTO_NOISE}",
+        {
+            "noise 20 in JPEG 90": "noise(sigma=20) > jpeg(quality=90)",
+            "grain in WebP 85": "grain(sigma=12, size=1.5, colour=0.6, blotch=3, shadows=0.3) > webp(quality=85)",
         },
         aliases=("real-denoise",),
     ),
