@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from adair.cli.main import main
-from adair.degradations import degrade
+from adair.degradations import OPERATORS, degrade
 
 
 @pytest.fixture
@@ -86,3 +86,21 @@ def test_a_bad_file_among_good_ones_is_named_and_the_rest_written(
     error = capsys.readouterr().err
     assert "bad.png" in error and "missing.png" in error
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["photo.png"]
+
+
+def test_the_help_names_every_operator(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["degrade", "--help"]) == 0
+    words = set(capsys.readouterr().out.replace(",", " ").replace(".", " ").split())
+    assert set(OPERATORS) <= words
+
+
+def test_a_file_that_appears_meanwhile_is_kept(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "worse.png"
+
+    def slow(*arguments: object) -> object:
+        output.write_bytes(b"somebody else's")
+        return degrade(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("adair.degradations.degrade", slow)
+    assert main(["degrade", str(photo), "--recipe", "noise(sigma=5)", "-o", str(output)]) == 2
+    assert output.read_bytes() == b"somebody else's"

@@ -8,6 +8,8 @@ import pytest
 
 from adair.errors import InputError
 from adair.serve.config import ServeConfig
+from adair.serve.run import build_service
+from adair.weights import bundled_adapters
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,9 @@ def test_loopback(host: str, loopback: int) -> None:
 
 def test_the_token_is_not_shown() -> None:
     assert "correct" not in repr(ServeConfig(token="correct-horse-battery"))
+
+
+def test_an_adapter_of_ones_own_takes_the_place_of_a_bundled_one() -> None:
+    own = bundled_adapters()["denoise"]
+    service = build_service(ServeConfig(port=0), adapters=[own])
+    assert "denoise" in service.restorer.adapters

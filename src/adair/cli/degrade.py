@@ -22,10 +22,11 @@ def degrade(
 ) -> None:
     """Degrade photos with a recipe.
 
-    Operators: noise, poisson, camera, blur, motion, defocus, resize, downscale, jpeg, rain, haze, lowlight, banding,
-    impulse, scratches, holes. 'a > b' is a, then b; 'a | b' one of them; 'a?0.5' a with that probability; 'shuffle(a,
-    b)' both in random order. A parameter is a number, a range 1..2, a choice {2, 3, 4} or a name. PNG and TIFF keep the
-    result as it is; JPEG, WebP and AVIF add losses of their own. Exit code 1: some files failed; 2: all did.
+    Operators: noise, poisson, camera, grain, smooth, sharpen, blur, motion, defocus, resize, downscale, jpeg, webp,
+    rain, haze, lowlight, banding, impulse, scratches, holes. 'a > b' is a, then b; 'a | b' one of them; 'a?0.5' a
+    with that probability; 'shuffle(a, b)' both in random order. A parameter is a number, a range 1..2, a choice {2,
+    3, 4} or a name. PNG and TIFF keep the result as it is; JPEG, WebP and AVIF add losses of their own. Exit code
+    1: some files failed; 2: all did.
     """
     import numpy as np
 
@@ -48,7 +49,7 @@ def degrade(
             result = worse(whole, parsed, seed + number)
             pixels, alpha = (result, None) if image.alpha is None else (result[..., :-1], result[..., -1])
             like = dataclasses.replace(image, pixels=pixels, alpha=alpha)
-            for note in (*image.notes, *write_image(job.output, pixels, like, quality)):
+            for note in (*image.notes, *write_image(job.output, pixels, like, quality, overwrite)):
                 print(one_line(f"adair: {job.source}: {note}"), file=sys.stderr)
             print(one_line(f"{job.source} -> {job.output}", 2 * LONGEST_LINE), flush=True)
         except (AdairError, OSError, MemoryError) as error:

@@ -60,7 +60,7 @@ class WorkerSpec:
             for number, data in enumerate(self.adapters):
                 path = Path(folder, f"adapter{number}.safetensors")
                 path.write_bytes(data)
-                restorer.add_adapter(path)
+                restorer.add_adapter(path, replace=True)
         return restorer
 
 

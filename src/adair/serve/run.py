@@ -40,7 +40,7 @@ def build_service(
     shared = BatchingRuntime(inner, batch, config.batch_pixels, metrics.observe_batch)
     restorer = Restorer.load(foundation, runtime=shared)
     for path in adapters:
-        restorer.add_adapter(path)
+        restorer.add_adapter(path, replace=True)
     return Service(restorer, config, metrics)
 
 
