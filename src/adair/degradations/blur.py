@@ -41,6 +41,12 @@ def gaussian_taps(sigma: float, kernel: int = 25) -> Tensor:
     return _round(one, radius, int(radius))[0]
 
 
+def gaussian_rows(sigma: Tensor) -> Tensor:
+    """The weights (N, taps) of each sample's whole Gaussian along one side; 0 is a single tap of weight 1."""
+    radius = (_REACH * sigma).ceil()
+    return _round(sigma, radius, int(radius.max()))
+
+
 def _radius(sigma: Tensor, kernel: Tensor) -> Tensor:
     return torch.minimum((kernel / 2).floor(), (_REACH * sigma).ceil())
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from adair.degradations.beside import beside
+from adair.degradations.blur import gaussian_rows
 from adair.degradations.linear import filter_side
 from adair.degradations.noise import column
 from adair.metrics import quantise
@@ -33,15 +34,12 @@ def grain(
     statistics of processed photos: Nam et al. 2016, CVPR, "A holistic approach to cross-channel image noise modeling").
     Clamped and rounded to 8 bits; an image that is not RGB has no colour noise.
     """
+    spread = column(sigma / 255.0, x) * (1 + column(shadows, x) * (1 - 2 * _luma(x).clamp(0.0, 1.0))).clamp(min=0.0)
+    noise = _filtered_noise(x, 1, size, generator)
     if x.shape[1] == 3:
-        weights = torch.tensor(_LUMA, device=x.device, dtype=x.dtype).view(1, 3, 1, 1)
-        luma = (x * weights).sum(dim=1, keepdim=True)
-        fine = _filtered_noise(x, 3, blotch, generator)
-        tint = fine - (fine * weights).sum(dim=1, keepdim=True)
-    else:
-        luma, tint = x.mean(dim=1, keepdim=True), torch.zeros_like(x)
-    spread = column(sigma / 255.0, x) * (1 + column(shadows, x) * (1 - 2 * luma.clamp(0.0, 1.0))).clamp(min=0.0)
-    return quantise(x + spread * (_filtered_noise(x, 1, size, generator) + column(colour, x) * tint))
+        tint = _filtered_noise(x, 3, blotch, generator)
+        noise = noise + column(colour, x) * (tint - _luma(tint))
+    return quantise(x + spread * noise)
 
 
 def smooth(x: Tensor, generator: torch.Generator, *, radius: Tensor, threshold: Tensor, strength: Tensor) -> Tensor:
@@ -60,10 +58,7 @@ def smooth(x: Tensor, generator: torch.Generator, *, radius: Tensor, threshold: 
     def mean(values: Tensor) -> Tensor:
         return filter_side(filter_side(values, taps, 3), taps, 2)
 
-    if x.shape[1] == 3:
-        guide = (x * torch.tensor(_LUMA, device=x.device, dtype=x.dtype).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-    else:
-        guide = x.mean(dim=1, keepdim=True)
+    guide = _luma(x)
     guide_mean, x_mean = mean(guide), mean(x)
     variance = (mean(guide * guide) - guide_mean * guide_mean).clamp(min=0.0)
     slope = (mean(guide * x) - guide_mean * x_mean) / (variance + column(threshold, x).square())
@@ -77,22 +72,22 @@ def sharpen(x: Tensor, generator: torch.Generator, *, amount: Tensor, radius: Te
     It leaves halos along edges and makes noise and JPEG blocks stronger (Gonzalez and Woods, "Digital image
     processing", section 3.6). Clamped and rounded to 8 bits; ``amount=0`` changes nothing.
     """
-    taps = beside(_gaussian(radius), x)
+    taps = beside(gaussian_rows(radius), x)
     soft = filter_side(filter_side(x, taps, 3), taps, 2)
     return quantise(x + column(amount, x) * (x - soft))
 
 
-def _gaussian(spread: Tensor) -> Tensor:
-    """Taps (N, odd) of Gaussians of standard deviation ``spread`` (N,) pixels, summing to 1; 0 is a single tap."""
-    reach = int((3 * float(spread.max())) + 1)
-    offset = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    taps = torch.exp(-offset.square() / (2 * spread.clamp(min=1e-3).square().unsqueeze(1)))
-    return taps / taps.sum(dim=1, keepdim=True)
+def _luma(x: Tensor) -> Tensor:
+    """Luma (N, 1, H, W) of RGB, or the mean of any other number of channels."""
+    if x.shape[1] != 3:
+        return x.mean(dim=1, keepdim=True)
+    weights = torch.tensor(_LUMA, dtype=x.dtype).to(x.device).view(1, 3, 1, 1)
+    return (x * weights).sum(dim=1, keepdim=True)
 
 
 def _filtered_noise(x: Tensor, channels: int, width: Tensor, generator: torch.Generator) -> Tensor:
     """Gaussian noise (N, channels, H, W) of variance 1, correlated over ``width`` (N,) pixels."""
-    taps = _gaussian(width / _FWHM)
+    taps = gaussian_rows(width / _FWHM)
     taps = beside(taps / taps.square().sum(dim=1, keepdim=True).sqrt(), x)  # independent values keep their variance
     reach = taps.shape[1] // 2
     shape = (x.shape[0], channels, x.shape[2] + 2 * reach, x.shape[3] + 2 * reach)

@@ -141,13 +141,14 @@ def _sweep(folder: Path) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             found = _PART.fullmatch(entry.name)
-            if found and not _alive(int(found[1])):
+            if found and not is_alive(int(found[1])):
                 with contextlib.suppress(OSError):
                     if time.time() - entry.stat(follow_symlinks=False).st_mtime > MINUTE:
                         os.unlink(entry.path)
 
 
-def _alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine still runs; where that cannot be asked, it is said to."""
     if sys.platform == "win32":
         return True  # asking with a signal would end it
     try:

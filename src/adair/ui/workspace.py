@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from adair.errors import InputError
+from adair.images.files import is_alive
 
 PREFIX = "adair-ui-"
 LONGEST_STEM = 80  # characters; file systems allow 255 bytes, and a label is appended
@@ -85,20 +86,8 @@ def _sweep(parent: Path) -> None:
     with contextlib.suppress(OSError):
         for folder in parent.iterdir():
             found = _OURS.fullmatch(folder.name)
-            if found and not folder.is_symlink() and _ended(int(found[1])) and _mine(folder):
+            if found and not folder.is_symlink() and not is_alive(int(found[1])) and _mine(folder):
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _ended(process: int) -> bool:
-    if os.name == "nt":
-        return False  # asking with a signal would end it
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except OSError:
-        pass
-    return False
 
 
 def _mine(folder: Path) -> bool:
