@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from adair.adapters import create_adapter, save_adapter
-from adair.backbones import build_backbone
 from adair.export import compare
 from adair.restore import Restorer
-from adair.weights import save_foundation
-
-CONFIG = {"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)}
 
 
 @pytest.fixture(scope="session")
-def model_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with foundation.safetensors and the adapters denoise, dejpeg and sr."""
-    folder = tmp_path_factory.mktemp("model")
-    generator = torch.Generator().manual_seed(0)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = build_backbone("nafnet", CONFIG)
-    with torch.no_grad():
-        for name, value in model.named_parameters():
-            if name.endswith(("beta", "gamma")):
-                value.add_(torch.rand(value.shape, generator=generator) * 0.4)
-            elif name.startswith("ending"):
-                value.mul_(0.1)
-    card = {"licence": "CC0-1.0"}
-    mark = save_foundation(folder / "foundation.safetensors", "nafnet", CONFIG, model.state_dict(), card)
-    for task in ("denoise", "dejpeg", "sr", "deblur"):
-        adapter = create_adapter("merge", model)
-        with torch.no_grad():
-            for value in adapter.parameters():
-                value.add_(torch.randn(value.shape, generator=generator) * 0.05)
-        save_adapter(
-            folder / f"{task}.safetensors", adapter, foundation_fingerprint=mark, task=task, card={"about": task}
-        )
-    return folder
+def model_files(make_model: Callable[..., Path]) -> Path:
+    """Folder with foundation.safetensors and the adapters denoise, dejpeg, sr and deblur."""
+    tasks = ("denoise", "dejpeg", "sr", "deblur")
+    return make_model(dict.fromkeys(tasks, "merge"), levels=2, card={"licence": "CC0-1.0"})
 
 
 @pytest.fixture(autouse=True)

@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from adair.adapters import create_adapter, save_adapter
-from adair.backbones import build_backbone
 from adair.restore import Restorer
-from adair.weights import save_foundation
 
 TASKS = ("dejpeg", "denoise", "sr")
 
 
 @pytest.fixture(scope="session")
-def model_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with foundation.safetensors, an adapter per task, and conv.safetensors (kind conv, task 'branches')."""
-    folder = tmp_path_factory.mktemp("model")
-    config = {"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)}
-    generator = torch.Generator().manual_seed(0)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = build_backbone("nafnet", config)
-    with torch.no_grad():
-        for name, value in model.named_parameters():
-            if name.endswith(("beta", "gamma")):
-                value.add_(torch.rand(value.shape, generator=generator) * 0.4)
-            elif name.startswith("ending"):
-                value.mul_(0.1)  # corrections of some hundredths, as trained networks make
-    mark = save_foundation(folder / "foundation.safetensors", "nafnet", config, model.state_dict())
-    for task, kind in [*((task, "merge") for task in TASKS), ("branches", "conv")]:
-        adapter = create_adapter(kind, model)
-        with torch.no_grad():
-            for value in adapter.parameters():
-                value.add_(torch.randn(value.shape, generator=generator) * 0.05)
-        save_adapter(folder / f"{task}.safetensors", adapter, foundation_fingerprint=mark, task=task)
-    return folder
+def model_files(make_model: Callable[..., Path]) -> Path:
+    """Folder with foundation.safetensors, an adapter per task, and branches.safetensors (kind conv)."""
+    return make_model({**dict.fromkeys(TASKS, "merge"), "branches": "conv"}, levels=2)
 
 
 @pytest.fixture

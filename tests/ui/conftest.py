@@ -7,44 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from adair.adapters import create_adapter, save_adapter
-from adair.backbones import build_backbone
 from adair.restore import Restorer
 from adair.ui.config import UiConfig
 from adair.ui.desk import Desk
 from adair.ui.workspace import Workspace
-from adair.weights import save_foundation
 
 TASKS = ("dejpeg", "denoise", "sr")
 Upload = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def model_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with foundation.safetensors and an adapter for each task."""
-    folder = tmp_path_factory.mktemp("model")
-    config = {"width": 8, "encoder": (1,), "middle": 1, "decoder": (1,)}
-    generator = torch.Generator().manual_seed(0)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = build_backbone("nafnet", config)
-    with torch.no_grad():
-        for name, value in model.named_parameters():
-            if name.endswith(("beta", "gamma")):
-                value.add_(torch.rand(value.shape, generator=generator) * 0.4)
-            elif name.startswith("ending"):
-                value.mul_(0.1)
-    mark = save_foundation(folder / "foundation.safetensors", "nafnet", config, model.state_dict())
-    for task in TASKS:
-        adapter = create_adapter("merge", model)
-        with torch.no_grad():
-            for value in adapter.parameters():
-                value.add_(torch.randn(value.shape, generator=generator) * 0.05)
-        save_adapter(folder / f"{task}.safetensors", adapter, foundation_fingerprint=mark, task=task)
-    return folder
 
 
 @pytest.fixture
