@@ -32,6 +32,7 @@ from adair.cli.options import (
     Tensorboard,
     Texture,
     ValidateSteps,
+    settings_of,
 )
 
 
@@ -93,50 +94,13 @@ def adapt(
     Give clean photos and a recipe that damages them, or pairs of the same pictures degraded and clean, or noisy
     pictures alone. --minutes says how long; the rest has good defaults.
     """
+    flags = dict(locals())  # all parameters, before there is any other name
     from adair.cli.training import Terminal
     from adair.train.config import TrainConfig
     from adair.train.page import pages_of, use_line
     from adair.train.runs import adapt as run
 
-    settings = (TrainConfig.read(config) if config else TrainConfig()).override(
-        {
-            "task": name,
-            "output": output,
-            "data.photos": photos,
-            "data.pairs": pairs,
-            "data.degraded_only": degraded_only,
-            "data.recipe": recipe,
-            "network.foundation": foundation,
-            "network.kind": kind,
-            "network.start": start,
-            "network.fresh": fresh or None,
-            "schedule.minutes": minutes,
-            "schedule.patience": patience,
-            "data.exclude": tuple(exclude) if exclude else None,
-            "data.cache": cache,
-            "data.texture": texture,
-            "data.shrink": shrink,
-            "schedule.steps": steps,
-            "schedule.max_minutes": max_minutes,
-            "schedule.by": schedule,
-            "schedule.learning_rate": learning_rate,
-            "schedule.hold": hold,
-            "schedule.validate_steps": validate_steps,
-            "optimiser.name": optimiser,
-            "optimiser.batch": batch,
-            "optimiser.patch": patch,
-            "optimiser.average_steps": average_steps,
-            "checkpoint.minutes": checkpoint_minutes,
-            "checkpoint.keep": checkpoint_keep,
-            "checkpoint.part_mb": checkpoint_part_mb,
-            "checkpoint.precision": checkpoint_precision,
-            "seed": seed,
-            "device": device,
-            "precision": precision,
-            "compile": compile or None,
-            "tensorboard": tensorboard,
-        }
-    )
+    settings = (TrainConfig.read(config) if config else TrainConfig()).override(settings_of(flags))
     with Terminal() as terminal:
         result = run(settings, resume=resume, restart_schedule=restart_schedule, overwrite=overwrite, observer=terminal)
     if not result.first:

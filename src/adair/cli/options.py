@@ -1,9 +1,10 @@
-"""Options that both training commands have, written once."""
+"""Options that both training commands have, written once, and the settings that they set."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,3 +53,30 @@ CheckpointPrecision = Annotated[
     typer.Option(help="fp32, or bf16: a third smaller, and resuming is no longer exact to the bit. [default: fp32]"),
 ]
 Tensorboard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard curves.")]
+
+# Where a flag and its setting in `TrainConfig` have different names, or the setting is in a section.
+SETTINGS = {
+    "name": "task",
+    **{flag: f"data.{flag}" for flag in ("photos", "pairs", "degraded_only", "recipe", "exclude", "cache")},
+    **{flag: f"data.{flag}" for flag in ("texture", "shrink")},
+    **{flag: f"network.{flag}" for flag in ("backbone", "width", "blocks", "foundation", "kind")},
+    **{flag: f"network.{flag}" for flag in ("start", "start_adapter", "fresh")},
+    **{flag: f"schedule.{flag}" for flag in ("steps", "minutes", "max_minutes", "learning_rate", "hold")},
+    **{flag: f"schedule.{flag}" for flag in ("patience", "validate_steps")},
+    "schedule": "schedule.by",
+    "optimiser": "optimiser.name",
+    **{flag: f"optimiser.{flag}" for flag in ("batch", "patch", "average_steps")},
+    **{f"checkpoint_{key}": f"checkpoint.{key}" for key in ("minutes", "keep", "part_mb", "precision")},
+    **{flag: flag for flag in ("output", "seed", "device", "precision", "compile", "tensorboard")},
+}
+BESIDES = {"config", "resume", "restart_schedule", "overwrite"}  # flags of the call, not of the configuration
+
+
+def settings_of(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings, by dotted name, that flags set; a flag that was not given (None, False, empty) sets none."""
+    return {SETTINGS[flag]: _setting(value) for flag, value in flags.items() if flag not in BESIDES}
+
+
+def _setting(value: Any) -> Any:
+    value = tuple(value) if isinstance(value, list) else value
+    return None if value is False or value == () else value

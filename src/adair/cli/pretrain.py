@@ -33,6 +33,7 @@ from adair.cli.options import (
     Tensorboard,
     Texture,
     ValidateSteps,
+    settings_of,
 )
 
 
@@ -79,45 +80,12 @@ def pretrain(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in --output.")] = False,
 ) -> None:
     """Pre-train a foundation on clean photos by undoing random degradations."""
+    flags = dict(locals())  # all parameters, before there is any other name
     from adair.cli.training import Terminal
     from adair.train.config import TrainConfig
     from adair.train.runs import pretrain as run
 
-    settings = (TrainConfig.read(config) if config else TrainConfig()).override(
-        {
-            "output": output,
-            "data.photos": photos,
-            "data.recipe": recipe,
-            "network.backbone": backbone,
-            "network.width": width,
-            "network.blocks": blocks,
-            "network.start": start,
-            "network.start_adapter": start_adapter,
-            "data.exclude": tuple(exclude) if exclude else None,
-            "data.cache": cache,
-            "data.texture": texture,
-            "data.shrink": shrink,
-            "schedule.steps": steps,
-            "schedule.max_minutes": max_minutes,
-            "schedule.by": schedule,
-            "schedule.learning_rate": learning_rate,
-            "schedule.hold": hold,
-            "schedule.validate_steps": validate_steps,
-            "optimiser.name": optimiser,
-            "optimiser.batch": batch,
-            "optimiser.patch": patch,
-            "optimiser.average_steps": average_steps,
-            "checkpoint.minutes": checkpoint_minutes,
-            "checkpoint.keep": checkpoint_keep,
-            "checkpoint.part_mb": checkpoint_part_mb,
-            "checkpoint.precision": checkpoint_precision,
-            "seed": seed,
-            "device": device,
-            "precision": precision,
-            "compile": compile or None,
-            "tensorboard": tensorboard,
-        }
-    )
+    settings = (TrainConfig.read(config) if config else TrainConfig()).override(settings_of(flags))
     with Terminal() as terminal:
         result = run(settings, resume=resume, restart_schedule=restart_schedule, overwrite=overwrite, observer=terminal)
     if result.first:
