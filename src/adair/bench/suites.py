@@ -12,13 +12,6 @@ from adair.bench.protocols import Score
 RGB, Y, GRAY = Score("RGB"), Score("Y"), Score("gray")
 
 
-# Noise as it is in files: under JPEG compression, or through a camera's colour filter and white balance.
-PHOTO_NOISE = {
-    "noise 20 in JPEG 90": "noise(sigma=20) > jpeg(quality=90)",
-    "camera noise": "camera(shot=0.006, read=0.01, red=2.1, blue=1.7)",
-}
-
-
 @dataclass(frozen=True)
 class Setting:
     """One degradation of one test set. A method restores its images once; each score then makes a row.
@@ -54,16 +47,12 @@ class Setting:
 
 
 def _denoise() -> list[Setting]:
-    ours: tuple[Kind, ...] = (
-        "input",
-        "ours",
-    )  # the other tools have to be given the noise level, which nobody knows here
+    # The other tools have to be given the noise level, which nobody knows here.
+    ours: tuple[Kind, ...] = ("input", "ours")
+    in_jpeg = Degraded("noise(sigma=20) > jpeg(quality=90)")
     photos = [
         Setting("denoise", "PolyU_canon", "real noise", Paired("real", "mean"), (RGB,), "photos", ours),
-        *(
-            Setting("denoise", "Kodak24", name, Degraded(recipe), (RGB,), "photos", ours)
-            for name, recipe in PHOTO_NOISE.items()
-        ),
+        Setting("denoise", "Kodak24", "noise 20 in JPEG 90", in_jpeg, (RGB,), "photos", ours),
     ]
     white = [
         Setting("denoise", dataset, f"sigma {sigma}{suffix}", Noise(sigma, clipped), (RGB,), family)
@@ -126,6 +115,7 @@ def _dejpeg() -> list[Setting]:
 # Degradations outside the pre-training mix and outside every task's recipe (`adair.tasks`).
 UNSEEN = {
     "photon noise": "poisson(peak=60, clip=true)",
+    "camera noise": "camera(shot=0.006, read=0.01, red=2.1, blue=1.7)",
     "salt and pepper": "impulse(amount=0.05)",
     "motion blur": "motion(length=12, angle=30, bend=0)",
     "camera shake": "motion(length=14, angle=70, bend=0.4)",
