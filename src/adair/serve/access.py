@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from adair.addresses import LOOPBACK_NAMES
 from adair.serve.config import ServeConfig
 from adair.serve.errors import answer
 
 OPEN = ("/health", "/ready")
-LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class Access:
@@ -44,7 +44,7 @@ class Access:
 
     def _refusal(self, headers: Headers, path: str) -> tuple[int, str] | None:
         host, origin = _name(f"//{headers.get('host', '')}"), headers.get("origin")
-        if self._loopback and host not in (*LOCAL, self._host):
+        if self._loopback and host not in (*LOOPBACK_NAMES, self._host):
             return 400, "the Host header names another machine; use the address that the server printed"
         if origin is not None and _place(origin) != _place(f"//{headers.get('host', '')}"):
             return 403, "requests from web pages of other origins are refused"

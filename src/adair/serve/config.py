@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from dataclasses import dataclass, field, fields
 
+from adair.addresses import is_loopback
 from adair.errors import InputError
 
 SHORTEST_TOKEN = 16
@@ -57,10 +57,7 @@ class ServeConfig:
     @property
     def loopback(self) -> bool:
         """Whether only programs on this machine can reach the server."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
     @property
     def max_bytes(self) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from adair.addresses import is_loopback
 from adair.errors import InputError
 
 MOST_FOLDERS = 100
@@ -51,10 +51,7 @@ class UiConfig:
     @property
     def loopback(self) -> bool:
         """Whether only programs on this machine can reach the page."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
     @property
     def max_pixels(self) -> int:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from adair.addresses import LOOPBACK_NAMES
 from adair.errors import InputError
 from adair.restore import Restorer
 from adair.ui.config import UiConfig
 from adair.ui.desk import Desk
 from adair.ui.workspace import Workspace
-
-LOOPBACK_NAMES = ["127.0.0.1", "localhost", "::1", "[::1]"]
 
 
 def serve(
@@ -46,7 +45,8 @@ def serve(
     from adair.ui.page import CSS, build_page
 
     # A web page of elsewhere that resolves its own name to this machine is refused by the name that it uses.
-    guard = [Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK_NAMES, config.host])] if config.loopback else []
+    names = [*LOOPBACK_NAMES, "[::1]", config.host]
+    guard = [Middleware(TrustedHostMiddleware, allowed_hosts=names)] if config.loopback else []
     page = build_page(Desk(config, restorer, workspace))
     try:
         _, address, _ = page.launch(
