@@ -53,6 +53,20 @@ def test_loaded_tensors_outlive_their_file(tmp_path: Path) -> None:
     assert torch.equal(loaded["a"], torch.ones(1000))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_file_that_is_swapped_after_its_header_was_read_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    write_safetensors(path, {"a": torch.ones(1000)}, KIND)
+    header, content = read_header(path), path.read_bytes()
+    path.write_bytes(content[:-1])
+    with pytest.raises(AdairError, match="changed while it was read"):
+        read_tensors(header)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(AdairError, match="is a pipe"):
+        read_tensors(header)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_broken_values_are_neither_written_nor_read(tmp_path: Path, value: float) -> None:
     path = tmp_path / "x.safetensors"

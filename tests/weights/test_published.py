@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from adair.backbones import build_backbone
-from adair.errors import FileFormatError, InputError
+from adair.errors import AdairError, FileFormatError, InputError
 from adair.weights import load_foundation
 from adair.weights.published import import_foundation
 
@@ -68,7 +68,7 @@ def test_refusals(tmp_path: Path) -> None:
     torch.save([torch.zeros(2)], path)
     with pytest.raises(FileFormatError, match="something else than tensors by name"):
         import_foundation(path, target, allow_pickle=True)
-    with pytest.raises(FileFormatError, match="cannot be read"):
+    with pytest.raises(AdairError, match="cannot be read"):
         import_foundation(tmp_path / "none.safetensors", target)
     assert not target.exists()
 

@@ -11,11 +11,10 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from adair.errors import AdairError, FileFormatError
-from adair.images.files import write_whole
+from adair.images.files import open_regular, write_whole
 from adair.weights.header import FORMAT, METADATA_KEY, Header, TensorInfo, read_header, short
 
 __all__ = [
@@ -24,10 +23,13 @@ __all__ = [
     "check_tensors",
     "fingerprint",
     "read_header",
+    "read_stored",
     "read_tensors",
     "update_card",
     "write_safetensors",
 ]
+
+DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32}
 
 
 def fingerprint(weights: Mapping[str, Tensor]) -> str:
@@ -76,7 +78,7 @@ def update_card(path: str | os.PathLike[str], **facts: Any) -> None:
     """
     header = read_header(path)
     card = {**header.metadata.get("card", {}), **facts}
-    write_safetensors(path, safetensors.torch.load_file(path), {**header.metadata, "card": card})
+    write_safetensors(path, read_stored(header), {**header.metadata, "card": card})
 
 
 def check_tensors(header: Header, expected: Mapping[str, tuple[int, ...]]) -> None:
@@ -103,20 +105,36 @@ def read_tensors(header: Header) -> dict[str, Tensor]:
             there was one lack it), or the file changed since its header was read.
     """
     tensors = {}
-    try:
-        with safe_open(header.path, framework="pt") as file:
-            for name, info in header.tensors.items():
-                stored = file.get_tensor(name)
-                if tuple(stored.shape) != info.shape:
-                    raise AdairError(f"{header.path}: changed while it was read; try again")
-                _check_finite(header.path, name, stored)
-                tensors[name] = stored.to(torch.float32, copy=True)
-    except (OSError, SafetensorError) as error:
-        raise AdairError(f"{header.path}: cannot be read: {short(str(error))}") from error
+    for name, stored in read_stored(header).items():
+        _check_finite(header.path, name, stored)
+        tensors[name] = stored.to(torch.float32)
     if "checksum" in header.metadata and header.metadata["checksum"] != fingerprint(tensors):
         raise FileFormatError(
             f"{header.path}: its weights do not match its checksum; the file is damaged, download it again"
         )
+    return tensors
+
+
+def read_stored(header: Header) -> dict[str, Tensor]:
+    """Read all tensors of a checked file in the types in which they are stored, each with memory of its own.
+
+    A file that was put in the place of the checked one is read no further than the header says, and never waited for.
+
+    Raises:
+        AdairError: the file cannot be read, is no regular file, or is shorter than when its header was read.
+    """
+    tensors = {}
+    start = header.file_bytes - sum(info.bytes for info in header.tensors.values())
+    try:
+        with open_regular(header.path) as file:
+            for name, info in header.tensors.items():
+                file.seek(start + info.start)
+                if len(data := bytearray(file.read(info.bytes))) != info.bytes:
+                    raise AdairError(f"{header.path}: changed while it was read; try again")
+                flat = torch.frombuffer(data, dtype=DTYPES[info.dtype]) if data else torch.empty(0)
+                tensors[name] = flat.to(DTYPES[info.dtype]).reshape(info.shape)
+    except OSError as error:
+        raise AdairError(f"{header.path}: cannot be read: {error.strerror or error}") from error
     return tensors
 
 

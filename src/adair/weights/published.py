@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from adair.errors import FileFormatError, InputError
+from adair.weights.files import read_header, read_stored
 from adair.weights.foundation import save_foundation
 
 CONTAINERS = ("params_ema", "params", "state_dict")  # keys that checkpoints keep their tensors under, best first
@@ -84,14 +83,14 @@ def described(source: Path, tensors: Mapping[str, Tensor]) -> tuple[str, dict[st
 def _tensors(source: Path, allow_pickle: bool) -> dict[str, Tensor]:
     try:
         if source.suffix == ".safetensors":
-            loaded: Any = load_file(source)
+            loaded: Any = read_stored(read_header(source))
         elif allow_pickle:
             loaded = torch.load(source, map_location="cpu", weights_only=True)
         else:
             raise InputError(
                 f"{source}: is not a safetensors file; --allow-pickle reads tensors from PyTorch's format, and no code"
             )
-    except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise FileFormatError(f"{source}: cannot be read: {reason}") from error
     for key in CONTAINERS:
