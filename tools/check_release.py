@@ -13,6 +13,7 @@ PLACES = {
     "CITATION.cff": r"^version: (\S+)",
     "CHANGELOG.md": r"^## (\d\S*?),? ",
     "packaging/conda-forge/recipe.yaml": r'^  version: "([^"]+)"',
+    "packaging/adair-zoo/pyproject.toml": r'^version = "([^"]+)"\n(?:.*\n)*?dependencies = \["adair==\1"\]',
 }
 
 

@@ -14,6 +14,7 @@ import torch
 from adair.adapters.adapter import Adapter
 from adair.adapters.kinds import empty_adapter
 from adair.errors import AdairError, AdapterMismatchError
+from adair.hub import locate
 from adair.weights import Foundation, check_tensors, fingerprint, read_header, read_tensors, write_safetensors
 from adair.weights.header import short
 
@@ -77,11 +78,15 @@ def save_adapter(
 def load_adapter(path: str | os.PathLike[str], foundation: Foundation) -> LoadedAdapter:
     """Load an adapter file for a foundation.
 
+    Args:
+        path: the file, or whatever else `adair.hub.locate` takes: a folder, ``zoo/NAME``, ``hf://user/name``, https.
+        foundation: the foundation.
+
     Raises:
-        AdairError: a file that cannot be read, is no adapter, is for another foundation, or whose tensors are not
-            exactly those of its kind.
+        AdairError: a file that cannot be found or read, is no adapter, is for another foundation, or whose tensors are
+            not exactly those of its kind.
     """
-    header = read_header(path)
+    header = read_header(locate(path))
     if header.kind != "adapter":
         what = "a foundation" if header.kind else "not a file of AdaIR"
         raise AdairError(f"{header.path}: is {what}; an adapter is needed here")

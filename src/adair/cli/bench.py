@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adair.cli.names import Adapters, FoundationFile
 from adair.errors import AdairError
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def bench(
     precision: Annotated[
         str | None, typer.Option(help="fp32, bf16 or fp16. Default: the fastest that is safe.")
     ] = None,
-    foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
-    adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
+    foundation: FoundationFile = None,
+    adapter: Adapters = None,
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Also the adapters' mean over all flips and turns: eight times as slow.")
     ] = False,

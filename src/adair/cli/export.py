@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from adair.cli.names import Adapters, FoundationFile
+
 
 def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file: .onnx, .xml (OpenVINO), .dtmodel, .pt2.")],
@@ -23,8 +25,8 @@ def export(
         bool, typer.Option("--runner", help="Also write adair_onnx.py, which runs the file without AdaIR.")
     ] = False,
     photo: Annotated[list[Path] | None, typer.Option(help="Compare on this photo; repeat for more.")] = None,
-    foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
-    adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
+    foundation: FoundationFile = None,
+    adapter: Adapters = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -9,19 +9,23 @@ import typer
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="An adapter, a foundation, or an image.")],
+    file: Annotated[
+        Path, typer.Argument(help="An adapter, a foundation, or an image; also zoo/NAME, hf://... or https://...")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is in a file, after reading all of it, so a damaged file is noticed."""
     from adair.cli.show import print_facts, print_json, size
+    from adair.hub import locate
 
+    file = locate(file)
     facts = _weights(file) if _looks_like_weights(file) else _image(file)
     if as_json:
         print_json(facts)
         return
     facts["bytes"] = f"{facts['bytes']:,} ({size(facts['bytes'])})"
     if "measured" in facts:
-        from adair.cli.cards import figures_line
+        from adair.weights.cards import figures_line
 
         facts["parameters"] = f"{facts['parameters']:,}"
         facts["measured"] = {
@@ -44,8 +48,8 @@ def _looks_like_weights(file: Path) -> bool:
 
 def _weights(file: Path) -> dict[str, Any]:
     from adair.adapters import load_adapter
-    from adair.cli.cards import describe_weights
     from adair.weights import load_foundation, read_header, read_tensors
+    from adair.weights.cards import describe_weights
 
     header = read_header(file)
     facts = describe_weights(header)

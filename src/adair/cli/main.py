@@ -10,6 +10,7 @@ Exit codes: 0 done, 1 some files failed, 2 bad use or bad input, 130 interrupted
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -23,6 +24,8 @@ import typer
 from adair import __version__
 from adair.errors import AdairError, one_line
 
+OFFLINE = "ADAIR_OFFLINE"  # read by `adair.hub`
+
 COMMANDS = {
     "restore": "Restore photos: noise, blur, rain, JPEG, small size.",
     "degrade": "Degrade photos with a recipe.",
@@ -33,6 +36,8 @@ COMMANDS = {
     "pretrain": "Train a foundation on clean photos.",
     "adapt": "Train an adapter for your own kind of damage.",
     "adopt": "Make a foundation of a published NAFNet or Restormer checkpoint.",
+    "pull": "Fetch adapters: from the zoo, a hub or the web.",
+    "push": "Publish an adapter with a card.",
     "merge": "Merge adapters into one file that acts like their blend.",
     "export": "Export a task for other programs: ONNX, OpenVINO, darktable, PyTorch.",
     "bench": "Measure on the test sets of the field, beside other tools.",
@@ -51,8 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``adair``; None takes them from ``sys.argv``.
     """
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    words, debug = _take_debug(words)
+    words, debug = _take(words, "--debug")
+    words, offline = _take(words, "--offline")
     _end_like_ctrl_c()
+    before = os.environ.get(OFFLINE)
+    if offline:
+        os.environ[OFFLINE] = "1"
     try:
         result = _command_line(words).main(args=words, prog_name="adair", standalone_mode=False)
         code = result if isinstance(result, int) else 0
@@ -64,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text, code = _explain(error)
         print(f"adair: {one_line(' '.join(text.split()))}", file=sys.stderr)
         return code
+    finally:
+        if offline and before is None:
+            del os.environ[OFFLINE]
     if code == 130:
         print("adair: interrupted; files that were finished are kept", file=sys.stderr)
     return code
@@ -79,10 +91,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _take_debug(words: list[str]) -> tuple[list[str], bool]:
-    """``--debug`` is allowed anywhere before ``--``, so no command has to declare it."""
+def _take(words: list[str], flag: str) -> tuple[list[str], bool]:
+    """Flags of all commands are allowed anywhere before ``--``, so no command has to declare them."""
     end = words.index("--") if "--" in words else len(words)
-    kept = [word for word in words[:end] if word != "--debug"]
+    kept = [word for word in words[:end] if word != flag]
     return kept + words[end:], len(kept) < end
 
 
@@ -122,6 +134,9 @@ def _globals(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; allowed anywhere on the line.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Fetch no adapters; what was fetched before works. Anywhere on the line.")
+    ] = False,
 ) -> None:
     """Restore photographs: one frozen network, one tiny adapter file per task (arXiv 2404.11475)."""
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from adair.cli.names import FoundationFile
 from adair.errors import AdairError
 
 
@@ -22,7 +23,7 @@ def merge(
     rank: Annotated[
         int | None, typer.Option(help="Rank of the result; default: exact if that keeps the file within 1.9 MB.")
     ] = None,
-    foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
+    foundation: FoundationFile = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

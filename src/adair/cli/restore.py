@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adair.cli.names import Adapters, FoundationFile
 from adair.errors import LONGEST_LINE, AdairError, one_line
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def restore(
         str,
         typer.Option(help="torch, onnxruntime, openvino, or auto: what 'adair doctor --measure' found."),
     ] = "torch",
-    foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
-    adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
+    foundation: FoundationFile = None,
+    adapter: Adapters = None,
     max_megapixels: Annotated[float, typer.Option(help="Refuse larger images, which may be bombs.")] = 500.0,
 ) -> None:
     """Restore photos: noise, blur, rain, JPEG, small size.

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from adair.cli.names import Adapters, FoundationFile
+
 TOKEN = "ADAIR_TOKEN"
 
 
@@ -35,8 +37,8 @@ def serve(
         str,
         typer.Option(help="torch, onnxruntime, openvino, or auto: what 'adair doctor --measure' found."),
     ] = "torch",
-    foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
-    adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
+    foundation: FoundationFile = None,
+    adapter: Adapters = None,
 ) -> None:
     """Serve restoring over HTTP: POST an image to /restore?task=denoise, get it back restored.
 

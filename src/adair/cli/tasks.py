@@ -11,10 +11,10 @@ def tasks(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with everything that the files say.")] = False,
 ) -> None:
     """List the tasks that ship with adair: what they do, their size, and their measured numbers."""
-    from adair.cli.cards import describe_weights, figures_line
     from adair.cli.show import print_facts, print_json, print_table, size
     from adair.tasks import TASKS
     from adair.weights import bundled_adapters, bundled_foundation, read_header
+    from adair.weights.cards import describe_weights, figures_line
 
     foundation = describe_weights(read_header(bundled_foundation()))
     listed: list[dict[str, Any]] = []

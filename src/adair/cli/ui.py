@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from adair.cli.names import Adapters, FoundationFile
+
 
 def ui(
     folder: Annotated[
@@ -22,8 +24,8 @@ def ui(
     precision: Annotated[
         str | None, typer.Option(help="fp32, bf16 or fp16. Default: the fastest that is safe.")
     ] = None,
-    foundation: Annotated[Path | None, typer.Option(help="Foundation file. Default: the bundled one.")] = None,
-    adapter: Annotated[list[Path] | None, typer.Option(help="Adapter file of your own; repeat for more.")] = None,
+    foundation: FoundationFile = None,
+    adapter: Adapters = None,
 ) -> None:
     """Restore photos on a web page, on this machine alone unless --host says otherwise. Ctrl-C ends it."""
     import importlib.util

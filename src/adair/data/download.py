@@ -35,7 +35,9 @@ class _Refused(Exception):
     """This address will not give the file, however often it is asked."""
 
 
-def download(addresses: Sequence[str], path: Path, report: Report, expected: int | None = None) -> None:
+def download(
+    addresses: Sequence[str], path: Path, report: Report, expected: int | None = None, limit: int | None = None
+) -> None:
     """Download to ``path``. What has arrived stays in ``<path>.part``, so that the next call goes on there.
 
     A part is gone on with only if the server says that its file is still the same (If-Range with the ETag or the date
@@ -45,20 +47,21 @@ def download(addresses: Sequence[str], path: Path, report: Report, expected: int
         addresses: http or https; each is asked only if those before it failed.
         path: the file to write.
         report: called with the bytes that are here, and with all there are where the server says so.
-        expected: bytes as the catalogue states them. No more than `MARGIN` times as many are accepted, and `LIMIT`
+        expected: bytes as the catalogue states them. No more than `MARGIN` times as many are accepted, and ``limit``
             where it states none, whatever length the server claims or leaves out.
+        limit: bytes, `LIMIT` unless given.
 
     Raises:
         AdairError: one line with what each address answered last, or that the disk is too small.
     """
-    limit = LIMIT if expected is None else int(MARGIN * expected)
+    most = (limit or LIMIT) if expected is None else int(MARGIN * expected)
     failures = []
     for address in addresses:
         for number in range(TRIES):
             if number:
                 time.sleep(WAIT * 2 ** (number - 1))
             try:
-                _attempt(address, path, report, limit)
+                _attempt(address, path, report, most)
                 return
             except _Refused as error:
                 cause = str(error)

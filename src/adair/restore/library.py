@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 from adair.adapters import Adapter, load_adapter
 from adair.adapters.files import TASK_NAME
 from adair.errors import InputError
+from adair.hub import locate
 from adair.restore.tasks import AUTO, FOUNDATION, Blend, parse_task
 from adair.weights import Foundation, fingerprint, read_header
 
@@ -67,8 +69,9 @@ class AdapterLibrary:
         with self._lock:
             return tuple(sorted(self._entries))
 
-    def add(self, path: Path, name: str | None, replace: bool) -> str:
+    def add(self, path: str | os.PathLike[str], name: str | None, replace: bool) -> str:
         """Open a file and give it a name (None: that of its task); see `Restorer.add_adapter`."""
+        path = locate(path)
         loaded = load_adapter(path, self.foundation)
         return self._put(name or loaded.task, _Entry(path, adapter=loaded.adapter), str(path), replace)
 

@@ -18,6 +18,7 @@ import numpy as np
 
 import adair
 from adair.errors import NonFiniteOutputError, OutOfMemoryError
+from adair.hub.zoo import installed_zoo
 from adair.images.image_file import ImageFile
 from adair.restore.options import RestoreOptions
 from adair.restore.restoration import Progress, Restoration
@@ -106,7 +107,9 @@ def place(options: RestoreOptions) -> Prepared | None:
     Raises:
         InputError: a task or scale that `Restorer.restore` would not take.
     """
-    names = [path.stem for path in sorted(WEIGHTS.glob("*.safetensors")) if path.stem not in OTHERS]
+    bundled = {path.stem: path for path in sorted(WEIGHTS.glob("*.safetensors"))}
+    files = {**installed_zoo(), **bundled}
+    names = [name for name in files if name not in OTHERS]
     if is_auto(options.task) or options.strength != 1 or options.ensemble:
         return None
     steps = parse_task(options.task, names)
@@ -114,7 +117,7 @@ def place(options: RestoreOptions) -> Prepared | None:
         return None
     digest = hashlib.sha256(f"{adair.__version__} {label_of(steps)}".encode())
     for name in ("foundation", *sorted(steps[0])):
-        digest.update((WEIGHTS / f"{name}.safetensors").read_bytes())
+        digest.update(files[name].read_bytes())
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adair" / "graphs"
     key = digest.hexdigest()[:32]
     return Prepared(root / f"{key}.onnx", root / f"{key}.json")

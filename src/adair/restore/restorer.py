@@ -17,6 +17,7 @@ from adair import __version__
 from adair.backbones import named_sites
 from adair.errors import InputError
 from adair.hardware import tune_allocator
+from adair.hub import installed_zoo, locate
 from adair.images.buffer import ImageBuffer, open_image
 from adair.inspect import Advice, Inspector, advise, load_estimator
 from adair.restore.library import AdapterInfo, AdapterLibrary
@@ -88,7 +89,7 @@ class Restorer:
         """Load a foundation file (None: the bundled one, with its adapters).
 
         Args:
-            foundation: a safetensors file.
+            foundation: a safetensors file, or an address of one as for `add_adapter`.
             device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for the best there is.
             precision: "fp32", "bf16", "fp16"; None or "auto" for the fastest that keeps the picture.
             estimator: the file that task "auto" judges with; None for the bundled one, read when first needed.
@@ -98,9 +99,10 @@ class Restorer:
             AdairError: a file, device, precision or runtime that cannot be used.
         """
         # Adapters open only on the foundation that they were trained on, so bundled ones belong to the bundled one.
-        adapters = bundled_adapters() if foundation is None else {}
+        adapters = installed_zoo() | bundled_adapters() if foundation is None else {}
         inspector = None if estimator is None else Inspector(load_estimator(estimator))
-        return cls(load_foundation(foundation), adapters, device, precision, inspector, runtime)
+        path = None if foundation is None else locate(foundation)
+        return cls(load_foundation(path), adapters, device, precision, inspector, runtime)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -116,14 +118,15 @@ class Restorer:
         """Add an adapter file and return its name.
 
         Args:
-            path: the file; it is read at once.
+            path: the file, which is read at once; or a folder, ``zoo/dehaze``, ``hf://user/name`` or an https address
+                (see `adair.hub.locate`).
             name: by which tasks ask for it; None for the name in the file.
             replace: whether it may take the place of an adapter of that name.
 
         Raises:
             AdairError: no adapter file, one for another foundation (`AdapterMismatchError`), or a name that is taken.
         """
-        return self._library.add(Path(path), name, replace)
+        return self._library.add(path, name, replace)
 
     def add_weighted_adapter(self, blend: Mapping[str, float], name: str, *, replace: bool = False) -> str:
         """Give a blend a name of its own, so that it can be asked for (and blended) like an adapter.

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 
 from adair.errors import InputError
-from adair.tasks import TASKS, canonical_name, check_strength
+from adair.tasks import TASKS, ZOO, canonical_name, check_strength
 
 FOUNDATION = "foundation"  # the frozen network alone
 AUTO = "auto"  # whatever the image needs
@@ -133,6 +133,11 @@ def _checked(blend: Blend, task: object, known: Collection[str]) -> Blend:
     for name in blend:
         if name == AUTO:
             raise InputError(f"task '{AUTO}' chooses adapters and strengths itself; name it alone, or leave it out")
+        if name not in known and name in ZOO:
+            raise InputError(
+                f"task '{name}' is in the zoo, which is not installed; install it with 'pip install adair-zoo', "
+                f"or name a copy: --adapter zoo/{name}"
+            )
         if name not in known and name != FOUNDATION:
             near = difflib.get_close_matches(str(name), names, n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""

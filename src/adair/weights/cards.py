@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adair.weights import Header
+from adair.weights.header import Header
 
 
 def describe_weights(header: Header) -> dict[str, Any]:

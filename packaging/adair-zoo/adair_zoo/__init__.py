@@ -1,0 +1,1 @@
+"""Adapter files for AdaIR, which finds them here; there is no code."""

@@ -1,0 +1,72 @@
+"""What was fetched once: kept under the user's cache with its checksum, and checked whenever it is used."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from adair.data.download import digest
+from adair.images.files import write_whole
+
+RECORD = "source.json"  # written last, so that it vouches for the file
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where a file is from.
+
+    Attributes:
+        name: what was asked for.
+        file: its name, in the folder of the record.
+        sha256: its checksum.
+        bytes: its size.
+        revision: of a repository, the commit; "" for others.
+        fetched: the day, as YYYY-MM-DD.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    bytes: int
+    revision: str
+    fetched: str
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache: ``$ADAIR_CACHE``, or ``adair/weights`` in the user's cache."""
+    own = os.environ.get("ADAIR_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adair" / "weights"
+
+
+def entry_folder(key: str) -> Path:
+    """Return the folder of what ``key`` names; it need not exist."""
+    return cache_folder() / hashlib.sha256(key.encode()).hexdigest()[:24]
+
+
+def find(folder: Path) -> tuple[Path, Record] | None:
+    """Return the file of a folder with its record; None where there is none that is as it was fetched."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        record = Record(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
+        path = folder / record.file
+        if path.parent == folder and path.stat().st_size == record.bytes and digest(path) == record.sha256:
+            return path, record
+    return None
+
+
+def keep(folder: Path, fetched: Path, name: str, revision: str = "") -> tuple[Path, Record]:
+    """Move a fetched file into ``folder``, in the place of whatever was there, and vouch for it."""
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    record = Record(name, fetched.name, digest(fetched), fetched.stat().st_size, revision, today)
+    (folder / RECORD).unlink(missing_ok=True)
+    path = folder / fetched.name
+    fetched.replace(path)
+    write_whole(folder / RECORD, (json.dumps(asdict(record), indent=1) + "\n").encode())
+    for other in folder.iterdir():
+        if other.is_file() and other.name not in (RECORD, path.name):
+            other.unlink(missing_ok=True)
+    return path, record
