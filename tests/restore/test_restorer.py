@@ -247,7 +247,7 @@ def test_tasks_are_listed_and_unknown_ones_get_a_suggestion(restorer: Restorer, 
     with pytest.raises(AdairError, match="unknown task 'xyzzy'; known: dejpeg, denoise, sr, auto, foundation"):
         restorer.restore(photo, "xyzzy")
     with pytest.raises(
-        AdairError, match=r"unknown task 'dehaze'; known: .*--adapter FILE"
+        AdairError, match=r"task 'dehaze' is in the zoo, .*--adapter zoo/dehaze"
     ):  # not "did you mean derain"
         restorer.restore(photo, "dehaze")
 
