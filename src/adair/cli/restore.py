@@ -40,6 +40,11 @@ def restore(
     strength: Annotated[
         float, typer.Option(help="How much of the whole correction to apply: 0 nothing, 1 all of it.")
     ] = 1.0,
+    luma: Annotated[float, typer.Option(help="How much of the correction of brightness: 0 to 1.")] = 1.0,
+    colour: Annotated[float, typer.Option(help="How much of the correction of colour: 0 to 1.")] = 1.0,
+    mask: Annotated[
+        Path | None, typer.Option(help="Image of the same size: white is restored, black stays as it is, bit by bit.")
+    ] = None,
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Mean over all flips and quarter turns: a little better, 8 x the time.")
     ] = False,
@@ -92,6 +97,7 @@ def restore(
     """
     from adair.errors import InputError
     from adair.restore.batch import Naming, plan_batch
+    from adair.restore.mask import Mask
     from adair.restore.options import RestoreOptions
     from adair.restore.record import Record
     from adair.restore.runner import Runner
@@ -101,7 +107,9 @@ def restore(
         raise InputError("--overwrite and --skip-existing exclude each other; give one of them")
     if not 0 < max_megapixels <= 1e6:
         raise InputError(f"--max-megapixels {max_megapixels:g}: give a number of megapixels, such as 500")
-    options = RestoreOptions(task[0] if len(task) == 1 else tuple(task), scale, strength, tile, ensemble)
+    where = None if mask is None else Mask.of(mask)
+    chosen = task[0] if len(task) == 1 else tuple(task)
+    options = RestoreOptions(chosen, scale, strength, tile, ensemble, luma, colour, where)
     files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6))
     at_once = 1 if workers is None else workers
     shared = 1 if cluster else at_once  # workers of a cluster have restorers of their own

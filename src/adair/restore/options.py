@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adair.errors import InputError
+from adair.restore.mask import Mask
 from adair.restore.tasks import TaskSpec
 
 
@@ -20,13 +21,18 @@ class RestoreOptions:
         strength: how much of the whole correction is applied, 0 to 1: the result is the mix
             ``image + strength * (restored - image)`` of every pixel. 0 returns the image itself (for "sr" its bicubic
             enlargement) without running the network.
+        luma, colour: how much of the correction of brightness and of that of colour is applied, 0 to 1 each, on top of
+            ``strength``: the parts of a pixel's change in Y'CbCr (ITU-R BT.601, as in JPEG) of the stored values. With
+            ``colour=0`` Cb and Cr stay as they are, with ``luma=0`` Y' does. Gray images have luma only.
+        mask: where the image may change (see `Mask`): white is restored, black stays bit by bit. It has the size of
+            the image; where "sr" enlarges, it is enlarged along.
         tile: side in pixels of the square tiles in which large images are restored; None chooses by the memory that is
             free, 0 restores the whole image at once.
         ensemble: restore every tile in all eight flips and quarter turns and take the mean: a little better, and eight
             times as long.
 
     Raises:
-        InputError: a strength outside 0 to 1, or a negative tile.
+        InputError: a strength, luma or colour outside 0 to 1, a negative tile, or a mask that cannot be read.
     """
 
     task: TaskSpec
@@ -34,12 +40,27 @@ class RestoreOptions:
     strength: float = 1.0
     tile: int | None = None
     ensemble: bool = False
+    luma: float = 1.0
+    colour: float = 1.0
+    mask: Mask | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("strength", self.strength), ("tile", self.tile), ("scale", self.scale)):
+        for name in ("strength", "luma", "colour", "tile", "scale"):
+            value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
                 raise InputError(f"{name} {value!r} is not a number")
-        if not 0 <= self.strength <= 1:
-            raise InputError(f"strength {self.strength} is outside 0..1; 1 applies the whole correction")
+        for name in ("strength", "luma", "colour"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} {getattr(self, name)} is outside 0..1; 1 applies the whole correction")
         if self.tile is not None and self.tile < 0:
             raise InputError(f"tile {self.tile} is negative; give a side in pixels, or 0 for no tiles")
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every pixel stays what it is, whatever the network says."""
+        return self.strength == 0 or self.luma == self.colour == 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether every pixel becomes what the network says."""
+        return self.strength == self.luma == self.colour == 1 and self.mask is None

@@ -8,10 +8,11 @@ from adair.hardware import memory_available
 from adair.images.buffer import ImageBuffer
 from adair.restore.deploy import bytes_per_pixel
 from adair.restore.library import AdapterLibrary
+from adair.restore.mix import Mix
 from adair.restore.options import RestoreOptions
 from adair.restore.restoration import Progress
 from adair.restore.sessions import SessionCache
-from adair.restore.steps import Mix, Step
+from adair.restore.steps import Step
 from adair.restore.tasks import UPSCALING, Blend, Steps, label_of
 from adair.restore.tiling import choose_tile
 from adair.runtimes import Runtime, Session
@@ -42,14 +43,14 @@ class Pipeline:
         Args:
             steps: blends by name; the one with "sr" enlarges the image ``scale`` times.
             given: the image.
-            options: strength, tile and ensemble are looked at; the strength mixes ``given`` and the end.
+            options: tile, ensemble, and how ``given`` and the end are mixed.
             progress: counts the tiles of all steps.
         """
         planes = given
         for number, blend in enumerate(steps):
             step = self._step(blend, planes, options, scale if UPSCALING in blend else 1)
             last = number == len(steps) - 1
-            mix = Mix(given.pixels, scale, options.strength) if options.strength < 1 and last else None
+            mix = Mix(given.pixels, scale, options) if last and not options.whole else None
             planes = step.run(planes, mix, progress and partial(_of_all, progress, number, len(steps)))
         return planes
 

@@ -102,7 +102,7 @@ class Prepared:
 def place(options: RestoreOptions) -> Prepared | None:
     """Return the place of a task's graph; None for what needs PyTorch in any case.
 
-    That is: "auto", sequences, enlarging, a strength below 1, ensembles, and adapters other than the bundled ones.
+    That is: "auto", sequences, enlarging, results that are mixed with the image, ensembles, adapters of the user's own.
 
     Raises:
         InputError: a task or scale that `Restorer.restore` would not take.
@@ -110,7 +110,7 @@ def place(options: RestoreOptions) -> Prepared | None:
     bundled = {path.stem: path for path in sorted(WEIGHTS.glob("*.safetensors"))}
     files = {**installed_zoo(), **bundled}
     names = [name for name in files if name not in OTHERS]
-    if is_auto(options.task) or options.strength != 1 or options.ensemble:
+    if is_auto(options.task) or not options.whole or options.ensemble:
         return None
     steps = parse_task(options.task, names)
     if len(steps) != 1 or check_scale(options.scale, steps) != 1:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -21,6 +22,7 @@ from adair.hub import installed_zoo, locate
 from adair.images.buffer import ImageBuffer, open_image
 from adair.inspect import Advice, Inspector, advise, load_estimator
 from adair.restore.library import AdapterInfo, AdapterLibrary
+from adair.restore.mask import Mask
 from adair.restore.options import RestoreOptions
 from adair.restore.pipeline import Pipeline
 from adair.restore.restoration import Picture, Progress, Restoration
@@ -231,6 +233,9 @@ class Restorer:
         tile: int | None = None,
         progress: Progress | None = None,
         ensemble: bool = False,
+        luma: float = 1.0,
+        colour: float = 1.0,
+        mask: Mask | str | os.PathLike[str] | npt.NDArray[Any] | None = None,
     ) -> Picture:
         """Restore an image; the result is of the kind that came in.
 
@@ -246,7 +251,8 @@ class Restorer:
                 "dejpeg > denoise" (also ["dejpeg", "denoise"]), one network after the other; "foundation" for the
                 frozen network alone; or "auto" for what `inspect` advises, which never changes the size and may be
                 nothing: then ``image`` itself is returned. None for what `set_adapter` has chosen.
-            scale, strength, tile, ensemble: see `RestoreOptions`.
+            scale, strength, tile, ensemble, luma, colour: see `RestoreOptions`.
+            mask: where the image may change, white is restored: an image file, or an array as for `Mask.of`.
             progress: called after every tile with tiles done and tiles in all. What it raises ends the work and is
                 passed on: raise `Interrupted` to cancel.
 
@@ -262,13 +268,18 @@ class Restorer:
             (40, 50, 3)
         """
         chosen = self._default if task is None else task
-        return self.run(image, RestoreOptions(chosen, scale, strength, tile, ensemble), progress).image
+        where = None if mask is None else Mask.of(mask)
+        options = RestoreOptions(chosen, scale, strength, tile, ensemble, luma, colour, where)
+        return self.run(image, options, progress).image
 
     def run(self, image: Picture, options: RestoreOptions, progress: Progress | None = None) -> Restoration[Picture]:
         """Restore an image as ``options`` say, and tell what was done; otherwise as `restore`."""
         steps, scale = self._checked(options)
         planes, close = open_image(image)
-        if options.strength == 0:
+        if options.mask is not None:
+            for one in planes:
+                options.mask.check(*one.pixels.shape[:2])
+        if options.changes_nothing:
             return Restoration(image if scale == 1 else close([enlarged(one, scale) for one in planes]), ())
         advice = [self._advise(one) for one in planes] if is_auto(options.task) else []
         plans = [one.plan for one in advice] or [steps] * len(planes)
@@ -303,7 +314,10 @@ class Restorer:
         steps, scale = self._checked(options)
         label = AUTO if is_auto(options.task) else label_of(steps)
         label += f"-x{scale}" if scale > 1 else ""
-        label += f"-s{options.strength:g}" if options.strength < 1 else ""
+        for name in ("strength", "luma", "colour"):
+            amount = getattr(options, name)
+            label += f"-{name[0]}{amount:g}" if amount < 1 else ""
+        label += "-masked" if options.mask else ""
         return label + ("-ensemble" if options.ensemble else "")
 
     def mark(self, options: RestoreOptions) -> str:
@@ -317,6 +331,7 @@ class Restorer:
             *(__version__, self.foundation.fingerprint, self.runtime.name, self.precision.name),
             *(options.task if is_auto(options.task) else steps, scale, options.strength, options.ensemble),
             *((name, self._library.fingerprint(name)) for name in names),
+            *((options.luma, options.colour, options.mask and options.mask.digest) if not options.whole else ()),
         ]
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 

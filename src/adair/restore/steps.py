@@ -14,6 +14,7 @@ from torch import Tensor
 from adair.errors import NonFiniteOutputError
 from adair.images.buffer import WHITE, ImageBuffer
 from adair.restore.ensemble import self_ensemble
+from adair.restore.mix import Mix
 from adair.restore.region import enlarge, region
 from adair.restore.restoration import Progress
 from adair.restore.tiling import Tiler
@@ -64,21 +65,6 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Mix:
-    """The user's image, which the result of the last step is mixed with.
-
-    Attributes:
-        pixels: as they are stored.
-        scale: how many times larger the result is.
-        strength: 0 keeps the image, 1 the result.
-    """
-
-    pixels: npt.NDArray[Any]
-    scale: int
-    strength: float
-
-
-@dataclass(frozen=True)
 class _Canvas:
     """Where tiles come from and finished lines go to."""
 
@@ -102,12 +88,13 @@ class _Canvas:
         lines = lines.clamp_(0, 1)
         lines = lines if self.source.shape[2] == 3 else lines.mean(0, keepdim=True)
         if self.mix is not None:
-            box = (top, 0, top + lines.shape[1], self.result.shape[1])
-            before = region(self.mix.pixels, self.mix.scale, box, torch.device("cpu"))[0]
-            lines = before.lerp(lines, self.mix.strength).clamp_(0, 1)
+            lines = self.mix.apply(top, lines)
         white = WHITE[self.result.dtype]
         values = lines.mul_(white).permute(1, 2, 0).numpy()
-        self.result[top : top + len(values)] = values if white == 1.0 else np.rint(values, out=values)
+        target = self.result[top : top + len(values)]
+        target[:] = values if white == 1.0 else np.rint(values, out=values)
+        if self.mix is not None:
+            self.mix.keep(top, target)
 
 
 def enlarged(planes: ImageBuffer, scale: int) -> ImageBuffer:
