@@ -1,6 +1,7 @@
 """How fast and how lean restoring is: time per megapixel and peak memory, beside a Restormer of 26.1 M parameters.
 
     python benchmarks/restore_speed.py [--json FILE] [--megapixels 24] [--task denoise] [--no-restormer]
+    python benchmarks/restore_speed.py --megapixels 6 --budget 1 2 4      # what memory for tiles buys
 
 Every measurement runs in a process of its own, whose peak memory (Python, torch and the photo included) is reported.
 The photo is made of the example photos, mirrored to the wanted size, with noise of sigma 25. `restore` is timed as a
@@ -45,8 +46,11 @@ def photo(megapixels: float) -> Any:
     return result
 
 
-def measure_ours(task: str, megapixels: float, precision: str | None) -> dict[str, Any]:
-    """Time `Restorer.restore` on the CPU; with the bundled weights, or random ones of the same shape."""
+def measure_ours(task: str, megapixels: float, precision: str | None, budget: float | None) -> dict[str, Any]:
+    """Time `Restorer.restore` on the CPU; with the bundled weights, or random ones of the same shape.
+
+    ``budget`` is the memory of a tile in GiB; None for what adair would choose here.
+    """
     import torch
 
     from adair.errors import AdairError
@@ -58,12 +62,17 @@ def measure_ours(task: str, megapixels: float, precision: str | None) -> dict[st
     except AdairError:
         restorer, weights = random_restorer(precision), "random"
         task = "foundation"
+    if budget is not None:
+        restorer._pipeline.budget = int(budget * 2**30)
     image = photo(megapixels)
+    height, width = image.shape[:2]
     if megapixels <= 4:
         restorer.restore(image, task)  # the first run also prepares the convolutions
     seconds = min(timed(lambda: restorer.restore(image, task)) for _ in range(3 if megapixels <= 4 else 1))
     return {
         "seconds_per_megapixel": seconds / (image.shape[0] * image.shape[1] / 1e6),
+        "work": work(height, width, restorer._pipeline.tile_sizes(height, width, None)[0]),
+        "budget_gib": restorer._pipeline.budget / 2**30,
         "peak_mb": peak_mb(),
         "megapixels": image.shape[0] * image.shape[1] / 1e6,
         "precision": restorer.precision.name,
@@ -71,6 +80,17 @@ def measure_ours(task: str, megapixels: float, precision: str | None) -> dict[st
         "weights": weights,
         "task": task,
     }
+
+
+def work(height: int, width: int, tile: tuple[int, int]) -> float:
+    """Pixels that go through the network for every pixel of the photo."""
+    from adair.restore.tiling import overlap_of, split
+
+    lengths = [
+        sum(stop - start for start, stop in split(side, part, overlap_of(part)))
+        for side, part in ((height, tile[0]), (width, tile[1]))
+    ]
+    return math.prod(lengths) / (height * width)
 
 
 def random_restorer(precision: str | None) -> Any:
@@ -131,18 +151,32 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, default=1.0, help="size of the photo")
     parser.add_argument("--task", default="denoise", help="task to restore with")
     parser.add_argument("--precision", help="fp32 or bf16; default: what adair would choose here")
+    parser.add_argument("--budget", type=float, nargs="+", help="GiB for a tile; measures each, nothing else")
     parser.add_argument("--no-restormer", action="store_true", help="leave the comparison out")
     parser.add_argument("--measure", choices=["ours", "restormer"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure == "ours":
-        print(json.dumps(measure_ours(options.task, options.megapixels, options.precision)))
+        print(
+            json.dumps(measure_ours(options.task, options.megapixels, options.precision, *(options.budget or [None])))
+        )
         return
     if options.measure == "restormer":
         print(json.dumps(measure_restormer()))
         return
 
     words = ["--measure", "ours", "--task", options.task, "--megapixels", str(options.megapixels)]
-    result = in_a_process(*words, *(["--precision", options.precision] if options.precision else []))
+    words += ["--precision", options.precision] if options.precision else []
+    if options.budget:
+        rows = [in_a_process(*words, "--budget", str(budget)) for budget in options.budget]
+        for row in rows:
+            print(
+                f"{row['budget_gib']:g} GiB: {row['seconds_per_megapixel']:.3f} s a megapixel, "
+                f"{row['work']:.2f} times the work, peak {row['peak_mb']:.0f} MB"
+            )
+        if options.json:
+            options.json.write_text(json.dumps(rows, indent=2) + "\n")
+        return
+    result = in_a_process(*words)
     print(f"{result['task']} ({result['weights']} weights), {result['precision']}, {result['threads']} threads")
     print(f"  {result['megapixels']:.1f} megapixels: {result['seconds_per_megapixel']:.2f} s a megapixel")
     print(f"  peak memory {result['peak_mb']:.0f} MB")

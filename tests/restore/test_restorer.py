@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
@@ -229,6 +230,29 @@ def test_out_of_memory_falls_back_to_smaller_tiles(
     result = restorer.restore(image, "denoise")
     assert max(sizes) > 128 * 128
     assert np.abs(result.astype(int) - expected).mean() < 1
+
+
+def test_the_budget_of_a_tile_is_a_quarter_of_what_is_free_within_bounds() -> None:
+    gib = 2**30
+    budgets = {free: pipeline_module.cpu_budget(free * gib) / gib for free in (0, 3, 7, 8, 15, 16, 1000)}
+    assert budgets == {0: 1, 3: 1, 7: 1, 8: 2, 15: 2, 16: 4, 1000: 4}
+    assert pipeline_module.cpu_budget(64 * gib, at_once=4) == 4 * gib
+    assert pipeline_module.cpu_budget(64 * gib, at_once=32) == gib
+
+
+def test_a_restorer_cuts_alike_whatever_becomes_of_the_memory(
+    model_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline_module, "memory_available", lambda *_: 2**34)
+    large = Restorer.load(model_files / "foundation.safetensors", "cpu", "fp32")
+    several = Restorer.load(model_files / "foundation.safetensors", "cpu", "fp32", at_once=8)
+    tile, _ = large._pipeline.tile_sizes(9000, 9000, None)
+    monkeypatch.setattr(pipeline_module, "memory_available", lambda *_: 2**33)
+    assert large._pipeline.tile_sizes(9000, 9000, None)[0] == tile
+    small = Restorer.load(model_files / "foundation.safetensors", "cpu", "fp32")
+    areas = [math.prod(one._pipeline.tile_sizes(9000, 9000, None)[0]) for one in (several, small, large)]
+    assert areas == sorted(areas)
+    assert [one._pipeline.budget for one in (several, small, large)] == [2**30, 2**31, 2**32]
 
 
 def test_the_tile_follows_the_memory_at_hand(restorer: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import tempfile
 import time
@@ -56,7 +57,8 @@ class WorkerSpec:
             if self.foundation is not None:
                 foundation = Path(folder, "foundation.safetensors")
                 foundation.write_bytes(self.foundation)
-            restorer = Restorer.load(foundation, self.device, self.precision, runtime=self.runtime)
+            beside = max(1, (os.cpu_count() or 1) // self.threads)  # workers that may be on this machine
+            restorer = Restorer.load(foundation, self.device, self.precision, runtime=self.runtime, at_once=beside)
             for number, data in enumerate(self.adapters):
                 path = Path(folder, f"adapter{number}.safetensors")
                 path.write_bytes(data)

@@ -11,10 +11,11 @@ from adair import __version__
 from adair.export.options import ExportOptions
 from adair.restore import RestoreOptions, Restorer
 from adair.restore.deploy import bytes_per_pixel
-from adair.restore.pipeline import CPU_BUDGET
 from adair.restore.tasks import UPSCALING, check_scale, parse_task
 from adair.runtimes.enlarge import Clamp, Enlarge
 from adair.runtimes.onnx_model import fused
+
+TILE_BYTES = 2**30  # for one tile of a graph, which does not know the machine that it will run on
 
 
 def build(restorer: Restorer, options: ExportOptions) -> nn.Sequential:
@@ -54,7 +55,7 @@ def card(restorer: Restorer, options: ExportOptions) -> dict[str, Any]:
         "scale": check_scale(options.scale, steps),
         "size": options.size,
         "weights": "fp16" if options.half else "fp32",
-        "tile_pixels": int(CPU_BUDGET / cost),
+        "tile_pixels": int(TILE_BYTES / cost),
         "backbone": foundation.backbone,
         "foundation": foundation.fingerprint,
         "adapters": {name: known[name].card for blend in steps for name in blend},

@@ -57,6 +57,8 @@ class Restorer:
         inspector: what task "auto" asks; None for the bundled one, loaded when first needed.
         runtime: name of what runs the network, one of `adair.runtimes.RUNTIMES`; or a runtime ready-made, which knows
             its device and precision.
+        at_once: on a CPU, how many images are restored at the same time on this machine, by all processes together:
+            with more, tiles take less memory and more is computed twice. Up to four fit into what is planned for one.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Restorer:
         precision: str | None = None,
         inspector: Inspector | None = None,
         runtime: str | Runtime = "torch",
+        at_once: int = 1,
     ) -> None:
         tune_allocator()
         self.foundation = foundation
@@ -75,7 +78,8 @@ class Restorer:
         self._library = AdapterLibrary(foundation, adapters or {})
         self._default: TaskSpec = ""
         foundation.model.to(self.device)
-        self._pipeline = Pipeline(foundation, self._library, self.runtime)
+        self._at_once = at_once
+        self._pipeline = Pipeline(foundation, self._library, self.runtime, at_once)
         self._inspector = inspector
         self._lock = threading.Lock()  # for the inspector, which is loaded when first needed, and the foundation
 
@@ -87,6 +91,7 @@ class Restorer:
         precision: str | None = None,
         estimator: str | os.PathLike[str] | None = None,
         runtime: str | Runtime = "torch",
+        at_once: int = 1,
     ) -> Restorer:
         """Load a foundation file (None: the bundled one, with its adapters).
 
@@ -95,7 +100,7 @@ class Restorer:
             device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for the best there is.
             precision: "fp32", "bf16", "fp16"; None or "auto" for the fastest that keeps the picture.
             estimator: the file that task "auto" judges with; None for the bundled one, read when first needed.
-            runtime: as for `Restorer`.
+            runtime, at_once: as for `Restorer`.
 
         Raises:
             AdairError: a file, device, precision or runtime that cannot be used.
@@ -104,7 +109,7 @@ class Restorer:
         adapters = installed_zoo() | bundled_adapters() if foundation is None else {}
         inspector = None if estimator is None else Inspector(load_estimator(estimator))
         path = None if foundation is None else locate(foundation)
-        return cls(load_foundation(path), adapters, device, precision, inspector, runtime)
+        return cls(load_foundation(path), adapters, device, precision, inspector, runtime, at_once)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -222,7 +227,7 @@ class Restorer:
         """Restore with ``foundation`` from now on; what is running goes on with the former one."""
         if foundation is not self.foundation:
             self.foundation = foundation
-            self._pipeline = Pipeline(foundation, self._library, self.runtime)
+            self._pipeline = Pipeline(foundation, self._library, self.runtime, self._at_once)
 
     def restore(
         self,
