@@ -14,6 +14,7 @@ from adair.train.photos import PhotoStore
 
 EXAM_SIDE = 128  # pixels of a crop
 EXAM_PHOTOS = 12
+EXACT = 100.0  # dB that equal pictures count, in place of infinity: one level off in one pixel of a crop is 95
 Exam = Mapping[str, tuple[Tensor, Tensor]]
 
 
@@ -42,10 +43,18 @@ def make_exam(
 
 @torch.no_grad()
 def take_exam(exam: Exam, restore: Callable[[Tensor], Tensor]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return mean PSNR in dB by name (8-bit output, RGB): of what ``restore`` makes of the inputs, and of those."""
+    """Return mean PSNR in dB by name (8-bit output, RGB): of what ``restore`` makes of the inputs, and of those.
+
+    All figures are finite, so that they can be averaged, compared and written to JSON: equal pictures (a flat sky that
+    a blur leaves as it was) count 100 dB, and a picture that holds NaN counts 0.
+    """
     restored, before = {}, {}
     for name, (clean, degraded) in exam.items():
-        before[name] = float(psnr(degraded.clamp(0, 1), clean).mean())
+        before[name] = _mean(psnr(degraded.clamp(0, 1), clean))
         output = torch.cat([restore(piece) for piece in degraded.split(4)])
-        restored[name] = float(psnr(output.clamp(0, 1).mul(255).round().div(255), clean).mean())
+        restored[name] = _mean(psnr(output.clamp(0, 1).mul(255).round().div(255), clean))
     return restored, before
+
+
+def _mean(decibels: Tensor) -> float:
+    return float(decibels.nan_to_num(nan=0.0, posinf=EXACT).clamp(max=EXACT).mean())
