@@ -11,6 +11,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "adair"
 
 FLOORS = {
     "errors": 0,
+    "lazy": 0,
     "addresses": 1,
     "hardware": 1,
     "pages": 1,

@@ -3,7 +3,7 @@
 Names are imported when first used, so ``import adair`` costs nothing.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from adair.errors import (
     AdairError,
@@ -15,6 +15,7 @@ from adair.errors import (
     OutOfMemoryError,
     TooLargeError,
 )
+from adair.lazy import lazy_names
 
 if TYPE_CHECKING:
     from adair.adapters import load_adapter
@@ -49,29 +50,22 @@ __all__ = [
     "write_image",
 ]
 
-_HOMES = {
-    "RestoreOptions": "adair.restore",
-    "Restorer": "adair.restore",
-    "TrainConfig": "adair.train.config",
-    "adapt": "adair.train.runs",
-    "degrade": "adair.degradations",
-    "load_adapter": "adair.adapters",
-    "load_foundation": "adair.weights",
-    "pretrain": "adair.train.runs",
-    "read_image": "adair.images",
-    "restore_file": "adair.restore",
-    "write_image": "adair.images",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'adair' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "RestoreOptions": "adair.restore",
+        "Restorer": "adair.restore",
+        "TrainConfig": "adair.train.config",
+        "adapt": "adair.train.runs",
+        "degrade": "adair.degradations",
+        "load_adapter": "adair.adapters",
+        "load_foundation": "adair.weights",
+        "pretrain": "adair.train.runs",
+        "read_image": "adair.images",
+        "restore_file": "adair.restore",
+        "write_image": "adair.images",
+    },
+)
 
 
 def __dir__() -> list[str]:

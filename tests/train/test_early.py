@@ -9,7 +9,7 @@ from torch import nn
 
 from adair.errors import AdairError
 from adair.train.early import Best
-from adair.train.exam import make_exam
+from adair.train.exam import make_exam, take_exam
 from adair.train.loop import Trainer
 from adair.train.photos import PhotoStore
 from adair.train.plan import Plan, Report
@@ -83,3 +83,12 @@ def test_a_run_that_gets_worse_stops_and_its_result_is_the_best(
 def test_a_bad_patience_is_refused(make_plan: MakePlan) -> None:
     with pytest.raises(AdairError, match="patience"):
         make_plan(patience=-1)
+
+
+def test_flat_photos_and_broken_networks_have_finite_figures() -> None:
+    flat = torch.full((2, 3, 32, 32), 0.5)
+    exam = {"blur": (flat, flat), "noise": (flat, flat + 0.1)}
+    restored, before = take_exam(exam, lambda x: x)
+    assert before == {"blur": 100.0, "noise": pytest.approx(20.0, abs=1e-3)}
+    assert restored["blur"] < 100  # 0.5 is none of the 256 levels
+    assert take_exam(exam, lambda x: x * float("nan"))[0] == {"blur": 0.0, "noise": 0.0}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 import adair
@@ -165,3 +166,21 @@ def test_a_foundation_goes_on(photo_folder: Path, tmp_path: Path) -> None:
         adair.pretrain(config.override({"network.width": 8}), resume=True)
     with pytest.raises(AdairError, match="was trained with seed 0, not 1"):
         adair.pretrain(config.override({"seed": 1}), resume=True)
+
+
+def test_a_run_on_flat_photos_that_stops_before_its_first_validation_writes_a_foundation(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for level in range(0, 250, 50):  # a blur leaves these as they are: the input's PSNR would be infinite
+        Image.new("RGB", (80, 80), (level, level, level)).save(tmp_path / "photos" / f"{level}.png")
+    config = TrainConfig(
+        output=tmp_path / "run",
+        data={"photos": tmp_path / "photos"},  # type: ignore[arg-type]
+        network={"width": 4, "blocks": "1/1/1"},  # type: ignore[arg-type]
+        schedule={"steps": 10**6, "max_minutes": 1e-6},  # type: ignore[arg-type]
+        optimiser={"batch": 2, "patch": "16"},  # type: ignore[arg-type]
+        device="cpu",
+        precision="fp32",
+    )
+    result = adair.pretrain(config)
+    assert not result.state.finished
+    assert load_foundation(result.path).card["validation"]["input"]["blur 2"] == 100.0

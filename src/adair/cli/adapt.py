@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from adair.cli.machine import Device, PrecisionName
+from adair.cli.names import FoundationFile
 from adair.cli.options import (
     AverageSteps,
     Batch,
@@ -17,14 +19,12 @@ from adair.cli.options import (
     CheckpointPrecision,
     Compile,
     ConfigFile,
-    Device,
     Exclude,
     Hold,
     LearningRate,
     MaxMinutes,
     Optimiser,
     Patch,
-    PrecisionName,
     Restart,
     Seed,
     Shrink,
@@ -52,7 +52,7 @@ def adapt(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Adapter file; default: NAME.safetensors.")
     ] = None,
-    foundation: Annotated[Path | None, typer.Option(help="Foundation file; default: the bundled one.")] = None,
+    foundation: FoundationFile = None,
     kind: Annotated[str | None, typer.Option(help="merge (free at run time, blends) or conv. [default: merge]")] = None,
     start: Annotated[
         Path | None, typer.Option(help="Adapter file to begin from; default for your own: the best bundled one.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adair.cli.machine import Device, PrecisionName
 from adair.cli.names import Adapters, FoundationFile
 from adair.errors import AdairError
 
@@ -46,10 +47,8 @@ def bench(
         Path | None, typer.Option(help="Folder for plots of PSNR against time (needs matplotlib).")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page and plots that exist.")] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. Default: the best there is.")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16. Default: the fastest that is safe.")
-    ] = None,
+    device: Device = None,
+    precision: PrecisionName = None,
     foundation: FoundationFile = None,
     adapter: Adapters = None,
     ensemble: Annotated[

@@ -32,8 +32,6 @@ ByTime = Annotated[
 MaxMinutes = Annotated[float | None, typer.Option(help="Stop cleanly at a checkpoint after so long.")]
 ValidateSteps = Annotated[int | None, typer.Option(help="Steps between validations.")]
 Seed = Annotated[int | None, typer.Option(help="All randomness follows from it. [default: 0]")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best there is.")]
-PrecisionName = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; default: the fastest that is safe.")]
 Texture = Annotated[
     float | None, typer.Option(help="Share of the patches that are the most textured of a few, 0 to 1. [default: 0]")
 ]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from adair.cli.machine import Device, PrecisionName
 from adair.cli.options import (
     AverageSteps,
     Batch,
@@ -17,7 +18,6 @@ from adair.cli.options import (
     CheckpointPrecision,
     Compile,
     ConfigFile,
-    Device,
     Exclude,
     Hold,
     LearningRate,
@@ -25,7 +25,6 @@ from adair.cli.options import (
     Optimiser,
     Patch,
     Photos,
-    PrecisionName,
     Restart,
     Seed,
     Shrink,

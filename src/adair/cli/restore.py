@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adair.cli.machine import Device, PrecisionName, RuntimeName
 from adair.cli.names import Adapters, FoundationFile
 from adair.errors import LONGEST_LINE, AdairError, one_line
 
@@ -76,14 +77,9 @@ def restore(
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each file.")] = False,
     quality: Annotated[int, typer.Option(help="1 to 100 for JPEG, WebP, AVIF; 100: lossless WebP, AVIF.")] = 95,
     tile: Annotated[int | None, typer.Option(help="Side of tiles in pixels, 0 for none. Default: by memory.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. Default: the best there is.")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16. Default: the fastest that is safe.")
-    ] = None,
-    runtime: Annotated[
-        str,
-        typer.Option(help="torch, onnxruntime, openvino, or auto: what 'adair doctor --measure' found."),
-    ] = "torch",
+    device: Device = None,
+    precision: PrecisionName = None,
+    runtime: RuntimeName = "torch",
     foundation: FoundationFile = None,
     adapter: Adapters = None,
     max_megapixels: Annotated[float, typer.Option(help="Refuse larger images, which may be bombs.")] = 500.0,

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from adair.cli.machine import Device, PrecisionName, RuntimeName
 from adair.cli.names import Adapters, FoundationFile
 
 TOKEN = "ADAIR_TOKEN"
@@ -29,14 +30,9 @@ def serve(
     upload_seconds: Annotated[float, typer.Option(help="For one upload to arrive.")] = 30.0,
     seconds: Annotated[float, typer.Option(help="For waiting and restoring.")] = 120.0,
     parallel: Annotated[int, typer.Option(help="Images in work at once; small ones of equal size run together.")] = 8,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. Default: the best there is.")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16. Default: the fastest that is safe.")
-    ] = None,
-    runtime: Annotated[
-        str,
-        typer.Option(help="torch, onnxruntime, openvino, or auto: what 'adair doctor --measure' found."),
-    ] = "torch",
+    device: Device = None,
+    precision: PrecisionName = None,
+    runtime: RuntimeName = "torch",
     foundation: FoundationFile = None,
     adapter: Adapters = None,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from adair.cli.machine import Device, PrecisionName
 from adair.errors import AdairError
 
 
@@ -34,8 +35,8 @@ def study(
     json: Annotated[Path | None, typer.Option(help="Write every job and verdict to this file.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the page; of all studies, a folder of pages.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for the plots (needs matplotlib).")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the best at hand.")] = None,
-    precision: Annotated[str | None, typer.Option(help="fp32 or bf16; default: the fastest that is safe.")] = None,
+    device: Device = None,
+    precision: PrecisionName = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: inside --output.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pages, plots and JSON that exist.")] = False,
 ) -> None:

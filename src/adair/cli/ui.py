@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from adair.cli.machine import Device, PrecisionName
 from adair.cli.names import Adapters, FoundationFile
 
 
@@ -20,10 +21,8 @@ def ui(
     queue: Annotated[int, typer.Option(help="Clicks that may wait.")] = 16,
     max_megabytes: Annotated[float, typer.Option(help="Of one upload.")] = 200.0,
     max_megapixels: Annotated[float, typer.Option(help="Of one image.")] = 100.0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps. Default: the best there is.")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16. Default: the fastest that is safe.")
-    ] = None,
+    device: Device = None,
+    precision: PrecisionName = None,
     foundation: FoundationFile = None,
     adapter: Adapters = None,
 ) -> None:

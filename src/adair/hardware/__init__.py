@@ -3,8 +3,9 @@
 Names are imported when first used: knowing how much memory is free needs no PyTorch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from adair.lazy import lazy_names
 
 if TYPE_CHECKING:
     from adair.hardware.allocator import allocator_state, tune_allocator
@@ -29,25 +30,20 @@ __all__ = [
     "usable_cores",
 ]
 
-_HOMES = {
-    "allocator_state": "allocator",
-    "tune_allocator": "allocator",
-    "cpu_flags": "cpu",
-    "cpu_name": "cpu",
-    "usable_cores": "cpu",
-    "describe": "describe",
-    "choose_device": "device",
-    "memory_available": "memory",
-    "Layout": "precision",
-    "Precision": "precision",
-    "choose_layout": "precision",
-    "choose_precision": "precision",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'adair.hardware' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"adair.hardware.{_HOMES[name]}"), name)
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "allocator_state": "adair.hardware.allocator",
+        "tune_allocator": "adair.hardware.allocator",
+        "cpu_flags": "adair.hardware.cpu",
+        "cpu_name": "adair.hardware.cpu",
+        "usable_cores": "adair.hardware.cpu",
+        "describe": "adair.hardware.describe",
+        "choose_device": "adair.hardware.device",
+        "memory_available": "adair.hardware.memory",
+        "Layout": "adair.hardware.precision",
+        "Precision": "adair.hardware.precision",
+        "choose_layout": "adair.hardware.precision",
+        "choose_precision": "adair.hardware.precision",
+    },
+)

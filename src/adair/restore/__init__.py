@@ -3,8 +3,9 @@
 Names are imported when first used: what restores files with a prepared graph needs no PyTorch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from adair.lazy import lazy_names
 
 if TYPE_CHECKING:
     from adair.images import ImageFile, read_image, write_image
@@ -33,26 +34,23 @@ __all__ = [
     "write_image",
 ]
 
-_HOMES = {
-    "AUTO": "tasks",
-    "FOUNDATION": "tasks",
-    "SCALES": "tasks",
-    "FileOptions": "single",
-    "FileResult": "single",
-    "Outcome": "runner",
-    "Restoration": "restoration",
-    "RestoreOptions": "options",
-    "Restorer": "restorer",
-    "Runner": "runner",
-    "parse_task": "tasks",
-    "restore_file": "single",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module 'adair.restore' has no attribute {name!r}")
-    home = f"adair.restore.{_HOMES[name]}" if name in _HOMES else "adair.images"
-    value = globals()[name] = getattr(import_module(home), name)
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "AUTO": "adair.restore.tasks",
+        "FOUNDATION": "adair.restore.tasks",
+        "SCALES": "adair.restore.tasks",
+        "FileOptions": "adair.restore.single",
+        "FileResult": "adair.restore.single",
+        "ImageFile": "adair.images",
+        "Outcome": "adair.restore.runner",
+        "Restoration": "adair.restore.restoration",
+        "RestoreOptions": "adair.restore.options",
+        "Restorer": "adair.restore.restorer",
+        "Runner": "adair.restore.runner",
+        "parse_task": "adair.restore.tasks",
+        "read_image": "adair.images",
+        "restore_file": "adair.restore.single",
+        "write_image": "adair.images",
+    },
+)

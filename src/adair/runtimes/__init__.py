@@ -4,8 +4,9 @@ A runtime turns a merged network into a session; a session restores batches of t
 files) is the same for all of them. Names are imported when first used: `adair.runtimes.standalone` needs no PyTorch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from adair.lazy import lazy_names
 
 if TYPE_CHECKING:
     from adair.runtimes.batching import BatchingRuntime
@@ -15,20 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["RUNTIMES", "BatchingRuntime", "Runtime", "Session", "TorchRuntime", "TorchSession", "create_runtime"]
 
-_HOMES = {
-    "RUNTIMES": "registry",
-    "BatchingRuntime": "batching",
-    "Runtime": "protocol",
-    "Session": "protocol",
-    "TorchRuntime": "torch_eager",
-    "TorchSession": "torch_eager",
-    "create_runtime": "registry",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'adair.runtimes' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"adair.runtimes.{_HOMES[name]}"), name)
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "RUNTIMES": "adair.runtimes.registry",
+        "BatchingRuntime": "adair.runtimes.batching",
+        "Runtime": "adair.runtimes.protocol",
+        "Session": "adair.runtimes.protocol",
+        "TorchRuntime": "adair.runtimes.torch_eager",
+        "TorchSession": "adair.runtimes.torch_eager",
+        "create_runtime": "adair.runtimes.registry",
+    },
+)
