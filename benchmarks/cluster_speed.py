@@ -63,6 +63,25 @@ def run(words: list[str], count: int, workers: int = 1) -> dict[str, Any]:
     }
 
 
+def table(facts: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    lines = ["| | photos a second | seconds in all | processor's seconds |", "| --- | ---: | ---: | ---: |"]
+    for label, row in facts["rows"].items():
+        figures = row["images per second"], row["seconds in all"], row["processor seconds"]
+        lines.append(f"| {label} | {figures[0]:.2f} | {figures[1]:.0f} | {figures[2]:.0f} |")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{facts['photos']} photos of {facts['megapixels each']:.2f} megapixels; "
+            f"all bytes the same: {'yes' if facts['same bytes'] else 'NO'}",
+            f"{facts['processor seconds per megapixel']:.2f} processor's seconds for a megapixel; a thousand photos of "
+            f"{MEGAPIXELS} megapixels: {facts['machine hours per thousand photos of 12 megapixels']:.2f} hours of "
+            f"{facts['machine']}, {facts['dollars per thousand photos of 12 megapixels']:.2f} dollars",
+        ]
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--photos", type=int, default=16)
@@ -83,7 +102,7 @@ def main() -> None:
             target = folder / label.replace(" ", "-")
             rows[label] = run([str(folder / "in"), "-o", str(target), *words], given.photos, 1 + (label == "2 workers"))
             outputs.append([path.read_bytes() for path in sorted(target.glob("*.jpg"))])
-            print(label, json.dumps(rows[label]), flush=True)
+            print(f"{label}: {rows[label]['seconds in all']:.0f} s", file=sys.stderr, flush=True)
         same = all(output == outputs[0] and len(output) == given.photos for output in outputs)
         startup = folder / "one"
         startup.mkdir()
@@ -103,7 +122,7 @@ def main() -> None:
         "machine hours per thousand photos of 12 megapixels": hours,
         "dollars per thousand photos of 12 megapixels": hours * PRICE,
     }
-    print(json.dumps(facts, indent=2))
+    print(table(facts))
     if given.json:
         given.json.write_text(json.dumps(facts, indent=2))
     sys.exit(not same)

@@ -258,6 +258,30 @@ def report(tallies: list[Tally], memory: list[float], seconds: float, before: fl
     }  # fmt: skip
 
 
+def table(facts: dict[str, Any]) -> str:
+    """The figures as Markdown, with whatever went wrong below."""
+    foes = {answer: count for answer, count in facts["answers"].items() if answer.startswith("hostile")}
+    bad = sum(count for answer, count in foes.items() if not answer.startswith("hostile 4"))
+    before, after = facts["library, megapixels per second"]
+    memory = [f"{megabytes:.0f}" for megabytes in facts["memory in MB, second and last quarter"]]
+    rows = [
+        (f"threads, precision, clients: {facts['threads']}, {facts['precision']}, {facts['clients']}", ""),
+        ("pictures that differ from the library's", f"{facts['wrong']} of {facts['answers'].get('200', 0)}"),
+        ("answers to hostile requests other than 4xx", f"{bad} of {sum(foes.values())}"),
+        ("throughput of the server", f"{facts['megapixels per second']:.3f} megapixels/s"),
+        ("throughput of the library alone, before and after", f"{before:.3f} and {after:.3f} megapixels/s"),
+        ("server to library", f"{facts['server to library']:.2f}"),
+        *(
+            (f"seconds to the answer, p50, p95, p99: {name}", ", ".join(f"{row[f'p{p}']:.1f}" for p in PARTS))
+            for name, row in facts["seconds"].items()
+        ),
+        ("memory of the server, second and last quarter", f"{' and '.join(memory)} MB"),
+        ("exit code, tracebacks", f"{facts['exit code']}, {facts['tracebacks']}"),
+    ]
+    lines = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
+    return "\n".join([*lines, *(f"surprise: {text}" for text in facts["surprises"])])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=120)
@@ -296,7 +320,7 @@ def main() -> int:
     after = bare(restorer, work, given.seconds / 4)
     facts = report(tallies, memory, given.seconds, before, after) | {"exit code": code, "tracebacks": tracebacks}
     facts |= {"precision": restorer.precision.name, "threads": torch.get_num_threads(), "clients": given.clients}
-    print(json.dumps(facts, indent=2))
+    print(table(facts))
     if given.json:
         given.json.write_text(json.dumps(facts, indent=2))
     return int(bool(facts["wrong"] or facts["surprises"] or code or tracebacks))

@@ -234,10 +234,10 @@ def test_out_of_memory_falls_back_to_smaller_tiles(
 
 def test_the_budget_of_a_tile_is_a_quarter_of_what_is_free_within_bounds() -> None:
     gib = 2**30
-    budgets = {free: pipeline_module.cpu_budget(free * gib) / gib for free in (0, 3, 7, 8, 15, 16, 1000)}
-    assert budgets == {0: 1, 3: 1, 7: 1, 8: 2, 15: 2, 16: 4, 1000: 4}
-    assert pipeline_module.cpu_budget(64 * gib, at_once=4) == 4 * gib
-    assert pipeline_module.cpu_budget(64 * gib, at_once=32) == gib
+    budgets = {free: round(pipeline_module.cpu_budget(free * gib) / gib, 1) for free in (0, 3, 7, 8, 14, 15, 1000)}
+    assert budgets == {0: 0.9, 3: 0.9, 7: 0.9, 8: 1.8, 14: 1.8, 15: 3.6, 1000: 3.6}
+    assert pipeline_module.cpu_budget(64 * gib, at_once=4) == pipeline_module.LARGEST_BUDGET
+    assert pipeline_module.cpu_budget(64 * gib, at_once=32) == pipeline_module.LEAST_BUDGET
 
 
 def test_a_restorer_cuts_alike_whatever_becomes_of_the_memory(

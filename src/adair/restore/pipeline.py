@@ -19,19 +19,21 @@ from adair.runtimes import Runtime, Session
 from adair.weights import Foundation
 
 # Bytes for one tile on a CPU. What neighbouring tiles share is computed twice: at 6 megapixels in bfloat16 1 GiB costs
-# 1.31 times the work of the photo alone, 4 GiB 1.07, and more gains nothing (`MOST_PIXELS` of a tile).
-LEAST_BUDGET, LARGEST_BUDGET = 2**30, 2**32
+# 1.31 times the work of the photo alone, 4 GiB 1.07, and more gains nothing (`MOST_PIXELS` of a tile). The least leaves
+# 24 megapixels within 1.9 GB in all (benchmarks/memory.py).
+LEAST_BUDGET = 9 * 2**30 // 10
+LARGEST_BUDGET = 4 * LEAST_BUDGET
 MOST_TILES_AT_ONCE = 16
 
 
 def cpu_budget(free: int, at_once: int = 1) -> int:
     """Return how many bytes a tile may take on a CPU: a quarter of what is free for each of ``at_once`` images.
 
-    It is 1, 2 or 4 GiB: where tiles lie shows in single pixels by a level or two, so two runs should not differ because
+    It is 0.9, 1.8 or 3.6 GiB: where tiles lie shows in single pixels by a level or two, so two runs should not differ because
     some other program has started.
 
-    >>> [cpu_budget(free * 2**30) // 2**30 for free in (1, 7, 8, 15, 16, 500)]
-    [1, 1, 2, 2, 4, 4]
+    >>> [round(cpu_budget(free * 2**30) / 2**30, 1) for free in (1, 7, 8, 14, 15, 500)]
+    [0.9, 0.9, 1.8, 1.8, 3.6, 3.6]
     """
     budget = LEAST_BUDGET
     while budget < LARGEST_BUDGET and 8 * budget * at_once <= free:
