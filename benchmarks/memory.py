@@ -3,9 +3,9 @@
     python benchmarks/memory.py [--megapixels 24 --megapixels 100] [--suffix .jpg] [--task denoise] [--json FILE]
 
 The photo is made of an example photo, mirrored to the wanted size, with noise of sigma 25. Tiles are as small as on a
-machine with less than 8 GiB of free memory; with more they are larger, up to 3.6 GiB each, and restoring is faster. Peak memory is what the
-system says of the process: Python, PyTorch, the network, decoding and encoding, all of it. Exit code 1 if a size takes
-more than `LIMITS` allow.
+machine with less than 8 GiB of free memory; with more they are larger, up to 3.6 GiB each, and restoring is faster.
+Peak memory is what the system says of the process: Python, PyTorch, the network, decoding and encoding, all of it. Exit
+code 1 if a size takes more than `LIMITS` allow.
 """
 
 from __future__ import annotations

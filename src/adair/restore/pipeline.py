@@ -29,8 +29,8 @@ MOST_TILES_AT_ONCE = 16
 def cpu_budget(free: int, at_once: int = 1) -> int:
     """Return how many bytes a tile may take on a CPU: a quarter of what is free for each of ``at_once`` images.
 
-    It is 0.9, 1.8 or 3.6 GiB: where tiles lie shows in single pixels by a level or two, so two runs should not differ because
-    some other program has started.
+    It is 0.9, 1.8 or 3.6 GiB: where tiles lie shows in single pixels by a level or two, so two runs should not differ
+    because some other program has started.
 
     >>> [round(cpu_budget(free * 2**30) / 2**30, 1) for free in (1, 7, 8, 14, 15, 500)]
     [0.9, 0.9, 1.8, 1.8, 3.6, 3.6]
