@@ -46,6 +46,21 @@ def test_people_get_a_table(files: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert lines[-1].startswith("task auto  denoise (noise ")
 
 
+def test_of_a_folder_each_image_gets_a_line(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(files)]) == 0
+    clean, noisy = capsys.readouterr().out.splitlines()
+    assert clean == f"{files / 'clean.png'}: nothing to do (no damage found)"
+    assert noisy.startswith(f"{files / 'noisy.png'}: denoise (noise ")
+    (files / "bad.png").write_bytes(b"no image")
+    try:
+        assert main(["inspect", str(files / "*.png"), "--json"]) == 1
+    finally:
+        (files / "bad.png").unlink()
+    said = capsys.readouterr()
+    assert [json.loads(line)["auto"] for line in said.out.splitlines()] == [[], [{"denoise": 1.0}]]
+    assert "bad.png" in said.err and said.err.count("\n") == 1
+
+
 def test_a_file_that_is_no_image_is_one_line(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (files / "notes.txt").write_text("no image")
     assert main(["inspect", str(files / "notes.txt")]) == 2

@@ -33,10 +33,10 @@ def degrade(
     from adair.degradations import degrade as worse
     from adair.degradations import parse_recipe
     from adair.images import read_image, write_image
-    from adair.restore.batch import Naming, plan_batch
+    from adair.restore.batch import Naming, expand_patterns, plan_batch
 
     parsed = parse_recipe(recipe)
-    batch = plan_batch(images, output, Naming("degraded"))
+    batch = plan_batch(expand_patterns(images), output, Naming("degraded"))
     for note in batch.notes:
         print(f"adair: {one_line(note)}", file=sys.stderr)
     failed = 0

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adair.errors import AdairError, InputError, one_line
+
+if TYPE_CHECKING:
+    from adair.inspect import Advice
+
 
 def inspect(
-    image: Annotated[Path, typer.Argument(help="An image file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    images: Annotated[list[str], typer.Argument(help="Image files, folders of them, or '*.jpg'.", metavar="IMAGE...")],
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders of folders too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; for several images a line each.")] = False,
 ) -> None:
-    """Say what is wrong with an image: kinds of damage, how sure and how bad, and what task auto would do.
+    """Say what is wrong with images: kinds of damage, how sure and how bad, and what task auto would do.
 
-    The level of a damage is what it would be if the damage is there.
+    The level of a damage is what it would be if the damage is there. Of several images, or a folder, each gets a line.
+    Exit code 1: some could not be read; 2: none could.
     """
     from adair.cli.show import print_facts, print_json, print_table
     from adair.images import read_image
     from adair.inspect import Inspector, advise
+    from adair.restore.batch import expand_patterns
     from adair.weights import bundled_adapters
 
-    advice = advise(Inspector().inspect(read_image(image).pixels), bundled_adapters())
+    paths = expand_patterns(images)
+    if len(paths) > 1 or paths[0].is_dir():
+        _inspect_all(paths, recursive, as_json)
+        return
+    advice = advise(Inspector().inspect(read_image(paths[0]).pixels), bundled_adapters())
     if as_json:
-        print_json({"file": str(image), "damage": [_facts(one) for one in advice.findings], "auto": advice.plan})
+        print_json(_report(paths[0], advice))
         return
     rows = [
         (one.kind.name, f"{one.probability:.0%}", one.amount, one.kind.measure, one.kind.task)
@@ -31,6 +45,38 @@ def inspect(
     ]
     print_table(("damage", "confidence", "level", "", "undone by"), rows)
     print_facts({"task auto": str(advice)})
+
+
+def _inspect_all(paths: list[Path], recursive: bool, as_json: bool) -> None:
+    """A line for every image, as soon as it is known."""
+    from adair.images import FORMATS, read_image
+    from adair.inspect import Inspector, advise
+    from adair.restore.batch import find_images
+    from adair.weights import bundled_adapters
+
+    files: list[Path] = []
+    for path in paths:
+        found = (
+            [one for one in find_images(path, recursive) if one.suffix.lower() in FORMATS] if path.is_dir() else [path]
+        )
+        if not found:
+            raise InputError(f"{path}: no images in this folder ({' '.join(FORMATS)})")
+        files += found
+    inspector, failed = Inspector(), 0
+    for file in files:
+        try:
+            advice = advise(inspector.inspect(read_image(file).pixels), bundled_adapters())
+        except AdairError as error:
+            print(f"adair: {error}", file=sys.stderr, flush=True)
+            failed += 1
+            continue
+        print(json.dumps(_report(file, advice)) if as_json else one_line(f"{file}: {advice}"), flush=True)
+    if failed:
+        raise typer.Exit(1 if failed < len(files) else 2)
+
+
+def _report(path: Path, advice: Advice) -> dict[str, Any]:
+    return {"file": str(path), "damage": [_facts(one) for one in advice.findings], "auto": advice.plan}
 
 
 def _facts(finding: Any) -> dict[str, Any]:

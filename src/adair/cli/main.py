@@ -22,6 +22,7 @@ from typing import Annotated, Any
 import typer
 
 from adair import __version__
+from adair.cli.completion import words_to_complete
 from adair.errors import AdairError, one_line
 
 OFFLINE = "ADAIR_OFFLINE"  # read by `adair.hub`
@@ -46,6 +47,7 @@ COMMANDS = {
     "compare": "Measure how an image differs from a reference, and show it.",
     "serve": "Serve restoring over HTTP.",
     "ui": "Restore photos on a web page.",
+    "completion": "Print a script that lets the shell complete commands and options.",
 }
 
 
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after ``adair``; None takes them from ``sys.argv``.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    words = words_to_complete(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     words, debug = _take(words, "--debug")
     words, offline = _take(words, "--offline")
     _end_like_ctrl_c()

@@ -25,7 +25,10 @@ SMALL = 256 * 256  # pixels of an image or tile up to which several go through t
 
 
 def restore(
-    images: Annotated[list[str], typer.Argument(help="Image files, or folders of them.", metavar="IMAGE...")],
+    images: Annotated[
+        list[str],
+        typer.Argument(help="Image files, folders of them, '*.jpg', or - for standard input.", metavar="IMAGE..."),
+    ],
     task: Annotated[
         list[str],
         typer.Option(
@@ -51,7 +54,11 @@ def restore(
     ] = False,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="A file for one image, else a folder. Default: the folder of the image."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="A file for one image, else a folder; - for standard output. Default: the folder of the image.",
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of results. Default: '{stem}.{task}{ext}', or '{stem}{ext}' with -o.")
@@ -92,7 +99,7 @@ def restore(
     some files failed; 2: all did.
     """
     from adair.errors import InputError
-    from adair.restore.batch import Naming, plan_batch
+    from adair.restore.batch import Naming, expand_patterns, plan_batch
     from adair.restore.mask import Mask
     from adair.restore.options import RestoreOptions
     from adair.restore.record import Record
@@ -124,7 +131,14 @@ def restore(
         spec = worker_spec(cluster, images, output, options, files, model, restorer, worker_cpus)
         run_on_cluster(spec, naming, mark, existing, recursive, workers, dry_run, as_json)
         return
-    paths = [Path(image) for image in images]
+    if "-" in (*images, output):
+        from adair.cli.restore_stream import restore_stream
+
+        if as_json or dry_run or name is not None:
+            raise InputError("- goes from one image to another, without --json, --dry-run and --name")
+        restore_stream(images, output, extension, overwrite, restorer, options, files)
+        return
+    paths = expand_patterns(images)
     batch = plan_batch(paths, None if output is None else Path(output), naming, recursive)
     one_file = len(paths) == 1 and not paths[0].is_dir()
     record = None if one_file else Record(mark)

@@ -30,7 +30,12 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Im
         OutOfMemoryError: an image that would not fit into memory once decoded.
     """
     path = Path(path)
-    return decode_image(read_stable(path, 8 * max_pixels + 2**26), path, max_pixels)  # RGBA of 16 bits and metadata
+    return decode_image(read_stable(path, most_bytes(max_pixels)), path, max_pixels)
+
+
+def most_bytes(max_pixels: int) -> int:
+    """Size of the largest file that is read: RGBA of 16 bits, and metadata."""
+    return 8 * max_pixels + 2**26
 
 
 def decode_image(data: bytes, path: Path, max_pixels: int = MAX_PIXELS) -> ImageFile:

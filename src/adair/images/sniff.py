@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from adair.images.image_file import FORMATS
+
 RAW_SUFFIXES = {
     ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
     ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
@@ -36,6 +38,11 @@ def find_format(data: bytes) -> str | None:
     if data.startswith(b"BM") and len(data) >= 26:
         return "BMP"
     return None
+
+
+def suffix_of(kind: str | None) -> str:
+    """Extension that a file of a format usually has; ".png" for None."""
+    return next((suffix for suffix, name in FORMATS.items() if name == kind), ".png")
 
 
 def find_raw(path: Path, data: bytes) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -81,6 +82,33 @@ class Naming:
         return any(path.stem[:dot] in siblings and label.fullmatch(path.stem[dot + 1 :]) for dot in dots)
 
 
+def expand_patterns(words: Iterable[str | Path]) -> list[Path]:
+    """Return the paths that words of a command line mean.
+
+    A word with ``*``, ``?`` or ``[`` that is the name of no file is a pattern, ``**`` for any folders: shells of
+    Windows leave patterns to programs, and others do so with quoted ones.
+
+    Raises:
+        InputError: a pattern that nothing matches.
+    """
+    paths: list[Path] = []
+    for word in map(str, words):
+        if not glob.has_magic(word) or Path(word).exists():
+            paths.append(Path(word))
+        elif found := sorted(glob.glob(word, recursive=True)):
+            paths += map(Path, found)
+        else:
+            raise InputError(f"{word}: no file matches this pattern")
+    return paths
+
+
+def find_images(folder: Path, recursive: bool = False) -> Iterator[Path]:
+    """Yield what may be an image in a folder, in order of names: files that are not hidden, in folders that are not."""
+    for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
+        if not path.is_dir() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
 def plan_batch(sources: Sequence[Path], output: Path | None, naming: Naming, recursive: bool = False) -> Batch:
     """Find the images in ``sources`` and name their results.
 
@@ -135,10 +163,7 @@ def _in_folder(
     """Yield the images of a folder that are no results."""
     stems: dict[Path, set[str]] = {}
     images: list[Path] = []
-    for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
-        below = path.relative_to(folder)
-        if path.is_dir() or any(part.startswith(".") for part in below.parts):
-            continue
+    for path in find_images(folder, recursive):
         if output is not None and output.resolve() != folder.resolve() and path.is_relative_to(output):
             continue
         if path.suffix.lower() not in FORMATS:

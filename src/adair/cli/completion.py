@@ -1,0 +1,38 @@
+"""``adair completion``: a script that lets the shell complete commands and options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from adair.errors import InputError
+
+VARIABLE = "_ADAIR_COMPLETE"  # the scripts call ``adair`` with it set
+SHELLS = ("bash", "zsh", "fish")
+
+
+def completion(shell: Annotated[str, typer.Argument(help="bash, zsh or fish.", metavar="SHELL")]) -> None:
+    """Print a script for your shell, which then completes commands and options at the tab key.
+
+    Bash: eval "$(adair completion bash)" in ~/.bashrc; zsh: eval "$(adair completion zsh)" in ~/.zshrc, after
+    compinit; fish: adair completion fish > ~/.config/fish/completions/adair.fish.
+    """
+    from typer._completion_shared import get_completion_script
+
+    if shell not in SHELLS:
+        raise InputError(f"shell '{shell}': there are scripts for {', '.join(SHELLS)}")
+    print(get_completion_script(prog_name="adair", complete_var=VARIABLE, shell=shell))
+
+
+def words_to_complete(words: Sequence[str]) -> list[str]:
+    """Return the words that the shell wants completed, where it does; else ``words``."""
+    if VARIABLE not in os.environ:
+        return list(words)
+    from typer._completion_classes import completion_init
+
+    completion_init()
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+    return line.split()[1:]

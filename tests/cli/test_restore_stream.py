@@ -1,0 +1,88 @@
+"""``adair restore - -o -``, and patterns that the program expands itself."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adair.cli.main import main
+from adair.images import read_image, write_image
+
+Restore = Callable[..., int]
+
+
+@pytest.fixture
+def restore(model_files: Path) -> Restore:
+    words = ["--foundation", str(model_files / "foundation.safetensors"), "--device", "cpu", "--precision", "fp32"]
+    words += ["--adapter", str(model_files / "denoise.safetensors"), "--task", "denoise"]
+    return lambda *given: main(["restore", *map(str, given), *words])
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.png", "c.jpg", "deep/d.png"):
+        write_image(tmp_path / "photos" / name, rng.integers(0, 256, (40, 50, 3), dtype=np.uint8))
+    return tmp_path / "photos"
+
+
+def feed(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_from_pipe_to_pipe_it_is_what_files_give(
+    restore: Restore, photos: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    for name, format in (("a.png", "PNG"), ("c.jpg", "JPEG")):
+        feed((photos / name).read_bytes(), monkeypatch)
+        assert restore("-") == 0
+        piped = capsysbinary.readouterr().out
+        assert restore(photos / name, "-o", photos / f"file-{name}") == 0
+        assert piped == (photos / f"file-{name}").read_bytes()
+        assert Image.open(io.BytesIO(piped)).format == format
+        capsysbinary.readouterr()
+    assert restore(photos / "a.png", "-o", "-", "--format", "tif") == 0
+    assert Image.open(io.BytesIO(capsysbinary.readouterr().out)).format == "TIFF"
+    feed((photos / "a.png").read_bytes(), monkeypatch)
+    assert restore("-", "-o", photos / "new.webp") == 0
+    assert read_image(photos / "new.webp").pixels.shape == (40, 50, 3)
+    assert capsysbinary.readouterr().out == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "data", "said"),
+    [
+        (["-"], b"no image", "standard input: is not an image"),
+        (["-", "-"], b"", "stands for one image"),
+        (["-", "--json"], b"", "without --json"),
+        (["-", "-o", "c.jpg"], b"", "c.jpg: exists"),
+        (["-", "--max-megapixels", "0.000001"], bytes(2**26 + 100), "raise --max-megapixels"),
+    ],
+)
+def test_bad_use_is_one_line(
+    restore: Restore, photos: Path, words: list[str], data: bytes, said: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(photos)
+    feed(data, monkeypatch)
+    assert restore(*words) == 2
+    heard = capsys.readouterr()
+    assert said in heard.err and heard.err.count("\n") == 1 and heard.out == ""
+
+
+def test_quoted_patterns(restore: Restore, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert restore(photos / "?.png", "-o", tmp_path / "out") == 0
+    assert {path.name for path in (tmp_path / "out").glob("*.*g")} == {"a.png", "b.png"}
+    assert restore(photos / "**" / "d.*", "-o", tmp_path / "deep") == 0
+    assert (tmp_path / "deep" / "d.png").exists()
+    (photos / "x[1].png").write_bytes((photos / "a.png").read_bytes())
+    assert restore(photos / "x[1].png", "-o", tmp_path / "one.png") == 0  # a name, since there is such a file
+    capsys.readouterr()
+    assert restore(photos / "*.heif", "-o", tmp_path / "out") == 2
+    assert "no file matches" in capsys.readouterr().err
