@@ -17,6 +17,7 @@ from PIL import Image
 
 from adair.images import read_image
 from adair.restore import RestoreOptions, Restorer, restore_file
+from adair.restore.mask import Mask
 from adair.ui.config import UiConfig
 from adair.ui.workspace import Workspace
 
@@ -125,6 +126,43 @@ def test_drop_run_and_download(visit: Visit, tmp_path: Path) -> None:
     restore_file(source, expected, options=RestoreOptions("dejpeg > denoise"), restorer=visit.restorer)
     assert target.read_bytes() == expected.read_bytes()
     assert read_image(target).density == pytest.approx((300 / 25.4, 300 / 25.4), rel=1e-3)
+
+
+def test_brightness_alone_and_painted_parts(visit: Visit, tmp_path: Path) -> None:
+    """What is painted over stays bit by bit, and the command that the page shows gives the same file."""
+    source = photo(tmp_path, size=(320, 240))
+    visit.drop(source)
+    visit.wait("#slider img")
+    visit.choose("denoise")
+    visit.page.get_by_text("Brightness and colour").click()
+    visit.page.locator("#colour input[type=number]").fill("0")
+    visit.page.locator("#colour input[type=number]").press("Enter")
+    visit.page.get_by_text("Parts that must not change").click()
+    visit.wait("#editor canvas")
+    visit.page.wait_for_timeout(1500)
+    canvas = visit.page.locator("#editor canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    across, down = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    visit.page.mouse.move(across - 30, down)
+    visit.page.mouse.down()
+    visit.page.mouse.move(across + 30, down, steps=8)
+    visit.page.mouse.up()
+    visit.page.wait_for_function("document.querySelector('#kept').innerText.includes('stays')", timeout=SECONDS)
+    shown = visit.run()
+    assert "--colour 0 --mask photo.mask.png" in shown
+    target = saved(visit, tmp_path)
+    with visit.page.expect_download() as waiting:
+        visit.page.click("#mask")
+    waiting.value.save_as(tmp_path / "mask.png")
+    mask = np.asarray(Image.open(tmp_path / "mask.png"))
+    assert mask.shape == (240, 320) and 0.001 < (mask == 0).mean() < 0.5
+    before, after = np.asarray(Image.open(source)), np.asarray(Image.open(target))
+    assert np.array_equal(after[mask == 0], before[mask == 0])
+    assert not np.array_equal(after[mask > 0], before[mask > 0])
+    options = RestoreOptions("denoise", colour=0.0, mask=Mask.of(tmp_path / "mask.png"))
+    restore_file(source, tmp_path / "command.png", options=options, restorer=visit.restorer)
+    assert target.read_bytes() == (tmp_path / "command.png").read_bytes()
 
 
 def test_the_slider_moves(visit: Visit, tmp_path: Path) -> None:

@@ -39,10 +39,10 @@ def test_auto_shows_what_it_would_do_to_the_whole_photo(desk: Desk, upload: Call
 def test_parts_lie_inside_and_where_asked(desk: Desk, upload: Callable[..., Path]) -> None:
     photo = desk.open(upload(size=(1200, 500)))
     for across, down in ((0, 0), (0.5, 0.5), (1, 1), (-3, 7)):
-        assert photo.part(across, down).pixels.shape == (PREVIEW, PREVIEW, 3)
+        assert photo.part(across, down).image.pixels.shape == (PREVIEW, PREVIEW, 3)
     left = photo.image.pixels[:PREVIEW, :PREVIEW]
-    assert np.array_equal(photo.part(0, 0).pixels, left)
-    assert not np.array_equal(photo.part(1, 0).pixels, left)
+    assert np.array_equal(photo.part(0, 0).image.pixels, left)
+    assert not np.array_equal(photo.part(1, 0).image.pixels, left)
     assert max(photo.overview.shape[:2]) <= 1000
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adair.cli.machine import Device, PrecisionName
+from adair.cli.machine import Device, PrecisionName, RuntimeName
 from adair.cli.names import Adapters, FoundationFile
 
 
@@ -23,6 +23,7 @@ def ui(
     max_megapixels: Annotated[float, typer.Option(help="Of one image.")] = 100.0,
     device: Device = None,
     precision: PrecisionName = None,
+    runtime: RuntimeName = "torch",
     foundation: FoundationFile = None,
     adapter: Adapters = None,
 ) -> None:
@@ -38,6 +39,6 @@ def ui(
     from adair.ui.run import load_restorer, serve
     from adair.ui.workspace import Workspace
 
-    restorer = load_restorer(foundation, adapter or [], device, precision)
+    restorer = load_restorer(foundation, adapter or [], device, precision, runtime)
     with Workspace() as workspace:
         serve(config, restorer, workspace, browser)

@@ -57,13 +57,13 @@ def compare_tasks(
     if reference is not None and reference.size != photo.size:
         (w, h), (width, height) = reference.size, photo.size
         raise InputError(f"the reference is {w}x{h}, the photo {width}x{height}; give two of one size")
-    found = [Variant("photo", shown(photo.part(*place).pixels))]
+    found = [Variant("photo", shown(photo.part(*place).image.pixels))]
     for task in tasks:
         _, after = preview(photo, options_for(task, "1", 1.0, restorer), *place, restorer)
         found.append(Variant(task, after))
     if reference is None or min(photo.size) < WINDOW:
         return found
-    target = _tensor(reference.part(*place).pixels)
+    target = _tensor(reference.part(*place).image.pixels)
     return [replace(one, **_figures(_tensor(one.pixels), target)) for one in found]
 
 

@@ -14,6 +14,7 @@ from adair.errors import InputError
 from adair.images import ImageFile, convert_depth, read_image
 from adair.inspect import Advice
 from adair.restore import AUTO, FOUNDATION, RestoreOptions, Restorer
+from adair.restore.mask import Mask
 from adair.restore.tasks import UPSCALING, is_auto, parse_task
 
 PREVIEW = 384  # pixels a side: half a second on two cores
@@ -30,12 +31,14 @@ class Photo:
         name: what the browser called it; for showing only.
         image: its pixels and metadata.
         advice: what seems wrong with it.
+        mask: where it may change; None for everywhere.
     """
 
     path: Path
     name: str
     image: ImageFile
     advice: Advice
+    mask: Mask | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -48,7 +51,7 @@ class Photo:
         step = -(-max(self.size) // OVERVIEW)
         return shown(self.image.pixels[::step, ::step])
 
-    def part(self, across: float, down: float) -> ImageFile:
+    def part(self, across: float, down: float) -> Photo:
         """The part that a preview shows.
 
         Args:
@@ -57,7 +60,9 @@ class Photo:
         left, top = (_start(side, place) for side, place in zip(self.size, (across, down), strict=True))
         rows, columns = slice(top, top + PREVIEW), slice(left, left + PREVIEW)
         alpha = None if self.image.alpha is None else self.image.alpha[rows, columns]
-        return replace(self.image, pixels=self.image.pixels[rows, columns], alpha=alpha)
+        image = replace(self.image, pixels=self.image.pixels[rows, columns], alpha=alpha)
+        mask = self.mask and Mask(np.ascontiguousarray(self.mask.weights[rows, columns]), self.mask.name)
+        return replace(self, image=image, mask=mask)
 
 
 def open_photo(path: Path, name: str, restorer: Restorer, max_pixels: int) -> Photo:
@@ -70,13 +75,22 @@ def open_photo(path: Path, name: str, restorer: Restorer, max_pixels: int) -> Ph
     return Photo(path, name, image, restorer.inspect(image)[0])
 
 
-def options_for(task: str, scale: str, strength: float, restorer: Restorer) -> RestoreOptions:
+def options_for(
+    task: str,
+    scale: str,
+    strength: float,
+    restorer: Restorer,
+    luma: float = 1.0,
+    colour: float = 1.0,
+    mask: Mask | None = None,
+) -> RestoreOptions:
     """Turn what was chosen on the page into options.
 
     Args:
         task: a name, a sequence or a blend, or "auto".
         scale: "2", "3" or "4", "1" to keep the size; only task "sr" looks at it.
-        strength: 0 to 1.
+        strength, luma, colour: 0 to 1.
+        mask: where the photo may change.
 
     Raises:
         InputError: something that `Restorer.restore` would not take.
@@ -85,7 +99,8 @@ def options_for(task: str, scale: str, strength: float, restorer: Restorer) -> R
     enlarges = not is_auto(task) and any(UPSCALING in blend for blend in parse_task(task, restorer.tasks))
     if enlarges and not scale.isdecimal():
         raise InputError(f"scale '{scale}' is not a number; choose one of those offered")
-    options = RestoreOptions(task, int(scale) if enlarges else None, strength)
+    factor = int(scale) if enlarges else None
+    options = RestoreOptions(task, factor, strength, luma=luma, colour=colour, mask=mask)
     restorer.check(options)
     return options
 
@@ -97,12 +112,13 @@ def preview(photo: Photo, options: RestoreOptions, across: float, down: float, r
     pixels may differ from the whole result by a few levels.
     """
     part = photo.part(across, down)
+    options = replace(options, mask=part.mask)
     if options.task == AUTO:
         if not photo.advice.plan:
-            return [shown(part.pixels), shown(part.pixels)]
+            return [shown(part.image.pixels), shown(part.image.pixels)]
         options = replace(options, task=_named(photo.advice.plan), scale=_keep_size(photo.advice.plan))
-    before = restorer.run(part, replace(options, strength=0.0)).image
-    after = restorer.run(part, options).image
+    before = restorer.run(part.image, replace(options, strength=0.0)).image
+    after = restorer.run(part.image, options).image
     return [shown(before.pixels), shown(after.pixels)]
 
 

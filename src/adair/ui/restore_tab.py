@@ -8,17 +8,22 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from adair.errors import AdairError
 from adair.images import FORMATS, read_image
+from adair.restore import RestoreOptions
 from adair.ui.desk import AS_SOURCE, Desk
 from adair.ui.messages import failure, named
 from adair.ui.photo import Photo, options_for, preview
+from adair.ui.protect import painted_mask
 from adair.ui.view import write_view
 from adair.ui.wording import command_line, describe, duration
 from adair.ui.work import Status, Work
+from adair.ui.workspace import safe_stem
 
 SCALES = ["1", "2", "3", "4"]
+HIDDEN = gr.update(value=None, visible=False)
 TYPES = [AS_SOURCE, "png", "tif", "jpg", "webp", "avif"]
 
 
@@ -29,26 +34,26 @@ class RestoreTab:
         self.desk = desk
 
     def load(self, upload: str | None) -> tuple[Any, ...]:
-        """Photo, overview, words."""
+        """Photo, overview, words, what can be painted on."""
         if not upload:
-            return None, None, ""
+            return None, None, "", None
         try:
             photo = self.desk.open(upload)
         except AdairError as error:
-            return None, None, failure(self.desk, error, upload)
+            return None, None, failure(self.desk, error, upload), None
         width, height = photo.size
         facts = f"{width} × {height} pixels, {8 * photo.image.pixels.itemsize} bits"
         notes = "".join(f"<br>{html.escape(note)}" for note in photo.image.notes)
-        return photo, photo.overview, f"<p>{html.escape(describe(photo.advice))}<br><small>{facts}{notes}</small></p>"
+        text = f"<p>{html.escape(describe(photo.advice))}<br><small>{facts}{notes}</small></p>"
+        small = photo.overview
+        return photo, small, text, {"background": small, "layers": [], "composite": small}
 
-    def preview(
-        self, photo: Photo | None, task: str, scale: str, strength: float, across: float, down: float
-    ) -> tuple[Any, str]:
+    def preview(self, photo: Photo | None, across: float, down: float, *chosen: Any) -> tuple[Any, str]:
         """Slider, status."""
         if photo is None:
             return None, ""
         try:
-            options = options_for(task, scale, strength, self.desk.restorer)
+            options = self._options(photo, *chosen)
             return tuple(preview(photo, options, across / 100, down / 100, self.desk.restorer)), ""
         except AdairError as error:
             return None, failure(self.desk, error, photo.path)
@@ -60,14 +65,18 @@ class RestoreTab:
         height, width = photo.overview.shape[:2]
         return round(100 * event.index[0] / width), round(100 * event.index[1] / height)
 
-    def begin(
-        self, photo: Photo | None, task: str, scale: str, strength: float, format: str, quality: float
-    ) -> tuple[Work | None, str]:
+    def protect(self, photo: Photo | None, editor: Any) -> tuple[Photo | None, str]:
+        """The photo with what is painted over, and how much that is."""
+        mask = painted_mask(editor, photo.size) if photo else None
+        text = "" if mask is None else f"{(mask.weights == 0).mean():.1%} of the photo stays as it is."
+        return photo and replace(photo, mask=mask), text
+
+    def begin(self, photo: Photo | None, format: str, quality: float, *chosen: Any) -> tuple[Work | None, str]:
         """Start restoring the whole photo."""
         if photo is None:
             return None, "<p>Drop a photo first.</p>"
         try:
-            options = options_for(task, scale, strength, self.desk.restorer)
+            options = self._options(photo, *chosen)
             if format not in TYPES:
                 raise AdairError(f"type '{format}' is not offered")
             work = self.desk.work(photo, options, format, int(quality))
@@ -76,36 +85,46 @@ class RestoreTab:
         work.start()
         return work, "<p>Waiting for its turn …</p>"
 
-    def watch(self, photo: Photo | None, work: Work | None, task: str, scale: str, strength: float) -> Iterator[Any]:
-        """Status, slider, download, until the work is over."""
+    def watch(self, photo: Photo | None, work: Work | None) -> Iterator[Any]:
+        """Status, slider, downloads of the result and of the mask, until the work is over."""
         if photo is None or work is None:
-            yield gr.skip(), gr.skip(), None
+            yield gr.skip(), gr.skip(), None, HIDDEN
             return
         status = work.wait(seconds=0)
         while not status.over:
-            yield _bar(status), gr.skip(), None
+            yield _bar(status), gr.skip(), None, HIDDEN
             status = work.wait(status)
         if status.result is None:
             text = "<p>Cancelled. Nothing was written.</p>" if status.cancelled else ""
-            yield text or failure(self.desk, status.error or "failed", photo.path), gr.skip(), None
+            yield text or failure(self.desk, status.error or "failed", photo.path), gr.skip(), None, HIDDEN
             return
-        result = status.result
-        options = options_for(task, scale, strength, self.desk.restorer)
+        result, options = status.result, work.options
         notes = "".join(f"<br>{html.escape(named(self.desk, note, photo.path))}" for note in result.notes)
-        command = html.escape(command_line(photo.name, options))
+        mask = HIDDEN
+        if options.mask is not None:
+            path = self.desk.workspace.new_file(f"{safe_stem(photo.name)}.mask.png")
+            Image.fromarray(options.mask.weights).save(path)
+            mask = gr.update(value=str(path), visible=True)
+        name = f"{safe_stem(photo.name)}.mask.png"
+        command = html.escape(command_line(photo.name, options, name))
         done = f"<p>Done in {duration(result.seconds)}. The same on the command line: <code>{command}</code>{notes}</p>"
-        yield done, gr.skip(), str(result.target)
+        yield done, gr.skip(), str(result.target), mask
         after = read_image(result.target, self.desk.config.max_pixels)
         before = photo.image
         if before.pixels.shape[:2] != after.pixels.shape[:2]:
-            before = self.desk.restorer.run(before, replace(options, strength=0.0)).image
+            before = self.desk.restorer.run(before, replace(options, strength=0.0, mask=None)).image
         pair = [write_view(self.desk.view(name), image) for name, image in (("before", before), ("after", after))]
-        yield done, tuple(map(str, pair)), str(result.target)
+        yield done, tuple(map(str, pair)), str(result.target), mask
 
     def cancel(self, work: Work | None) -> None:
         """End the work."""
         if work is not None:
             work.cancel()
+
+    def _options(
+        self, photo: Photo, task: str, scale: str, strength: float, luma: float, colour: float
+    ) -> RestoreOptions:
+        return options_for(task, scale, strength, self.desk.restorer, luma, colour, photo.mask)
 
 
 def restore_tab(desk: Desk) -> tuple[Any, ...]:
@@ -126,6 +145,22 @@ def restore_tab(desk: Desk) -> tuple[Any, ...]:
             )
             strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", elem_id="strength")
             scale = gr.Radio(SCALES, value="2", label="Enlarge (task sr)", elem_id="scale")
+            with gr.Accordion("Brightness and colour", open=False):
+                luma = gr.Slider(0, 1, 1, step=0.05, label="Correction of brightness", elem_id="luma")
+                colour = gr.Slider(0, 1, 1, step=0.05, label="Correction of colour", elem_id="colour")
+            with gr.Accordion("Parts that must not change", open=False, elem_id="protect"):
+                editor = gr.ImageEditor(
+                    label="Paint over them",
+                    type="numpy",
+                    format="png",
+                    sources=(),
+                    transforms=(),
+                    layers=False,
+                    buttons=[],
+                    brush=gr.Brush(colors=["#e02020"], color_mode="fixed"),
+                    elem_id="editor",
+                )
+                kept = gr.HTML(elem_id="kept")
             with gr.Accordion("Part to preview", open=False):
                 overview = gr.Image(
                     label="Click on a part, or use the sliders", interactive=False, format="png", buttons=[]
@@ -143,21 +178,26 @@ def restore_tab(desk: Desk) -> tuple[Any, ...]:
             with gr.Row():
                 run = gr.Button("Restore the whole photo", variant="primary", elem_id="run")
                 stop = gr.Button("Cancel", variant="stop", elem_id="cancel")
-            download = gr.DownloadButton("Download", elem_id="download")
+            with gr.Row():
+                download = gr.DownloadButton("Download", elem_id="download")
+                mask = gr.DownloadButton("Download the mask", visible=False, elem_id="mask")
 
-    look = [photo, task, scale, strength, across, down]
+    chosen = [task, scale, strength, luma, colour]
+    look = [photo, across, down, *chosen]
     shown = {"fn": tab.preview, "inputs": look, "outputs": [slider, status], "show_progress": "minimal"}
     private = {"api_visibility": "private"}
-    upload.change(tab.load, [upload], [photo, overview, words], **private).then(**shown, **private)
+    loaded = upload.change(tab.load, [upload], [photo, overview, words, editor], **private)
+    loaded.then(**shown, **private)
+    editor.input(tab.protect, [photo, editor], [photo, kept], show_progress="hidden", **private).then(
+        **shown, **private
+    )
     overview.select(tab.place, [photo], [across, down], **private).then(**shown, **private)
-    for control in (strength, across, down):
+    for control in (strength, luma, colour, across, down):
         control.release(**shown, trigger_mode="always_last", **private)
     for control in (task, scale):
         control.change(**shown, trigger_mode="always_last", **private)
-    begun = run.click(tab.begin, [photo, task, scale, strength, kind, quality], [work, status], **private)
-    begun.then(
-        tab.watch, [photo, work, task, scale, strength], [status, slider, download], show_progress="hidden", **private
-    )
+    begun = run.click(tab.begin, [photo, kind, quality, *chosen], [work, status], **private)
+    begun.then(tab.watch, [photo, work], [status, slider, download, mask], show_progress="hidden", **private)
     stop.click(tab.cancel, [work], None, queue=False, **private)
     return photo, task, across, down
 

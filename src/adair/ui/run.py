@@ -81,14 +81,18 @@ def serve(
 
 
 def load_restorer(
-    foundation: Path | None, adapters: Sequence[Path], device: str | None, precision: str | None
+    foundation: Path | None,
+    adapters: Sequence[Path],
+    device: str | None,
+    precision: str | None,
+    runtime: str = "torch",
 ) -> Restorer:
     """Load a restorer with adapters of the user's own.
 
     Raises:
-        AdairError: a file, device or precision that cannot be used.
+        AdairError: a file, runtime, device or precision that cannot be used.
     """
-    restorer = Restorer.load(foundation, device=device, precision=precision)
+    restorer = Restorer.load(foundation, device=device, precision=precision, runtime=runtime)
     for path in adapters:
         restorer.add_adapter(path, replace=True)
     return restorer

@@ -41,15 +41,18 @@ def _finding(one: Finding) -> str:
     return f"{amount}{name}{sure}"
 
 
-def command_line(name: str, options: RestoreOptions) -> str:
-    """Return the command that gives the same pixels.
+def command_line(name: str, options: RestoreOptions, mask: str = "mask.png") -> str:
+    """Return the command that gives the same pixels; ``mask`` is what the file of the mask is called, if there is one.
 
     >>> command_line("my photo.jpg", RestoreOptions("dejpeg > denoise", strength=0.5))
     "adair restore 'my photo.jpg' --task 'dejpeg > denoise' --strength 0.5"
     """
     words = ["adair", "restore", name, "--task", str(options.task)]
     words += ["--scale", str(options.scale)] if options.scale is not None else []
-    words += ["--strength", f"{options.strength:g}"] if options.strength != 1 else []
+    for amount in ("strength", "luma", "colour"):
+        value = getattr(options, amount)
+        words += [f"--{amount}", f"{value:g}"] if value != 1 else []
+    words += ["--mask", mask] if options.mask else []
     return shlex.join(words)
 
 

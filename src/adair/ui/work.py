@@ -53,8 +53,9 @@ class Work:
         restorer: Restorer,
         turn: threading.Lock,
     ) -> None:
+        self.options = options
         self._source, self._target = source, target
-        self._options, self._files, self._restorer, self._turn = options, files, restorer, turn
+        self._files, self._restorer, self._turn = files, restorer, turn
         self._status = Status()
         self._changed = threading.Condition()
         self._start = time.monotonic()
@@ -86,7 +87,7 @@ class Work:
                 result = restore_file(
                     self._source,
                     self._target,
-                    options=self._options,
+                    options=self.options,
                     files=self._files,
                     restorer=self._restorer,
                     progress=self._progress,
