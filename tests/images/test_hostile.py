@@ -211,9 +211,14 @@ def tiff_directory(*entries: tuple[int, int]) -> bytes:
         ("a.orf", b"IIRO\x08\0\0\0" + bytes(40), "ORF"),
     ],
 )
-def test_raw_photos_are_refused_with_a_way_out(tmp_path: Path, name: str, data: bytes, kind: str) -> None:
+def test_raw_photos_are_never_restored_from_their_preview(
+    tmp_path: Path, name: str, data: bytes, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(InputError, match=f"is a {kind} raw photo.*develop it first"):
+    with pytest.raises(FileFormatError, match=rf"{kind} damaged or truncated \(\w"):  # there is nothing but a header
+        read_image(tmp_path / name)
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    with pytest.raises(InputError, match=rf"is a {kind} raw photo, and rawpy.*adair\[raw\]"):
         read_image(tmp_path / name)
 
 

@@ -49,18 +49,18 @@ def inspect(
 
 def _inspect_all(paths: list[Path], recursive: bool, as_json: bool) -> None:
     """A line for every image, as soon as it is known."""
-    from adair.images import FORMATS, read_image
+    from adair.images import FORMATS, read_image, suffixes_read
     from adair.inspect import Inspector, advise
     from adair.restore.batch import find_images
     from adair.weights import bundled_adapters
 
     files: list[Path] = []
+    known = suffixes_read()
     for path in paths:
-        found = (
-            [one for one in find_images(path, recursive) if one.suffix.lower() in FORMATS] if path.is_dir() else [path]
-        )
+        inside = find_images(path, recursive) if path.is_dir() else ()
+        found = [one for one in inside if one.suffix.lower() in known] if path.is_dir() else [path]
         if not found:
-            raise InputError(f"{path}: no images in this folder ({' '.join(FORMATS)})")
+            raise InputError(f"{path}: no images in this folder ({' '.join(FORMATS)} ...)")
         files += found
     inspector, failed = Inspector(), 0
     for file in files:

@@ -39,6 +39,7 @@ def restore_stream(
         AdairError: as `restore_file`.
     """
     from adair.images import encode_image, read_image, write_image
+    from adair.images.image_file import result_suffix
     from adair.images.reading import decode_image, most_bytes
     from adair.images.sniff import find_format, suffix_of
     from adair.restore.single import check_free
@@ -58,7 +59,7 @@ def restore_stream(
         image, suffix = decode_image(data, name, files.max_pixels), suffix_of(find_format(data))
     else:
         name = Path(images[0])
-        image, suffix = read_image(name, files.max_pixels), name.suffix
+        image, suffix = read_image(name, files.max_pixels), result_suffix(name.suffix)
     restored = restorer.run(image, options)
     result = restored.image
     if target is not None:

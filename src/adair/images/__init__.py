@@ -1,13 +1,15 @@
 """Images in and out: files with all that they hold, and the buffer that everything else works on.
 
 Read and written: PNG, JPEG, WebP, TIFF, AVIF (libvips) and BMP (Pillow); 8 and 16 bits; gray and RGB, with or without
-alpha. Converted on the way in: palette to RGB, CMYK through its profile to sRGB, Lab and YCbCr to sRGB.
+alpha. Only read, with packages of their own (`optional`): HEIC, JPEG XL, raw photos. Converted on the way in: palette
+to RGB, CMYK through its profile to sRGB, Lab and YCbCr to sRGB.
 """
 
 from adair.images.buffer import WHITE, ImageBuffer, open_image
 from adair.images.files import write_whole
 from adair.images.image_file import FORMATS, ImageFile, check_quality, convert_depth, output_format
 from adair.images.limits import MAX_PIXELS
+from adair.images.optional import suffixes_read
 from adair.images.reading import decode_image, read_image
 from adair.images.writing import encode_image, write_image
 
@@ -24,6 +26,7 @@ __all__ = [
     "open_image",
     "output_format",
     "read_image",
+    "suffixes_read",
     "write_image",
     "write_whole",
 ]

@@ -25,6 +25,7 @@ def find_cause(data: bytes, kind: str, error: Exception) -> str:
     lines = [line for line in lines if re.search(r"[a-z]{3}", line)]  # some are nothing but a code
     telling = [line for line in lines if not EMPTY_WORDS.search(line)] or lines or [type(error).__name__]
     text = re.sub(r"\s+", " ", telling[-1])
+    text = re.sub(r"^b'(.*)'$", r"\1", text)  # LibRaw's
     return re.sub(r"^\w*(vips|Vips)\w*: |^heif: ", "", text)[:LONGEST]
 
 

@@ -22,6 +22,13 @@ FORMATS = {
     ".avif": "AVIF",
     ".bmp": "BMP",
 }
+RAW_SUFFIXES = (
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
+    ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+)  # fmt: skip
+# Extensions of what is read with a package of its own and not written (see `optional`), and those that results get.
+READ_ONLY = {".heic": "HEIC", ".heif": "HEIC", ".jxl": "JPEG XL", **dict.fromkeys(RAW_SUFFIXES, "raw")}
+WRITTEN_AS = {"HEIC": ".jpg", "JPEG XL": ".png", "raw": ".tif"}
 DEFAULT_DENSITY = 72 / 25.4  # pixels per millimetre, where a file does not say
 
 
@@ -58,6 +65,11 @@ def output_format(path: Path) -> str:
         return FORMATS[path.suffix.lower()]
     except KeyError:
         raise AdairError(f"{path}: unknown image extension '{path.suffix}'; use one of {' '.join(FORMATS)}") from None
+
+
+def result_suffix(source: str) -> str:
+    """Extension of a result: that of the source, unless its format is only read."""
+    return WRITTEN_AS[READ_ONLY[source.lower()]] if source.lower() in READ_ONLY else source
 
 
 def check_quality(quality: int) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 
-from adair.errors import AdairError, FileFormatError, InputError, OutOfMemoryError
+from adair.errors import AdairError, FileFormatError, OutOfMemoryError
+from adair.images import optional
 from adair.images.diagnosis import find_cause
 from adair.images.files import read_stable
 from adair.images.image_file import FORMATS, ImageFile
@@ -24,8 +24,8 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Im
         max_pixels: larger images are refused before any memory is taken.
 
     Raises:
-        InputError: one line for a file that is missing, empty, no image, too large, a raw photo, of an unsupported
-            pixel type, or that changed while it was being read.
+        InputError: one line for a file that is missing, empty, no image, too large, of an unsupported pixel type, of
+            a format whose package is not installed, or that changed while it was being read.
         FileFormatError: one that is damaged or truncated, with the cause.
         OutOfMemoryError: an image that would not fit into memory once decoded.
     """
@@ -50,18 +50,18 @@ def decode_image(data: bytes, path: Path, max_pixels: int = MAX_PIXELS) -> Image
         InputError, FileFormatError, OutOfMemoryError: as for `read_image`.
     """
     limits = Limits(path, max_pixels)
-    if raw := find_raw(path, data):
-        raise InputError(
-            f"{path}: is a {raw} raw photo, which is not read (only its small preview could be); "
-            "develop it first and give the 16-bit TIFF"
-        )
-    kind = find_format(data)
+    raw = find_raw(path, data)
+    kind = raw or find_format(data)
     if kind is None:
         known = ", ".join(dict.fromkeys(FORMATS.values()))
         what = f"is not an image that can be read ({known})" if data else "is empty"
         raise FileFormatError(f"{path}: {what}; give an image file")
     try:
-        if kind != "BMP" and _have_vips():
+        if raw:
+            return optional.decode_raw(data, limits, raw)
+        if kind in ("HEIC", "JPEG XL"):
+            return optional.decode_heic(data, limits) if kind == "HEIC" else optional.decode_jxl(data, limits)
+        if kind != "BMP" and optional.is_installed("pyvips"):
             from adair.images import vips
 
             return vips.decode(data, kind, limits)
@@ -77,10 +77,3 @@ def decode_image(data: bytes, path: Path, max_pixels: int = MAX_PIXELS) -> Image
     except Exception as error:  # decoders raise all kinds of things on hostile input; a user needs one line
         cause = find_cause(data, kind, error)
         raise FileFormatError(f"{path}: {kind} damaged or truncated ({cause}); get an intact copy") from error
-
-
-def _have_vips() -> bool:
-    try:
-        return importlib.util.find_spec("pyvips") is not None
-    except ValueError:  # its place in `sys.modules` is taken by nothing
-        return False

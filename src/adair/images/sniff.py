@@ -5,13 +5,11 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from adair.images.image_file import FORMATS
+from adair.images.image_file import FORMATS, RAW_SUFFIXES, WRITTEN_AS
 
-RAW_SUFFIXES = {
-    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
-    ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
-}  # fmt: skip
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+JXL_STARTS = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 RAW_STARTS = {
     b"FUJIFILMCCD-RAW": "RAF",
     b"IIRO": "ORF",
@@ -24,7 +22,7 @@ NEW_SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION = 0x00FE, 0x014A, 0xC612
 
 
 def find_format(data: bytes) -> str | None:
-    """Return the name of the format, one of those in `FORMATS`; None for anything else."""
+    """Return the name of the format, one of those in `FORMATS` and `WRITTEN_AS`; None for anything else."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if data.startswith(b"\xff\xd8\xff"):
@@ -35,14 +33,18 @@ def find_format(data: bytes) -> str | None:
         return "TIFF"
     if data[4:8] == b"ftyp" and (b"avif" in data[8:64] or b"avis" in data[8:64]):
         return "AVIF"
+    if data[4:8] == b"ftyp" and any(brand in data[8:64] for brand in HEIC_BRANDS):
+        return "HEIC"
+    if data.startswith(JXL_STARTS):
+        return "JPEG XL"
     if data.startswith(b"BM") and len(data) >= 26:
         return "BMP"
     return None
 
 
 def suffix_of(kind: str | None) -> str:
-    """Extension that a file of a format usually has; ".png" for None."""
-    return next((suffix for suffix, name in FORMATS.items() if name == kind), ".png")
+    """Extension of a result whose source has a format; ".png" for None."""
+    return WRITTEN_AS.get(kind or "") or next((suffix for suffix, name in FORMATS.items() if name == kind), ".png")
 
 
 def find_raw(path: Path, data: bytes) -> str | None:

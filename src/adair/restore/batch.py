@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from adair.errors import InputError
-from adair.images.image_file import FORMATS, output_format
+from adair.images.image_file import FORMATS, output_format, result_suffix
+from adair.images.optional import suffixes_read
 from adair.restore.record import made_here
 from adair.restore.tasks import AUTO, FOUNDATION
 from adair.tasks import TASKS
@@ -67,7 +68,7 @@ class Naming:
         name = self.template or default
         for field, value in (
             ("{task}", self.label),
-            ("{ext}", self.extension or source.suffix),
+            ("{ext}", self.extension or result_suffix(source.suffix)),
             ("{stem}", source.stem),
         ):
             name = name.replace(field, value)
@@ -163,10 +164,11 @@ def _in_folder(
     """Yield the images of a folder that are no results."""
     stems: dict[Path, set[str]] = {}
     images: list[Path] = []
+    readable = suffixes_read()
     for path in find_images(folder, recursive):
         if output is not None and output.resolve() != folder.resolve() and path.is_relative_to(output):
             continue
-        if path.suffix.lower() not in FORMATS:
+        if path.suffix.lower() not in readable:
             notes.append(f"{path}: skipped, not an image by its name")
             continue
         images.append(path)
@@ -176,5 +178,5 @@ def _in_folder(
     notes += [f"{path}: skipped, an earlier result" for path in images if path not in set(chosen)]
     if not chosen:
         deeper = "" if recursive else "; --recursive looks into its folders too"
-        raise InputError(f"{folder}: no images in this folder ({' '.join(FORMATS)}){deeper}")
+        raise InputError(f"{folder}: no images in this folder ({' '.join(FORMATS)} ...){deeper}")
     yield from ((path, folder) for path in chosen)

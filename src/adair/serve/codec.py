@@ -39,4 +39,5 @@ def encode(image: ImageFile, name: str, quality: int) -> tuple[bytes, tuple[str,
 
 def format_of(data: bytes) -> str:
     """Key in `MEDIA_TYPES` of the format that an upload comes in; "png" where it is none of them."""
-    return (find_format(data) or "PNG").lower()
+    kind = (find_format(data) or "PNG").lower()
+    return kind if kind in MEDIA_TYPES else "jpeg" if kind == "heic" else "png"

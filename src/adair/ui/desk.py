@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adair.images import FORMATS
+from adair.images.image_file import result_suffix
 from adair.restore import AUTO, FOUNDATION, FileOptions, RestoreOptions, Restorer
 from adair.ui.config import UiConfig
 from adair.ui.photo import Photo, open_photo
@@ -51,7 +52,7 @@ class Desk:
             InputError: options that do not fit together, or a result beyond the limits.
         """
         label = self.restorer.check(options)
-        extension = photo.path.suffix.lower() if format == AS_SOURCE else f".{format}"
+        extension = result_suffix(photo.path.suffix.lower()) if format == AS_SOURCE else f".{format}"
         extension = extension if extension in FORMATS else ".png"
         target = self.workspace.new_file(f"{safe_stem(photo.name)}.{label}{extension}")
         files = FileOptions(int(quality), max_pixels=self.config.max_pixels)

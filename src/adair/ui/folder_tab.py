@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from adair.errors import AdairError
-from adair.images import FORMATS
+from adair.images import suffixes_read
 from adair.restore import FileOptions
 from adair.ui.desk import Desk
 from adair.ui.folder_job import FAILURES_SHOWN, RESULTS, FolderJob, Tally
@@ -68,7 +68,9 @@ def folder_tab(desk: Desk) -> Any:
         "on where it stopped. Folders are named on the command line: `adair ui --folder scans`."
     )
     folder = gr.Radio(choices, value=-1, label="Photos", elem_id="folder")
-    uploads = gr.File(label="Photos", file_count="multiple", file_types=sorted(FORMATS), elem_id="many", height=160)
+    uploads = gr.File(
+        label="Photos", file_count="multiple", file_types=sorted(suffixes_read()), elem_id="many", height=160
+    )
     with gr.Row():
         task = gr.Dropdown(desk.tasks, value=desk.tasks[0], label="Task", allow_custom_value=True, elem_id="many-task")
         strength = gr.Slider(0, 1, 1, step=0.05, label="Strength")

@@ -11,7 +11,7 @@ import gradio as gr
 from PIL import Image
 
 from adair.errors import AdairError
-from adair.images import FORMATS, read_image
+from adair.images import read_image, suffixes_read
 from adair.restore import RestoreOptions
 from adair.ui.desk import AS_SOURCE, Desk
 from adair.ui.messages import failure, named
@@ -133,7 +133,9 @@ def restore_tab(desk: Desk) -> tuple[Any, ...]:
     photo, work = gr.State(), gr.State()
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            upload = gr.File(label="Photo", file_types=sorted(FORMATS), type="filepath", elem_id="photo", height=140)
+            upload = gr.File(
+                label="Photo", file_types=sorted(suffixes_read()), type="filepath", elem_id="photo", height=140
+            )
             words = gr.HTML(elem_id="words")
             task = gr.Dropdown(
                 desk.tasks,

@@ -1,0 +1,122 @@
+"""Formats that are only read, each with a package of its own: HEIC and HEIF, JPEG XL, and the raw files of cameras.
+
+Extra ``heic``: pi-heif (BSD; brings libheif and libde265, LGPL). Extra ``jxl``: pylibjxl (BSD, with libjxl). Extra
+``raw``: rawpy (MIT; brings LibRaw, LGPL 2.1 or CDDL). Packages whose wheels contain code under the GPL (pillow-heif,
+pillow-jxl-plugin) are not used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from adair.errors import InputError
+from adair.images.exif import exif_from_tiff, without_thumbnail
+from adair.images.image_file import FORMATS, READ_ONLY, ImageFile, Pixels, fitting_icc
+from adair.images.limits import Limits
+
+PACKAGES = {"HEIC": ("pi_heif", "heic"), "JPEG XL": ("pylibjxl", "jxl"), "raw": ("rawpy", "raw")}
+SRGB_CURVE = (2.4, 12.92)  # exponent and slope near black, as LibRaw wants them (IEC 61966-2-1)
+
+
+def suffixes_read() -> frozenset[str]:
+    """Extensions of files that can be read with what is installed."""
+    there = {kind for kind, (module, _) in PACKAGES.items() if is_installed(module)}
+    return frozenset(FORMATS) | {suffix for suffix, kind in READ_ONLY.items() if kind in there}
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module could be imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # its place in `sys.modules` is taken by nothing
+        return False
+
+
+def load_package(kind: str, path: Path, what: str) -> Any:
+    """Import the package that reads a kind of file.
+
+    Raises:
+        InputError: it is not installed; the message says how to get it.
+    """
+    module, extra = PACKAGES[kind]
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"{path}: is {what}, and {module.replace('_', '-')}, which reads it, is not installed: "
+            f"pip install 'adair[{extra}]'; or convert it to a 16-bit TIFF first"
+        ) from error
+
+
+def decode_heic(data: bytes, limits: Limits) -> ImageFile:
+    """Decode the main picture of a HEIC or HEIF file; 10 and 12 bits become 16. Raises whatever pi-heif does."""
+    pi_heif = load_package("HEIC", limits.path, "a HEIC photo")
+    pictures = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
+    main = pictures[pictures.primary_index]
+    bits = main.info["bit_depth"]
+    width, height = main.size
+    limits.check(width, height, 4, 1 if bits == 8 else 2)
+    array = np.atleast_3d(np.asarray(main))
+    if bits > 8:  # they come shifted to the left; white is to be white
+        array = array | (array >> bits)
+    notes = [f"holds {len(pictures)} pictures: only the main one is used"] if len(pictures) > 1 else []
+    if b"hdrgainmap" in data[: 2**18]:
+        notes.append("holds an HDR gain map: left out, only the picture for standard screens is used")
+    pixels, alpha = _parted(array)
+    exif, xmp = main.info.get("exif"), main.info.get("xmp")
+    icc = fitting_icc(main.info.get("icc_profile"), pixels.shape[-1])
+    return ImageFile(pixels, alpha, icc, without_thumbnail(exif) if exif else None, xmp or None, notes=tuple(notes))
+
+
+def decode_jxl(data: bytes, limits: Limits) -> ImageFile:
+    """Decode a JPEG XL file with 8 bits a channel. Raises whatever pylibjxl does."""
+    pylibjxl = load_package("JPEG XL", limits.path, "a JPEG XL image")
+    header = pylibjxl.probe(data)
+    limits.check(header["width"], header["height"], 4, 1)
+    array, extras = pylibjxl.decode(data, metadata=True)
+    bits = header.get("bits_per_sample", 8)
+    pixels, alpha = _parted(np.atleast_3d(array))
+    notes = [f"holds {bits} bits a channel: read with 8"] if bits > 8 else []
+    notes += ["holds several frames: only the first is used"] if header.get("have_animation") else []
+    exif = re.search(rb"(MM\0\*|II\*\0).*", extras.get("exif", b""), re.DOTALL)  # some length may stand before it
+    return ImageFile(
+        pixels,
+        alpha,
+        fitting_icc(extras.get("icc"), pixels.shape[-1]),
+        without_thumbnail(b"Exif\0\0" + exif[0]) if exif else None,
+        extras.get("xmp"),
+        notes=tuple(notes),
+    )
+
+
+def decode_raw(data: bytes, limits: Limits, kind: str) -> ImageFile:
+    """Develop a camera's raw file plainly: its white balance, sRGB, 16 bits, no brightening. Raises as rawpy does."""
+    rawpy = load_package("raw", limits.path, f"a {kind} raw photo")
+    with rawpy.imread(io.BytesIO(data)) as raw:
+        limits.check(raw.sizes.iwidth, raw.sizes.iheight, 3, 2)
+        pixels = raw.postprocess(
+            use_camera_wb=True,
+            no_auto_bright=True,
+            output_bps=16,
+            output_color=rawpy.ColorSpace.sRGB,
+            gamma=SRGB_CURVE,
+        )
+    exif = exif_from_tiff(data)
+    notes = [f"developed from {kind}: the camera's white balance, sRGB, 16 bits"]
+    notes += [] if exif else [f"EXIF of {kind} files is not read: left out"]
+    return ImageFile(np.ascontiguousarray(pixels), exif=exif, notes=tuple(notes))
+
+
+def _parted(array: npt.NDArray[Any]) -> tuple[Pixels, Pixels | None]:
+    """Colour, and alpha if there is one."""
+    if array.shape[-1] in (2, 4):
+        return np.ascontiguousarray(array[..., :-1]), np.ascontiguousarray(array[..., -1])
+    return np.ascontiguousarray(array), None
