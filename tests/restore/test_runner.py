@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import adair
 from adair.errors import AdairError, InputError, Interrupted
@@ -172,3 +173,19 @@ def test_results_are_known_by_their_name(name: str, is_result: bool) -> None:
     naming = Naming("special", tasks=("mine",))
     siblings = {"a", "a.denoise", name}
     assert naming.is_result(Path(f"{name}.png"), siblings - {"b"}) == is_result
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_where_there_is_nothing_to_do_the_file_is_copied_byte_for_byte(
+    restorer: Restorer, tmp_path: Path, suffix: str
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    frames = [Image.fromarray(pixels), Image.fromarray(pixels)]
+    source = tmp_path / f"in{suffix}"
+    frames[0].save(source, **({"save_all": True, "append_images": frames[1:]} if suffix == ".tif" else {"quality": 60}))
+    options = RestoreOptions("denoise", strength=0)
+    result = restore_file(source, tmp_path / f"out{suffix}", options=options, restorer=restorer)
+    assert (tmp_path / f"out{suffix}").read_bytes() == source.read_bytes()
+    assert result.notes == ()
+    restore_file(source, tmp_path / "out.png", options=options, restorer=restorer)
+    np.testing.assert_array_equal(read_image(tmp_path / "out.png").pixels, read_image(source).pixels)

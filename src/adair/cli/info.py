@@ -82,7 +82,7 @@ def _image(file: Path) -> dict[str, Any]:
         "channels": ("gray" if bands == 1 else "RGB") + (" and alpha" if image.alpha is not None else ""),
         "bits": image.pixels.dtype.itemsize * 8,
         "colour_profile": _profile(image.icc),
-        "dots_per_inch": [round(value * 25.4) for value in image.density],
+        "dots_per_inch": [round(value * 25.4) for value in image.density or ()],
         "exif_bytes": len(image.exif or b""),
         "xmp_bytes": len(image.xmp or b""),
         "notes": list(image.notes),

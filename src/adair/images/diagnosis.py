@@ -47,7 +47,7 @@ def _no_fault(data: bytes) -> str | None:
     return None
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+def png_chunks(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     """Place, name and claimed length of each chunk."""
     place = 8
     while place + 8 <= len(data):
@@ -58,7 +58,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[int, bytes, int]]:
 
 def _png_fault(data: bytes) -> str | None:
     end = False
-    for place, name, length in _png_chunks(data):
+    for place, name, length in png_chunks(data):
         shown = ascii(name.decode("latin-1"))[1:-1]
         if place + 12 + length > len(data):
             return f"the file ends after {len(data)} bytes, within its chunk {shown}"
@@ -72,7 +72,7 @@ def _png_fault(data: bytes) -> str | None:
 
 def _png_frames(data: bytes) -> int:
     """Frames of an animated PNG."""
-    for place, name, length in _png_chunks(data):
+    for place, name, length in png_chunks(data):
         if name == b"acTL" and length == 8 and place + 16 <= len(data):
             return int(struct.unpack_from(">I", data, place + 8)[0])
         if name == b"IDAT":

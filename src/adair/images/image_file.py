@@ -29,7 +29,7 @@ RAW_SUFFIXES = (
 # Extensions of what is read with a package of its own and not written (see `optional`), and those that results get.
 READ_ONLY = {".heic": "HEIC", ".heif": "HEIC", ".jxl": "JPEG XL", **dict.fromkeys(RAW_SUFFIXES, "raw")}
 WRITTEN_AS = {"HEIC": ".jpg", "JPEG XL": ".png", "raw": ".tif"}
-DEFAULT_DENSITY = 72 / 25.4  # pixels per millimetre, where a file does not say
+DEFAULT_DENSITY = 72 / 25.4  # pixels per millimetre that EXIF takes for granted where a file does not say
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class ImageFile:
         icc: colour profile; None means sRGB.
         exif: EXIF block (orientation already applied); None where the file has none.
         xmp: XMP packet or None.
-        density: pixels per millimetre, horizontally and vertically.
+        density: pixels per millimetre, horizontally and vertically; None where the file does not say.
         notes: what a user should know about how the file was read, one line each.
     """
 
@@ -51,7 +51,7 @@ class ImageFile:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
-    density: tuple[float, float] = (DEFAULT_DENSITY, DEFAULT_DENSITY)
+    density: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from adair.errors import InputError
 from adair.images.diagnosis import find_losses
 from adair.images.exif import without_thumbnail
-from adair.images.image_file import DEFAULT_DENSITY, ImageFile, fitting_icc
+from adair.images.image_file import ImageFile, fitting_icc
 from adair.images.limits import Limits
 
 MODES = {"1": "L", "L": "L", "LA": "LA", "RGBA": "RGBA", "PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
@@ -52,6 +52,5 @@ def decode(data: bytes, kind: str, limits: Limits) -> ImageFile:
         fitting_icc(icc, pixels.shape[-1]),
         without_thumbnail(exif) if exif else None,
         xmp,
-        (DEFAULT_DENSITY, DEFAULT_DENSITY),
-        tuple(notes),
+        notes=tuple(notes),
     )

@@ -8,9 +8,10 @@ import numpy as np
 import pyvips
 
 from adair.errors import InputError
+from adair.images.density import stated_density
 from adair.images.diagnosis import find_losses
 from adair.images.exif import exif_from_tiff, without_thumbnail
-from adair.images.image_file import DEFAULT_DENSITY, ImageFile, Pixels, fitting_icc
+from adair.images.image_file import ImageFile, Pixels, fitting_icc
 from adair.images.limits import Limits
 
 pyvips.cache_set_max(0)  # libvips would keep decoded pictures that are never asked for again
@@ -45,9 +46,7 @@ def decode(data: bytes, kind: str, limits: Limits) -> ImageFile:
     image = image.autorot()
     if not 1 <= image.bands <= 4:
         raise InputError(f"{limits.path}: {image.bands} channels; save it as gray or RGB, with or without alpha")
-    density = (image.xres, image.yres)
-    if density == (1.0, 1.0):  # what libvips says for "unknown"
-        density = (DEFAULT_DENSITY, DEFAULT_DENSITY)
+    density = stated_density(data, kind, (image.xres, image.yres))
     array = np.atleast_3d(image.numpy())
     alpha = np.ascontiguousarray(array[..., -1]) if array.shape[-1] in (2, 4) else None
     pixels = array if alpha is None else np.ascontiguousarray(array[..., :-1])

@@ -11,10 +11,12 @@ import numpy as np
 from PIL import Image
 
 from adair.errors import AdairError
+from adair.images.density import with_density
 from adair.images.diagnosis import find_cause
 from adair.images.exif import exif_into_tiff
 from adair.images.files import write_whole
 from adair.images.image_file import (
+    DEFAULT_DENSITY,
     FORMATS,
     ImageFile,
     Pixels,
@@ -120,7 +122,8 @@ def _encode(kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, qu
             pyvips.Image.new_from_memory(np.ascontiguousarray(alpha).data, width, height, 1, _vips_type(alpha))
         )
     space = ("grey16" if wide else "b-w") if bands == 1 else ("rgb16" if wide else "srgb")
-    image = image.copy(interpretation=space, xres=like.density[0], yres=like.density[1])
+    across, down = like.density or (DEFAULT_DENSITY, DEFAULT_DENSITY)
+    image = image.copy(interpretation=space, xres=across, yres=down)
     blobs = {"icc-profile-data": fitting_icc(like.icc, bands), "exif-data": like.exif, "xmp-data": like.xmp}
     for name, blob in blobs.items():
         if blob:
@@ -140,7 +143,9 @@ def _encode(kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, qu
         },
     }
     suffix = next(suffix for suffix, name in FORMATS.items() if name == kind)
-    data: bytes = image.write_to_buffer(suffix, **options[kind])
+    kept = 0 if like.exif else pyvips.ForeignKeep.EXIF  # libvips would make up a block that says 72 dpi
+    data: bytes = image.write_to_buffer(suffix, keep=pyvips.ForeignKeep.ALL & ~kept, **options[kind])
+    data = with_density(data, kind, like.density, like.exif is not None)
     return exif_into_tiff(data, like.exif) if kind == "TIFF" and like.exif else data
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adair.errors import InputError
-from adair.images import MAX_PIXELS, read_image, write_image
-from adair.images.files import exists_error
-from adair.images.image_file import check_quality
+from adair.images import MAX_PIXELS, decode_image, write_image, write_whole
+from adair.images.files import exists_error, read_stable
+from adair.images.image_file import check_quality, output_format
+from adair.images.reading import most_bytes
+from adair.images.sniff import find_format
 from adair.restore.options import RestoreOptions
 from adair.restore.restoration import FileRestorer, Progress
 from adair.restore.tasks import TaskSpec
@@ -104,10 +106,15 @@ def restore_file(
     restorer.check(chosen)
     check_free(target, files.overwrite)
     start = time.perf_counter()
-    image = read_image(source, files.max_pixels)
+    data = read_stable(source, most_bytes(files.max_pixels))
+    image = decode_image(data, source, files.max_pixels)
     restored = restorer.run(image, chosen, progress)
     result = restored.image
-    notes = (*image.notes, *write_image(target, result.pixels, result, files.quality, files.overwrite))
+    if result is image and find_format(data) == output_format(target):  # nothing to do, so nothing is lost either
+        write_whole(target, data, files.overwrite)
+        notes: tuple[str, ...] = ()
+    else:
+        notes = (*image.notes, *write_image(target, result.pixels, result, files.quality, files.overwrite))
     megapixels = result.pixels.shape[0] * result.pixels.shape[1] / 1e6
     advice = restored.advice[0] if restored.advice else None
     return FileResult(source, target, megapixels, time.perf_counter() - start, advice, notes)
