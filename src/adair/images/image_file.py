@@ -26,9 +26,9 @@ RAW_SUFFIXES = (
     ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
     ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
 )  # fmt: skip
-# Extensions of what is read with a package of its own and not written (see `optional`), and those that results get.
-READ_ONLY = {".heic": "HEIC", ".heif": "HEIC", ".jxl": "JPEG XL", **dict.fromkeys(RAW_SUFFIXES, "raw")}
-WRITTEN_AS = {"HEIC": ".jpg", "JPEG XL": ".png", "raw": ".tif"}
+# Extensions of what is read and not written, most of it with a package of its own (`optional`); what results get.
+READ_ONLY = {".gif": "GIF", ".heic": "HEIC", ".heif": "HEIC", ".jxl": "JPEG XL", **dict.fromkeys(RAW_SUFFIXES, "raw")}
+WRITTEN_AS = {"GIF": ".webp", "HEIC": ".jpg", "JPEG XL": ".png", "raw": ".tif"}
 DEFAULT_DENSITY = 72 / 25.4  # pixels per millimetre that EXIF takes for granted where a file does not say
 
 

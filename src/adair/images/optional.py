@@ -28,8 +28,8 @@ SRGB_CURVE = (2.4, 12.92)  # exponent and slope near black, as LibRaw wants them
 
 def suffixes_read() -> frozenset[str]:
     """Extensions of files that can be read with what is installed."""
-    there = {kind for kind, (module, _) in PACKAGES.items() if is_installed(module)}
-    return frozenset(FORMATS) | {suffix for suffix, kind in READ_ONLY.items() if kind in there}
+    missing = {kind for kind, (module, _) in PACKAGES.items() if not is_installed(module)}
+    return frozenset(FORMATS) | {suffix for suffix, kind in READ_ONLY.items() if kind not in missing}
 
 
 def is_installed(module: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from adair.errors import AdairError, FileFormatError, OutOfMemoryError
@@ -56,7 +58,7 @@ def decode_image(data: bytes, path: Path, max_pixels: int = MAX_PIXELS) -> Image
         known = ", ".join(dict.fromkeys(FORMATS.values()))
         what = f"is not an image that can be read ({known})" if data else "is empty"
         raise FileFormatError(f"{path}: {what}; give an image file")
-    try:
+    with guarded(data, kind, path):
         if raw:
             return optional.decode_raw(data, limits, raw)
         if kind in ("HEIC", "JPEG XL"):
@@ -68,6 +70,13 @@ def decode_image(data: bytes, path: Path, max_pixels: int = MAX_PIXELS) -> Image
         from adair.images import pillow
 
         return pillow.decode(data, kind, limits)
+
+
+@contextlib.contextmanager
+def guarded(data: bytes, kind: str, path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises on damaged input into one line about the file of the format ``kind``."""
+    try:
+        yield
     except AdairError:
         raise
     except MemoryError as error:

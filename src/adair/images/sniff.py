@@ -35,6 +35,8 @@ def find_format(data: bytes) -> str | None:
         return "AVIF"
     if data[4:8] == b"ftyp" and any(brand in data[8:64] for brand in HEIC_BRANDS):
         return "HEIC"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
     if data.startswith(JXL_STARTS):
         return "JPEG XL"
     if data.startswith(b"BM") and len(data) >= 26:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,40 @@ pyvips.cache_set_max(0)  # libvips would keep decoded pictures that are never as
 pyvips.block_untrusted_set(True)  # loaders that libvips itself does not hold fit for files from strangers
 
 
-def decode(data: bytes, kind: str, limits: Limits) -> ImageFile:
+@dataclass(frozen=True)
+class PageFacts:
+    """How many pages a file has; of an animation, the height of a frame, and how it is shown (see `Pages`)."""
+
+    count: int
+    height: int
+    delays: tuple[int, ...] | None
+    loop: int
+
+
+def page_facts(data: bytes) -> PageFacts:
+    """Look at the header of a file; raises whatever libvips does."""
+    image = pyvips.Image.new_from_buffer(data, "", fail_on="error")
+    delays = _field(image, "delay", None)
+    return PageFacts(
+        _field(image, "n-pages", 1), image.height, None if delays is None else tuple(delays), _field(image, "loop", 0)
+    )
+
+
+def decode(data: bytes, kind: str, limits: Limits, page: int | None = None, count: int = 1) -> ImageFile:
     """Decode a file of the format ``kind``; raises whatever libvips does.
+
+    Args:
+        data, kind, limits: the file, and what it may take.
+        page: which page or frame, from 0; None for the first, with a note if there are more.
+        count: how many frames of an animation, one below the other.
 
     Raises:
         AdairError: an image that is too large, or of an unsupported pixel type.
     """
-    image = pyvips.Image.new_from_buffer(data, "", fail_on="error")
+    options = {} if page is None else {"page": page, "n": count}
+    image = pyvips.Image.new_from_buffer(data, "", fail_on="error", **options)
     limits.check(image.width, image.height, image.bands, {"uchar": 1, "ushort": 2}.get(image.format, 4))
-    notes = find_losses(data, kind, _field(image, "n-pages", 1))
+    notes = find_losses(data, kind, _field(image, "n-pages", 1) if page is None else 1)
     icc, exif, xmp = (_field(image, f"{name}-data", None) for name in ("icc-profile", "exif", "xmp"))
     if kind == "TIFF":
         exif = exif_from_tiff(data)
@@ -50,7 +76,7 @@ def decode(data: bytes, kind: str, limits: Limits) -> ImageFile:
     array = np.atleast_3d(image.numpy())
     alpha = np.ascontiguousarray(array[..., -1]) if array.shape[-1] in (2, 4) else None
     pixels = array if alpha is None else np.ascontiguousarray(array[..., :-1])
-    if kind in ("WebP", "AVIF") and icc is None and _is_gray(pixels):
+    if kind in ("WebP", "GIF", "AVIF") and icc is None and _is_gray(pixels):
         pixels = np.ascontiguousarray(pixels[..., :1])  # these come as RGB, whatever they hold
     return ImageFile(pixels, alpha, fitting_icc(icc, pixels.shape[-1]), exif, xmp, density, tuple(notes))
 

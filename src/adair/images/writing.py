@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,14 +105,29 @@ def encode_image(
     import pyvips
 
     try:
-        return _encode(kind, pixels, alpha, like, quality), tuple(notes)
+        return encode(kind, pixels, alpha, like, quality), tuple(notes)
     except pyvips.Error as error:
         raise AdairError(
             f"{path}: cannot be written as {kind} ({find_cause(b'', kind, error)}); use .png or .tif"
         ) from error
 
 
-def _encode(kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, quality: int) -> bytes:
+def encode(
+    kind: str,
+    pixels: Pixels,
+    alpha: Pixels | None,
+    like: ImageFile,
+    quality: int,
+    frames: Mapping[str, int] | None = None,
+    delays: Sequence[int] | None = None,
+) -> bytes:
+    """Encode pixels that the format can hold; raises whatever libvips does.
+
+    Args:
+        kind, pixels, alpha, like, quality: as for `encode_image`; frames of an animation lie one below the other.
+        frames: libvips' facts of an animation.
+        delays: milliseconds of its frames.
+    """
     import pyvips
 
     height, width, bands = pixels.shape
@@ -129,6 +145,10 @@ def _encode(kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, qu
         if blob:
             image.set_type(pyvips.GValue.blob_type, name, blob)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # the pixels are upright; libvips corrects the EXIF tag
+    for name, value in (frames or {}).items():
+        image.set_type(pyvips.GValue.gint_type, name, value)
+    if delays:
+        image.set_type(pyvips.GValue.array_int_type, "delay", list(delays))
     options: dict[str, Any] = {
         "PNG": {"compression": 6},
         "JPEG": {"Q": quality, "subsample_mode": "off", "optimize_coding": True},

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from adair.errors import InputError
 from adair.images import MAX_PIXELS, decode_image, write_image, write_whole
 from adair.images.files import exists_error, read_stable
 from adair.images.image_file import check_quality, output_format
+from adair.images.pages import Pages, read_pages, write_pages
 from adair.images.reading import most_bytes
 from adair.images.sniff import find_format
 from adair.restore.options import RestoreOptions
@@ -56,9 +58,9 @@ class FileResult:
 
     Attributes:
         source, target: the files.
-        megapixels: size of the result.
+        megapixels: size of the result, all pages together.
         seconds: time for reading, restoring and writing.
-        advice: what task "auto" found; None for other tasks.
+        advice: what task "auto" found on the first page; None for other tasks.
         notes: what was lost or converted on the way, one line each.
     """
 
@@ -107,17 +109,28 @@ def restore_file(
     check_free(target, files.overwrite)
     start = time.perf_counter()
     data = read_stable(source, most_bytes(files.max_pixels))
-    image = decode_image(data, source, files.max_pixels)
-    restored = restorer.run(image, chosen, progress)
-    result = restored.image
-    if result is image and find_format(data) == output_format(target):  # nothing to do, so nothing is lost either
+    pages = read_pages(data, source, target, files.max_pixels) or Pages((decode_image(data, source, files.max_pixels),))
+    restored = [
+        restorer.run(image, chosen, progress and partial(_of_pages, progress, number, len(pages.images)))
+        for number, image in enumerate(pages.images)
+    ]
+    results = tuple(one.image for one in restored)
+    unchanged = all(result is image for result, image in zip(results, pages.images, strict=True))
+    notes = tuple(dict.fromkeys(note for image in pages.images for note in image.notes))
+    if unchanged and find_format(data) == output_format(target):  # nothing to do, so nothing is lost either
         write_whole(target, data, files.overwrite)
-        notes: tuple[str, ...] = ()
+        notes = ()
+    elif len(results) > 1:
+        notes += write_pages(target, replace(pages, images=results), files.quality, files.overwrite)
     else:
-        notes = (*image.notes, *write_image(target, result.pixels, result, files.quality, files.overwrite))
-    megapixels = result.pixels.shape[0] * result.pixels.shape[1] / 1e6
-    advice = restored.advice[0] if restored.advice else None
+        notes += write_image(target, results[0].pixels, results[0], files.quality, files.overwrite)
+    megapixels = sum(result.pixels.shape[0] * result.pixels.shape[1] for result in results) / 1e6
+    advice = restored[0].advice[0] if restored[0].advice else None
     return FileResult(source, target, megapixels, time.perf_counter() - start, advice, notes)
+
+
+def _of_pages(progress: Progress, page: int, pages: int, done: int, total: int) -> None:
+    progress(page * total + done, pages * total)
 
 
 def check_free(target: Path, overwrite: bool) -> None:
