@@ -38,22 +38,25 @@ from adair.degradations import parse_recipe
 from adair.hardware import choose_device, choose_precision
 from adair.metrics import quantise
 from adair.tasks import MIX_VALIDATION
-from adair.train.adapt import train_adapter
-from adair.train.checks import GAIN
-from adair.train.early import mean
-from adair.train.lessons import Given, Undo
+from adair.train.adapt import Goal, train_adapter
+from adair.train.config import TrainConfig
+from adair.train.objectives import GivenPairs, SyntheticPairs
 from adair.train.pairs import match_pairs, open_pairs
 from adair.train.photos import PhotoStore, find_photos, open_store, read_photo, spread
-from adair.train.plan import Plan
 from adair.train.pretrain import train_foundation
-from adair.train.schedule import Schedule
-from adair.train.selfsupervised import Neighbours, open_noisy
+from adair.train.processes import Processes
+from adair.train.run import Begin
+from adair.train.run import Run as OpenRun
+from adair.train.selfsupervised import SelfSupervised, open_noisy
+from adair.train.settings import RunSettings, Schedule
+from adair.train.state import Callback
+from adair.train.validation import GAIN, HELD_OUT_PHOTOS, mean_psnr
 from adair.weights import bundled_adapters, bundled_foundation, load_foundation, read_header
 from zoo import centres, quality
 
 OLD = dict(
     zip(MIX_VALIDATION, ("denoise", "sr", "deblur", "derain", "dejpeg"), strict=True)
-)  # exams and their adapters
+)  # validation sets and their adapters
 SIDE = 64  # pixels of a patch
 RATES = {False: 2e-3, True: 7e-4}  # learning rate of an adapter, as `adair adapt` has it, and of all weights
 
@@ -131,51 +134,64 @@ def ten_pairs(options: argparse.Namespace, damage: str) -> PhotoStore:
     return open_pairs(matches, options.runs / damage / "cache")
 
 
+class Messages(Callback):
+    """Prints what a run says."""
+
+    def on_message(self, line: str) -> None:
+        """Print a line."""
+        print(line, file=sys.stderr)
+
+
 def train(options: argparse.Namespace, damage: str, name: str) -> dict[str, Any]:
     """Do one run and return what it cost."""
     run, folder = RUNS[name], place(options, damage, name)
     folder.mkdir(parents=True, exist_ok=True)
     if run.pairs:
-        store, lesson = ten_pairs(options, damage), Given()
+        store, objective = ten_pairs(options, damage), GivenPairs()
         if run.noisy:
             store = open_noisy(options.runs / damage / "degraded", options.runs / damage / "cache", SIDE)
-            lesson = Neighbours()
+            objective = SelfSupervised()
     else:
         photos = open_store(options.photos, options.cache or options.runs / "cache", options.exclude)
-        store, lesson = photos.subset(spread(100, len(photos))), Undo(DAMAGES[damage])
+        store, objective = photos.subset(spread(100, len(photos))), SyntheticPairs(DAMAGES[damage])
+    device = choose_device(None)
     minutes = (options.minutes if run.pairs else options.photo_minutes) * (options.times if run.long else 1)
-    plan = Plan(
-        recipe=lesson,
+    settings = RunSettings(
+        objective=objective,
         schedule=Schedule(RATES[run.full]),
         steps=10**9,
         patches=((0.0, SIDE),),
-        precision=choose_precision(None, choose_device(None)).dtype,
+        precision=choose_precision(None, device).dtype,
         max_minutes=minutes,
         by_time=True,
         validate_steps=100,
         patience=5,
     )
-    common = {"exam": {damage: lesson}, "tell": lambda line: print(line, file=sys.stderr)}
+    config, validation = TrainConfig(), {damage: objective}
     if run.full:
         began = json.loads((place(options, damage, name.split(",")[0]) / "run.json").read_text())["began with"]
-        begin = {"start": bundled_foundation(), "start_adapter": bundled_adapters().get(began)}
-        _, report = train_foundation(store, plan, folder, **common, **begin)
+        network = {"start": bundled_foundation(), "start_adapter": bundled_adapters().get(began)}
+        config = TrainConfig(network=network)
+    parts = store.split(min(HELD_OUT_PHOTOS, max(1, len(store) // 10)))
+    ready = OpenRun(config, settings, device, Processes(), Messages(), store, *parts)
+    if run.full:
+        state = train_foundation(ready, validation, Begin(), {}, run.result(folder))
     else:
-        begin = {"bundled": bundled_adapters(), "begin_best": True}
-        report = train_adapter(damage, load_foundation(), store, plan, run.result(folder), **common, **begin)
-        best = max(report.beside, key=lambda task: report.beside[task])  # what `adapt` began with, if it helps
-        began = best if report.beside[best] >= report.beside["foundation"] + GAIN else "foundation"
+        goal = Goal(damage, None, objective, validation)
+        state = train_adapter(ready, goal, Begin(), load_foundation(), run.result(folder))
+        best = max(state.baselines, key=lambda task: state.baselines[task])  # what `adapt` began with, if it helps
+        began = best if state.baselines[best] >= state.baselines["foundation"] + GAIN else "foundation"
     return {
-        "minutes": report.seconds / 60,
-        "steps": report.step,
-        "best step": report.best_step,
+        "minutes": state.seconds / 60,
+        "steps": state.step,
+        "best step": state.best_step,
         "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6,
         "trained": read_header(run.result(folder)).parameters,
         "file MB": run.result(folder).stat().st_size / 1e6,
         "threads": torch.get_num_threads(),
         "photos": len(store),
         "began with": began,
-        "validation": mean(report.psnr),
+        "validation": mean_psnr(state.psnr),
     }
 
 
@@ -225,16 +241,16 @@ def kept(options: argparse.Namespace, damage: str, names: list[str], clean: list
     """
     old = Restorer.load()
     new = {name: restorer_of(options, damage, name) for name in names}
-    for exam, recipe in MIX_VALIDATION.items():
+    for measured, recipe in MIX_VALIDATION.items():
         given = [parse_recipe(recipe).run(x, torch.Generator().manual_seed(i)) for i, x in enumerate(clean)]
-        alone, own = restored(old, "foundation", given), restored(old, OLD[exam], given)
-        row: dict[str, Any] = {"exam": exam, "foundation": quality(alone, clean)["psnr"]}
+        alone, own = restored(old, "foundation", given), restored(old, OLD[measured], given)
+        row: dict[str, Any] = {"exam": measured, "foundation": quality(alone, clean)["psnr"]}
         for name, (restorer, task) in new.items():
             if RUNS[name].full:
                 row[name] = {"psnr": quality(restored(restorer, task, given), clean)["psnr"]}
             else:
                 restored(restorer, task, given[:1])
-                again = [*restored(restorer, "foundation", given), *restored(restorer, OLD[exam], given)]
+                again = [*restored(restorer, "foundation", given), *restored(restorer, OLD[measured], given)]
                 changed = sum(int((a != b).sum()) for a, b in zip(again, [*alone, *own], strict=True))
                 row[name] = {"changed": changed}
         yield row

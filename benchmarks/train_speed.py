@@ -104,10 +104,11 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
     from adair.hardware import choose_precision, tune_allocator
     from adair.tasks import MIX
     from adair.train.batches import Batches
-    from adair.train.loop import Trainer, channels_last
+    from adair.train.objectives import SyntheticPairs
     from adair.train.photos import open_store
-    from adair.train.plan import Plan
-    from adair.train.schedule import Schedule
+    from adair.train.settings import RunSettings, Schedule
+    from adair.train.state import Callback
+    from adair.train.trainer import Trainer, channels_last
     from adair.weights import load_foundation
 
     variant = options.measure
@@ -135,12 +136,12 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
         trainer.batches.make = watch.timed("data", trainer.batches.make)
         trainer.forward = watch.timed("forward", trainer.forward)
         torch.Tensor.backward = watch.timed("backward", torch.Tensor.backward)
-        trainer.state.update = watch.timed("optimiser", trainer.state.update)
+        trainer.optimiser.update = watch.timed("optimiser", trainer.optimiser.update)
 
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(options.photos, Path(folder))
-        plan = Plan(
-            parse_recipe(MIX),
+        settings = RunSettings(
+            SyntheticPairs(parse_recipe(MIX)),
             Schedule(1e-3),
             steps=10**9,
             batch=options.batch,
@@ -151,10 +152,12 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
             compile=options.compile or variant == "compile",
         )
         watch = Stopwatch(options, device, time_parts)
-        trainer = Trainer(forward, parameters, plan, store, {}, Path(folder) / "run.safetensors", {}, watch.step)
+        steps = Callback()
+        steps.on_step = watch.step
+        trainer = Trainer(forward, parameters, settings, store, {}, Path(folder) / "run.safetensors", {}, steps)
         if variant == "other_thread":
             ahead = trainer.batches._thread is None
-            trainer.batches = Batches(store, plan.recipe, plan.batch, plan.seed, device, ahead=ahead)
+            trainer.batches = Batches(store, settings.objective, settings.batch, settings.seed, device, ahead=ahead)
         with contextlib.suppress(Enough):
             trainer.run()
     result = {
@@ -261,9 +264,9 @@ def floor(trainer: Any, options: argparse.Namespace, seconds: float) -> dict[str
         (trainer.restore(degraded) - clean).abs().mean().backward()
     # Of each trained weight four bytes: gradient written, clipped and read; weight, two moments and average read and
     # written.
-    state = 4 * 12 * sum(value.numel() for value in trainer.state.parameters.values())
+    state = 4 * 12 * sum(value.numel() for value in trainer.optimiser.parameters.values())
     operations, moved = counter.get_total_flops(), 2 * sum(saved.values()) + state
-    rate, bandwidth = device_rates(trainer.device, trainer.plan.precision, 512 if options.quick else 4096)
+    rate, bandwidth = device_rates(trainer.device, trainer.settings.precision, 512 if options.quick else 4096)
     least = max(operations / rate, moved / bandwidth)
     return {
         "floor": {

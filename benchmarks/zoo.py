@@ -24,7 +24,7 @@ from adair.bench.datasets import clean_images, load
 from adair.degradations import parse_recipe
 from adair.metrics import psnr, quantise, ssim
 from adair.tasks import ZOO
-from adair.train.sheet import Row, draw_sheet
+from adair.train.report import Row, draw_sheet
 from adair.weights import update_card
 
 HIGH, WIDE = 256, 384  # pixels of a centre
@@ -76,7 +76,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         return f"{score['psnr']:.2f} / {score['ssim']:.3f}" + (f" ({score['task']})" if "task" in score else "")
 
     lines = [
-        "| Task | Setting | Input | Foundation | Best bundled | Adapter |",
+        "| Task | Setting | Input | Foundation | EarlyStopping bundled | Adapter |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:

@@ -19,7 +19,7 @@ import adair
 from adair.bench.datasets import load
 from adair.degradations import parse_recipe, resize
 from adair.metrics import psnr, quantise
-from adair.train.sheet import picture
+from adair.train.report import picture
 
 EVERY = 8
 SIDE, GAP, HEAD, FOOT = 224, 6, 26, 22

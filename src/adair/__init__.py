@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from adair.degradations import degrade
     from adair.images import read_image, write_image
     from adair.restore import RestoreOptions, Restorer, restore_file
+    from adair.train.adapt import adapt
     from adair.train.config import TrainConfig
-    from adair.train.runs import adapt, pretrain
+    from adair.train.pretrain import pretrain
     from adair.weights import load_foundation
 
 __version__ = "0.1.0"
@@ -56,11 +57,11 @@ __getattr__ = lazy_names(
         "RestoreOptions": "adair.restore",
         "Restorer": "adair.restore",
         "TrainConfig": "adair.train.config",
-        "adapt": "adair.train.runs",
+        "adapt": "adair.train.adapt",
         "degrade": "adair.degradations",
         "load_adapter": "adair.adapters",
         "load_foundation": "adair.weights",
-        "pretrain": "adair.train.runs",
+        "pretrain": "adair.train.pretrain",
         "read_image": "adair.images",
         "restore_file": "adair.restore",
         "write_image": "adair.images",

@@ -67,7 +67,7 @@ def assert_same_weights(one: Path, other: Path) -> None:
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
 
 
-@pytest.mark.parametrize("writes", [3, 9])  # early, and near the end
+@pytest.mark.parametrize("writes", [5, 11])  # early, and near the end
 def test_pretraining(folder: Path, writes: int) -> None:
     words = ["pretrain", "--photos", "photos", "--width", "4", "--blocks", "1/1/1", *TRAINING, *CPU]
     kill(writes, [*words, "-o", "run"])
@@ -75,13 +75,13 @@ def test_pretraining(folder: Path, writes: int) -> None:
     assert main([*words, "-o", "run", "--resume"]) == 0
     assert main([*words, "-o", "whole"]) == 0
     assert_same_weights(Path("run/foundation.safetensors"), Path("whole/foundation.safetensors"))
-    assert not list(folder.rglob(".*.part.safetensors"))
+    assert len(list(folder.rglob("*.part"))) <= 1  # of the killed process; swept when it is a minute old
 
 
 def test_adapting(model_files: Path) -> None:
     model = ["--foundation", str(model_files / "foundation.safetensors")]
     words = ["adapt", "mine", "--photos", "photos", "--recipe", "noise(sigma=25)", *model, *TRAINING, *CPU]
-    kill(3, [*words, "-o", "mine.safetensors"])
+    kill(5, [*words, "-o", "mine.safetensors"])
     assert not Path("mine.safetensors").exists()
     assert main([*words, "-o", "mine.safetensors", "--resume"]) == 0
     assert main([*words, "-o", "whole.safetensors"]) == 0

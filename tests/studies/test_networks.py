@@ -25,7 +25,7 @@ RECIPES = ("noise(sigma=15)", "noise(sigma=50)", "resize(scale=2)", "resize(scal
 def test_a_batch_is_divided_among_the_recipes() -> None:
     course = Course(("noise(sigma=0)", "lowlight(exposure=0.1)"), 1, 4, 16)
     patches = torch.rand(4, 3, 16, 16)
-    target, given = course.lesson.pair(patches, torch.Generator().manual_seed(0))
+    target, given = course.objective.pair(patches, torch.Generator().manual_seed(0))
     assert torch.equal(target, patches)
     assert (given[:2] - patches[:2]).abs().max() < 0.01 and given[2:].mean() < 0.5 * patches[2:].mean()
     with pytest.raises(AdairError, match="cannot be divided evenly"):

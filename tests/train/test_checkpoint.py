@@ -11,8 +11,14 @@ from torch import Tensor
 
 from adair.errors import AdairError
 from adair.train import checkpoint as module
-from adair.train.checkpoint import Saving, check_space, load_checkpoint, save_checkpoint
-from adair.train.parts import cut, join
+from adair.train.checkpoint import (
+    Saving,
+    check_space,
+    join_tensors,
+    load_checkpoint,
+    save_checkpoint,
+    split_tensors,
+)
 
 CPU = torch.device("cpu")
 SPLIT = Saving(part_mb=1)
@@ -63,10 +69,10 @@ def test_parts_stay_within_their_size_and_old_ones_go(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=40)
 def test_cutting_is_undone_by_joining(sizes: list[int], limit: int, dtype: torch.dtype) -> None:
     tensors = {f"t{i}": torch.arange(3 * n, dtype=torch.float32).view(3, n).to(dtype) for i, n in enumerate(sizes)}
-    parts, shapes = cut(tensors, limit)
+    parts, shapes = split_tensors(tensors, limit)
     assert all(sum(t.numel() * t.element_size() for t in part.values()) <= limit for part in parts)
     stored = {name: tensor for part in parts for name, tensor in part.items()}
-    assert same(join(stored, shapes), tensors)
+    assert same(join_tensors(stored, shapes), tensors)
 
 
 @pytest.mark.parametrize("saving", [Saving(keep=3), Saving(keep=3, part_mb=1)])
@@ -110,7 +116,7 @@ def test_what_a_killed_save_left_behind_goes_with_the_next(tmp_path: Path, monke
     path = tmp_path / "run.safetensors"
     save_checkpoint(path, some_tensors(1), {"step": 1}, SPLIT)
     with monkeypatch.context() as patch:
-        patch.setattr(module.os, "replace", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Path, "replace", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):  # stands for the kill: no clean-up of the parts
             save_checkpoint(path, some_tensors(2), {"step": 2}, SPLIT)
     (tmp_path / "run-2-0123abcd-1.safetensors").write_bytes(b"a part that nothing lists")

@@ -14,8 +14,8 @@ from adair.degradations import parse_recipe, shrink
 from adair.errors import AdairError
 from adair.train.align import align, shifted
 from adair.train.batches import Batches
-from adair.train.lessons import Given
-from adair.train.pairs import common_scale, match_pairs, open_pairs, read_pair
+from adair.train.objectives import GivenPairs
+from adair.train.pairs import Pair, common_scale, match_pairs, open_pairs, read_pair
 from adair.train.photos import Pixels, read_photo
 
 
@@ -106,7 +106,7 @@ def test_pairs_are_matched_by_name_and_the_rest_is_named(tmp_path: Path) -> None
         save(bad / f"p{i}.bmp", damaged(picture(i), "noise(sigma=10)"))
     save(bad / "alone.png", picture(7))
     matches, alone = match_pairs(bad, good)
-    assert [match[0] for match in matches] == ["p0", "p1", "p2"]
+    assert [pair.name for pair in matches] == ["p0", "p1", "p2"]
     assert len(alone) == 1 and "alone.png" in alone[0]
     (bad / "p1.bmp").write_bytes(b"not an image")
     save(bad / "p2.bmp", picture(2)[:100])
@@ -116,16 +116,16 @@ def test_pairs_are_matched_by_name_and_the_rest_is_named(tmp_path: Path) -> None
     again = open_pairs(matches, tmp_path / "cache")
     assert np.array_equal(again.photo(0), store.photo(0))
 
-    target, degraded = Batches(store, Given(), 6, 0, torch.device("cpu")).make(0, 32)
+    target, degraded = Batches(store, GivenPairs(), 6, 0, torch.device("cpu")).make(0, 32)
     assert target.shape == degraded.shape == (6, 3, 32, 32)
     assert (degraded - target).std() * 255 == pytest.approx(10, rel=0.1)
 
 
 def test_two_files_are_a_pair_and_folders_may_differ_in_depth(tmp_path: Path) -> None:
     one, other = save(tmp_path / "a.png", picture()), save(tmp_path / "b.png", picture(1))
-    assert match_pairs(one, other) == ([("a", one, other)], [])
+    assert match_pairs(one, other) == ([Pair("a", one, other)], [])
     save(tmp_path / "x" / "deep" / "p.png", picture()), save(tmp_path / "y" / "p.png", picture())
-    assert [match[0] for match in match_pairs(tmp_path / "x", tmp_path / "y")[0]] == ["p"]
+    assert [pair.name for pair in match_pairs(tmp_path / "x", tmp_path / "y")[0]] == ["p"]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_pair_that_is_none_is_refused(tmp_path: Path, bad: Pixels, said: str) 
         read_pair(worse, clean)
     assert "worse.png" in str(caught.value)
     with pytest.raises(AdairError, match="none of its 1"):
-        open_pairs([("p", worse, clean)], tmp_path / "cache")
+        open_pairs([Pair("p", worse, clean)], tmp_path / "cache")
 
 
 def test_folders_that_cannot_be_matched(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_scales_are_not_mixed(tmp_path: Path) -> None:
             save(tmp_path / "clean" / f"{name}.png", picture()),
             save(tmp_path / "bad" / f"{name}.png", image),
         )
-        matches.append((name, worse, clean))
+        matches.append(Pair(name, worse, clean))
     with pytest.raises(AdairError, match="one adapter for each"):
         common_scale(open_pairs(matches, tmp_path / "cache"))
 

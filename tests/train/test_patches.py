@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adair.train.patches import Patches
+from adair.train.batches import Patches
 from adair.train.photos import PhotoStore
 
 CPU = torch.device("cpu")
@@ -124,7 +124,7 @@ def test_the_gpu_cuts_what_the_cpu_cuts(
     texture: float, shrink: int, resident: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not resident:
-        monkeypatch.setattr("adair.train.patches._GPU_SHARE", 0.0)
+        monkeypatch.setattr("adair.train.batches._GPU_SHARE", 0.0)
     store = store_of(np.random.default_rng(0).integers(0, 256, (700, 680, 3)), counting(40, 64))
     here, there = (Patches(store, torch.device(name), texture, shrink) for name in ("cpu", "cuda"))
     assert there.resident == resident

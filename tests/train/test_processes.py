@@ -20,27 +20,34 @@ from pathlib import Path
 import torch
 from adair.backbones import build_backbone
 from adair.degradations import parse_recipe
-from adair.train.exam import make_exam
-from adair.train.loop import Trainer
+from adair.train.validation import make_validation_sets
+from adair.train.trainer import Trainer
 from adair.train.photos import open_store
-from adair.train.plan import Plan
 from adair.train.processes import join_processes
-from adair.train.schedule import Schedule
+from adair.train.objectives import SyntheticPairs
+from adair.train.settings import RunSettings, Schedule
+from adair.train.state import Callback
 
 torch.set_num_threads(1)
 photo_folder, folder = map(Path, sys.argv[1:])
 processes = join_processes("cpu")
 photos = open_store(photo_folder, folder / f"cache{processes.rank}")
-exam = make_exam(photos.subset([0]), {"noise": "noise(sigma=25)"}, torch.device("cpu"))
+sets = make_validation_sets(photos.subset([0]), {"noise": "noise(sigma=25)"}, torch.device("cpu"))
 
-def run(name, steps, resume=False, watch=lambda report: None, **rest):
+class Follow(Callback):
+    def __init__(self, function):
+        self.on_step = function
+
+def run(name, steps, resume=False, watch=lambda state: None, **rest):
     torch.manual_seed(processes.rank if resume else 0)  # what is resumed comes from the first process
     model = build_backbone("nafnet", {"width": 4, "encoder": (1,), "middle": 1, "decoder": (1,)})
     model = model.to(memory_format=torch.channels_last)
-    plan = Plan(parse_recipe("noise(sigma=0..50) | jpeg(quality=20..90)"), Schedule(3e-3, warmup=2), steps, batch=5,
-                patches=((0.0, 16),), validate_steps=1, **rest)
+    objective = SyntheticPairs(parse_recipe("noise(sigma=0..50) | jpeg(quality=20..90)"))
+    settings = RunSettings(objective, Schedule(3e-3, warmup=2), steps, batch=5, patches=((0.0, 16),), validate_steps=1,
+                           **rest)
     path = folder / f"{name}.safetensors"
-    trainer = Trainer(model, dict(model.named_parameters()), plan, photos, exam, path, {}, watch, processes=processes)
+    parameters = dict(model.named_parameters())
+    trainer = Trainer(model, parameters, settings, photos, sets, path, {}, Follow(watch), processes)
     if resume:
         trainer.resume()
     return trainer.run()
@@ -49,12 +56,12 @@ def run(name, steps, resume=False, watch=lambda report: None, **rest):
 # Three runs, in every process: some steps, some seconds, and one that a signal to the last process ends.
 SCRIPT = """
 losses = []
-run("steps", 6, watch=lambda report: losses.append(report.loss))
-run("steps", 9, resume=True, watch=lambda report: losses.append(report.loss))
+run("steps", 6, watch=lambda state: losses.append(state.loss))
+run("steps", 9, resume=True, watch=lambda state: losses.append(state.loss))
 timed = run("time", 10**6, max_minutes=0.01, by_time=True)
 
-def stop(report):
-    if report.step == 3 and processes.rank == processes.count - 1:
+def stop(state):
+    if state.step == 3 and processes.rank == processes.count - 1:
         os.kill(os.getpid(), signal.SIGTERM)
 
 stopped = run("signal", 10**6, watch=stop)
@@ -65,8 +72,8 @@ stopped = run("signal", 10**6, watch=stop)
 KILLED = """
 from adair.train.checkpoint import Saving
 
-def die(report):
-    if report.step == 4 and processes.rank == 1 and not (folder / "died").exists():
+def die(state):
+    if state.step == 4 and processes.rank == 1 and not (folder / "died").exists():
         (folder / "died").touch()
         os.kill(os.getpid(), signal.SIGKILL)
 

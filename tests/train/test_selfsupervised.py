@@ -10,9 +10,9 @@ from PIL import Image
 
 from adair.degradations import parse_recipe
 from adair.errors import AdairError
-from adair.train.exam import make_exam
 from adair.train.photos import Pixels, open_store
-from adair.train.selfsupervised import Neighbours, noise_facts, open_noisy
+from adair.train.selfsupervised import SelfSupervised, noise_facts, open_noisy
+from adair.train.validation import make_validation_sets
 
 SMOOTH = ["noise(sigma=5)", "noise(sigma=25)", "poisson(peak=100)"]
 CORRELATED = [
@@ -41,7 +41,7 @@ def test_the_target_is_the_input_where_the_picture_is_straight() -> None:
     """Any function of the row plus any function of the column, not only smooth ones."""
     generator = torch.Generator().manual_seed(0)
     rows, columns = torch.rand((2, 3, 33, 1), generator=generator), torch.rand((2, 3, 1, 33), generator=generator)
-    target, view = Neighbours().pair(rows + columns, generator)
+    target, view = SelfSupervised().pair(rows + columns, generator)
     assert target.shape == view.shape == (2, 3, 16, 16)
     assert torch.allclose(target, view, atol=1e-5)
 
@@ -52,7 +52,7 @@ def test_no_pixel_is_in_both() -> None:
     other = patch.clone()
     other[..., 1::2, 1::2] = 0
     generator = torch.Generator()
-    (target, view), (same, empty) = Neighbours().pair(patch, generator), Neighbours().pair(other, generator)
+    (target, view), (same, empty) = SelfSupervised().pair(patch, generator), SelfSupervised().pair(other, generator)
     assert torch.equal(target, same)
     assert view.abs().sum() > 0 == empty.abs().sum()
 
@@ -60,7 +60,7 @@ def test_no_pixel_is_in_both() -> None:
 def test_the_loss_is_least_at_the_clean_picture() -> None:
     """Of all constants, the mean square picks the mean of skewed noise, which the mean difference would miss."""
     noisy = torch.rand(20000, generator=torch.Generator().manual_seed(0)) ** 3
-    losses = {c / 50: float(Neighbours().loss(torch.full_like(noisy, c / 50), noisy)) for c in range(50)}
+    losses = {c / 50: float(SelfSupervised().loss(torch.full_like(noisy, c / 50), noisy)) for c in range(50)}
     assert min(losses, key=lambda c: losses[c]) == pytest.approx(float(noisy.mean()), abs=0.02)
 
 
@@ -90,8 +90,8 @@ def test_images_without_noise_or_room_are_left_out_and_named(tmp_path: Path, noi
         open_noisy(folder / "clean.png", tmp_path / "cache", 64)
 
 
-def test_an_exam_mirrors_no_pixel(tmp_path: Path, noisy: Callable[..., Pixels]) -> None:
+def test_validation_mirrors_no_pixel(tmp_path: Path, noisy: Callable[..., Pixels]) -> None:
     Image.fromarray(noisy("noise(sigma=20)")).save(tmp_path / "a.png")
     store = open_store(tmp_path, tmp_path / "cache")
-    target, view = make_exam(store, {"noisy": Neighbours()}, torch.device("cpu"))["noisy"]
+    target, view = make_validation_sets(store, {"noisy": SelfSupervised()}, torch.device("cpu"))["noisy"]
     assert target.shape == view.shape == (1, 3, 69, 69)

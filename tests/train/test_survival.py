@@ -17,37 +17,51 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from adair.errors import AdairError
-from adair.train import checkpoint, health, loop
+from adair.train import checkpoint, monitors, trainer
 from adair.train.checkpoint import Saving, load_checkpoint
-from adair.train.loop import Trainer
 from adair.train.photos import PhotoStore
-from adair.train.plan import Plan, Report
-from adair.train.stop import stop_signals
+from adair.train.processes import stop_signals
+from adair.train.settings import RunSettings
+from adair.train.state import Callback, TrainState
+from adair.train.trainer import Trainer
 
-MakePlan = Callable[..., Plan]
+MakeSettings = Callable[..., RunSettings]
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def make_trainer(photos: PhotoStore, tmp_path: Path) -> Callable[..., Trainer]:
-    """``make_trainer(plan, forward)``: one weight, ``forward(x, weight)``; it can only learn to be about 1."""
+def make_trainer(photos: PhotoStore, tmp_path: Path, follow: Callable[..., Callback]) -> Callable[..., Trainer]:
+    """``make_trainer(settings, forward)``: one weight, ``forward(x, weight)``; it can only learn to be about 1."""
 
-    def make(plan: Plan, forward: Callable[[Tensor, Tensor], Tensor] = torch.mul, **rest: Any) -> Trainer:
+    def make(
+        settings: RunSettings,
+        forward: Callable[[Tensor, Tensor], Tensor] = torch.mul,
+        step: Callable[[TrainState], None] | None = None,
+        message: Callable[[str], None] | None = None,
+    ) -> Trainer:
         weight = nn.Parameter(torch.full((1,), 0.5))
         path = tmp_path / "run.safetensors"
-        return Trainer(lambda x: forward(x, weight), {"w": weight}, plan, photos, {}, path, {}, **rest)
+        callback = follow(step, message)
+        return Trainer(lambda x: forward(x, weight), {"w": weight}, settings, photos, {}, path, {}, callback)
 
     return make
 
 
+def write_with(trainer: Trainer, write: Callable[[TrainState], None]) -> None:
+    """Train, and write a result as `adair.adapt` does."""
+    trainer.train()
+    with trainer.result() as state:
+        write(state)
+
+
 def weight_of(trainer: Trainer) -> float:
-    return trainer.state.parameters["w"].item()
+    return trainer.optimiser.parameters["w"].item()
 
 
 @pytest.fixture
 def short_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "WINDOW", 5)
-    monkeypatch.setattr(loop, "WINDOW", 5)
+    monkeypatch.setattr(monitors, "WINDOW", 5)
+    monkeypatch.setattr(trainer, "WINDOW", 5)
 
 
 class Fault:
@@ -71,25 +85,27 @@ class Fault:
     ],
 )
 def test_divergence_is_undone_and_the_learning_rate_halved(
-    make_plan: MakePlan, make_trainer: Callable[..., Trainer], calls: range, spoil: Any, said: str
+    make_settings: MakeSettings, make_trainer: Callable[..., Trainer], calls: range, spoil: Any, said: str
 ) -> None:
     told: list[str] = []
-    trainer = make_trainer(make_plan(steps=40), Fault(calls, spoil), tell=told.append)
-    report = trainer.run()
-    assert report.finished
-    assert report.step == 40
-    assert report.slowdown == 0.5
+    trainer = make_trainer(make_settings(steps=40), Fault(calls, spoil), message=told.append)
+    state = trainer.run()
+    assert state.finished
+    assert state.step == 40
+    assert state.slowdown == 0.5
     assert len(told) == 1 and said in told[0] and "\n" not in told[0]
     assert 0.5 < weight_of(trainer) < 1.1
     assert load_checkpoint(trainer.checkpoint, CPU)[1]["slowdown"] == 0.5
 
 
 @pytest.mark.usefixtures("short_window")
-def test_gives_up_when_it_diverges_again_and_again(make_plan: MakePlan, make_trainer: Callable[..., Trainer]) -> None:
+def test_gives_up_when_it_diverges_again_and_again(
+    make_settings: MakeSettings, make_trainer: Callable[..., Trainer]
+) -> None:
     told: list[str] = []
     bad = Fault(range(12, 10**9), lambda y: y * float("nan"))
-    plan = make_plan(steps=100, saving=Saving(minutes=0.0))
-    trainer = make_trainer(plan, bad, tell=told.append)
+    settings = make_settings(steps=100, saving=Saving(minutes=0.0))
+    trainer = make_trainer(settings, bad, message=told.append)
     with pytest.raises(AdairError, match=r"loss is nan.*--learning-rate"):
         trainer.run()
     assert len(told) == 4
@@ -99,120 +115,120 @@ def test_gives_up_when_it_diverges_again_and_again(make_plan: MakePlan, make_tra
 
 
 def test_a_save_that_fails_on_the_way_is_told_and_the_run_goes_on(
-    make_plan: MakePlan, make_trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
+    make_settings: MakeSettings, make_trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    written: list[Report] = []
+    written: list[TrainState] = []
 
     def full(*args: object, **rest: object) -> None:
         raise OSError(28, "No space left on device")
 
-    def heal(report: Report) -> None:
-        if report.step == 3:
+    def heal(state: TrainState) -> None:
+        if state.step == 3:
             monkeypatch.undo()
 
-    plan = make_plan(saving=Saving(minutes=0.0))
+    settings = make_settings(saving=Saving(minutes=0.0))
     monkeypatch.setattr(checkpoint, "save_file", full)
-    trainer = make_trainer(plan, watch=heal, tell=told.append)
+    trainer = make_trainer(settings, step=heal, message=told.append)
     assert trainer.run().finished
     assert len(told) == 3 and all("No space left" in line for line in told)
     assert load_checkpoint(trainer.checkpoint, CPU)[1]["step"] == 6
 
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(AdairError, match="No space left"):
-        make_trainer(make_plan()).run(written.append)
-    assert [report.step for report in written] == [6]  # the result is written all the same
+        write_with(make_trainer(make_settings()), written.append)
+    assert [state.step for state in written] == [6]  # the result is written all the same
 
 
 def test_a_result_and_a_checkpoint_that_both_fail_are_both_named(
-    make_plan: MakePlan, make_trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
+    make_settings: MakeSettings, make_trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    def write(report: Report) -> None:
+    def write(state: TrainState) -> None:
         raise AdairError("mine.safetensors: cannot be written")
 
     told: list[str] = []
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(AdairError, match="mine"):
-        make_trainer(make_plan(), tell=told.append).run(write)
+        write_with(make_trainer(make_settings(), message=told.append), write)
     assert "No space left" in told[-1]
 
 
 def test_a_full_disk_ends_a_run_before_it_begins(
-    make_plan: MakePlan, make_trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
+    make_settings: MakeSettings, make_trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
-    trainer = make_trainer(make_plan())
+    trainer = make_trainer(make_settings())
     with pytest.raises(AdairError, match="MB"):
         trainer.run()
-    assert trainer.report.step == 0
+    assert trainer.state.step == 0
     assert list(trainer.checkpoint.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("by_time", [False, True])
 def test_a_finished_run_ends_at_once_unless_its_schedule_begins_anew(
-    make_plan: MakePlan, make_trainer: Callable[..., Trainer], by_time: bool
+    make_settings: MakeSettings, make_trainer: Callable[..., Trainer], follow: Callable[..., Callback], by_time: bool
 ) -> None:
-    plan = make_plan(steps=10**6 if by_time else 6, max_minutes=0.2 / 60 if by_time else None, by_time=by_time)
-    first = make_trainer(plan)
+    settings = make_settings(steps=10**6 if by_time else 6, max_minutes=0.2 / 60 if by_time else None, by_time=by_time)
+    first = make_trainer(settings)
     steps = first.run().step
     told: list[str] = []
-    again = make_trainer(plan, tell=told.append)
+    again = make_trainer(settings, message=told.append)
     again.resume()
     assert again.run().step == steps
     assert "--restart-schedule" in told[0]
 
-    more = make_trainer(plan)
+    more = make_trainer(settings)
     more.resume(restart=True)
     assert weight_of(more) == weight_of(first)
     rates: list[float] = []
-    more.watch = lambda report: rates.append(report.rate)
-    report = more.run()
-    assert report.finished and report.step > steps and report.origin == steps
-    assert max(rates) > 1e-3 > report.rate  # warmed up again, and annealed again
+    more.callbacks = follow(lambda state: rates.append(state.rate))
+    state = more.run()
+    assert state.finished and state.step > steps and state.origin == steps
+    assert max(rates) > 1e-3 > state.rate  # warmed up again, and annealed again
     assert weight_of(more) != weight_of(first)
-    last = make_trainer(plan)
+    last = make_trainer(settings)
     last.resume()
-    assert last.report.origin == steps
+    assert last.state.origin == steps
 
 
 def test_a_checkpoint_of_the_first_version_is_resumed(
-    make_plan: MakePlan, make_trainer: Callable[..., Trainer]
+    make_settings: MakeSettings, make_trainer: Callable[..., Trainer]
 ) -> None:
-    whole = make_trainer(make_plan())
+    whole = make_trainer(make_settings())
     whole.run()
-    half = make_trainer(make_plan(), watch=lambda report: os.kill(os.getpid(), signal.SIGTERM))
+    half = make_trainer(make_settings(), step=lambda state: os.kill(os.getpid(), signal.SIGTERM))
     half.run()
     tensors, facts = load_checkpoint(half.checkpoint, CPU)
     early = {key: value for key, value in facts.items() if key not in ("origin", "slowdown")}
     save_file(tensors, half.checkpoint, metadata={"checkpoint": json.dumps(early)})
-    second = make_trainer(make_plan())
+    second = make_trainer(make_settings())
     second.resume()
-    assert second.report.step == 1
+    assert second.state.step == 1
     second.run()
     assert weight_of(second) == weight_of(whole)
 
 
 @pytest.mark.parametrize("saving", [Saving(part_mb=1), Saving(keep=2), Saving(compact=True)])
 def test_every_form_of_checkpoint_resumes(
-    make_plan: MakePlan, make_trainer: Callable[..., Trainer], saving: Saving
+    make_settings: MakeSettings, make_trainer: Callable[..., Trainer], saving: Saving
 ) -> None:
-    plan = make_plan(steps=20, saving=saving, rate=1e-2)
-    whole = make_trainer(plan)
+    settings = make_settings(steps=20, saving=saving, rate=1e-2)
+    whole = make_trainer(settings)
     whole.run()
 
-    def stop(report: Report) -> None:
-        if report.step == 9:
+    def stop(state: TrainState) -> None:
+        if state.step == 9:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    first = make_trainer(plan, watch=stop)
+    first = make_trainer(settings, step=stop)
     assert first.run().step == 9
-    second = make_trainer(plan)
+    second = make_trainer(settings)
     second.resume()
     assert weight_of(second) == weight_of(first)
-    assert second.state.average["w"].item() == pytest.approx(first.state.average["w"].item(), abs=1e-4)
+    assert second.optimiser.average["w"].item() == pytest.approx(first.optimiser.average["w"].item(), abs=1e-4)
     second.run()
     if saving.compact:
         assert weight_of(second) != weight_of(whole)
@@ -228,14 +244,16 @@ def test_every_form_of_checkpoint_resumes(
         assert weight_of(second) == weight_of(whole)
 
 
-def test_refuses_a_checkpoint_that_lacks_a_tensor(make_plan: MakePlan, make_trainer: Callable[..., Trainer]) -> None:
-    trainer = make_trainer(make_plan())
+def test_refuses_a_checkpoint_that_lacks_a_tensor(
+    make_settings: MakeSettings, make_trainer: Callable[..., Trainer]
+) -> None:
+    trainer = make_trainer(make_settings())
     trainer.run()
     tensors, facts = load_checkpoint(trainer.checkpoint, CPU)
     del tensors["second_moment.w"]
     checkpoint.save_checkpoint(trainer.checkpoint, tensors, facts)
     with pytest.raises(AdairError, match=r"second_moment\.w"):
-        make_trainer(make_plan()).resume()
+        make_trainer(make_settings()).resume()
 
 
 def test_a_second_ctrl_c_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,10 +286,11 @@ import torch._dynamo  # which an optimiser would import in every child
 from torch import nn
 from adair.degradations import parse_recipe
 from adair.train.checkpoint import Saving, load_checkpoint
-from adair.train.loop import Trainer
+from adair.train.trainer import Trainer
 from adair.train.photos import open_store
-from adair.train.plan import Plan
-from adair.train.schedule import Schedule
+from adair.train.objectives import SyntheticPairs
+from adair.train.settings import RunSettings, Schedule
+from adair.train.state import Callback
 
 torch.set_num_threads(1)
 folder, cache, path = map(Path, sys.argv[1:])
@@ -280,10 +299,12 @@ photos = open_store(folder, cache)
 def train(pipe):
     weight = nn.Parameter(torch.full((400_000,), 0.5))
     saving = Saving(minutes=0.0, part_mb=2, keep=2)
-    plan = Plan(parse_recipe("noise(sigma=25)"), Schedule(1e-3), 10**6, batch=1, patches=((0.0, 16),), saving=saving)
-    def watch(report):
-        os.write(pipe, b"%d\\n" % report.step)
-    trainer = Trainer(lambda x: x * weight.mean(), {"w": weight}, plan, photos, {}, path, {}, watch=watch)
+    objective = SyntheticPairs(parse_recipe("noise(sigma=25)"))
+    settings = RunSettings(objective, Schedule(1e-3), 10**6, batch=1, patches=((0.0, 16),), saving=saving)
+    class Steps(Callback):
+        def on_step(self, state):
+            os.write(pipe, b"%d\\n" % state.step)
+    trainer = Trainer(lambda x: x * weight.mean(), {"w": weight}, settings, photos, {}, path, {}, Steps())
     if path.exists():
         trainer.resume()
     trainer.run()

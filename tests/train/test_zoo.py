@@ -9,9 +9,9 @@ import pytest
 from adair.adapters import load_adapter
 from adair.degradations import parse_recipe
 from adair.tasks import TASKS, ZOO
-from adair.train.checks import check_lesson
-from adair.train.lessons import Undo
+from adair.train.objectives import SyntheticPairs
 from adair.train.photos import PhotoStore
+from adair.train.validation import check_objective
 from adair.weights import load_foundation
 
 FOLDER = Path(__file__).resolve().parents[2] / "zoo"
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "zoo"
 def test_recipes_can_be_trained_and_measured(task: str, photos: PhotoStore) -> None:
     assert len(TASKS[task].validation) >= 2
     for recipe in (TASKS[task].recipe, *TASKS[task].validation.values()):
-        check_lesson(photos, Undo(parse_recipe(recipe)))
+        check_objective(photos, SyntheticPairs(parse_recipe(recipe)))
 
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="the zoo is part of the checkout only")

@@ -96,26 +96,28 @@ def adapt(
     """
     flags = dict(locals())  # all parameters, before there is any other name
     from adair.cli.training import Terminal
+    from adair.train.adapt import adapt as run
     from adair.train.config import TrainConfig
-    from adair.train.page import pages_of, use_line
-    from adair.train.runs import adapt as run
+    from adair.train.report import pages_of, use_line
 
     settings = (TrainConfig.read(config) if config else TrainConfig()).override(settings_of(flags))
     with Terminal() as terminal:
-        result = run(settings, resume=resume, restart_schedule=restart_schedule, overwrite=overwrite, observer=terminal)
+        result = run(
+            settings, resume=resume, restart_schedule=restart_schedule, overwrite=overwrite, callbacks=[terminal]
+        )
     if not result.first:
         return
-    target, report = result.path, result.state
-    print(f"{target}: {report.step} steps, {report.seconds / 60:.1f} minutes")
-    if report.best_step and report.best_step != report.step:
-        print(f"it holds the averaged weights of step {report.best_step}, the best on held-out photos")
-    for label, value in report.psnr.items():
-        print(f"  {label}: input {report.input_psnr[label]:.2f} dB, restored {value:.2f} dB")
-    for label, value in report.beside.items():
+    target, state = result.path, result.state
+    print(f"{target}: {state.step} steps, {state.seconds / 60:.1f} minutes")
+    if state.best_step and state.best_step != state.step:
+        print(f"it holds the averaged weights of step {state.best_step}, the best on held-out photos")
+    for label, value in state.psnr.items():
+        print(f"  {label}: input {state.input_psnr[label]:.2f} dB, restored {value:.2f} dB")
+    for label, value in state.baselines.items():
         print(f"  compared with {label}: {value:.2f} dB")
-    for line in report.warnings:
+    for line in state.warnings:
         print(f"warning: {line}")
     print(f"look at it: {' and '.join(str(path) for path in pages_of(target))}")
     print(f"use it: {use_line(target, result.task, result.scale)}")
-    if not report.finished:
+    if not state.finished:
         print("stopped early; go on with --resume and the same options")

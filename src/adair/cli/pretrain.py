@@ -82,11 +82,13 @@ def pretrain(
     flags = dict(locals())  # all parameters, before there is any other name
     from adair.cli.training import Terminal
     from adair.train.config import TrainConfig
-    from adair.train.runs import pretrain as run
+    from adair.train.pretrain import pretrain as run
 
     settings = (TrainConfig.read(config) if config else TrainConfig()).override(settings_of(flags))
     with Terminal() as terminal:
-        result = run(settings, resume=resume, restart_schedule=restart_schedule, overwrite=overwrite, observer=terminal)
+        result = run(
+            settings, resume=resume, restart_schedule=restart_schedule, overwrite=overwrite, callbacks=[terminal]
+        )
     if result.first:
         state = result.state
         print(f"{result.path}: {state.step} steps, {state.seconds / 60:.1f} minutes")

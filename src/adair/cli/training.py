@@ -8,11 +8,11 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from adair.train.plan import Plan, Report
-from adair.train.runs import Observer
+from adair.train.settings import RunSettings
+from adair.train.state import Callback, TrainState
 
 
-class Terminal(Observer):
+class Terminal(Callback):
     """Follows a run on the terminal's error stream: a bar in a terminal, else a line for each validation."""
 
     def __init__(self) -> None:
@@ -30,18 +30,18 @@ class Terminal(Observer):
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
-    def decoding(self, done: int, total: int) -> None:
+    def on_decode(self, done: int, total: int) -> None:
         """Show how many photos are decoded."""
         if self._decoding is None:
             self._decoding = self._bar.add_task("decoding photos")
         self._bar.update(self._decoding, completed=done, total=total, description=f"decoding photos {done}/{total}")
 
-    def started(self, plan: Plan) -> None:
+    def on_start(self, settings: RunSettings) -> None:
         """Show the bar of the run."""
-        self._validate_steps = plan.validate_steps
+        self._validate_steps = settings.validate_steps
         self._training = self._bar.add_task("starting", total=1.0)
 
-    def step(self, state: Report) -> None:
+    def on_step(self, state: TrainState) -> None:
         """Move the bar; print a line after a validation."""
         speed = state.step / max(state.seconds, 1e-9)
         line = f"step {state.step}  {speed:.2f} it/s  loss {state.loss:.4f}  rate {state.rate:.1e}"
@@ -49,12 +49,12 @@ class Terminal(Observer):
             self._bar.update(self._training, completed=state.progress, description=line)
         if state.psnr and state.step % self._validate_steps == 0 and state.step != self._printed:
             self._printed = state.step
-            self.message(f"{line}  {state.seconds / 60:.1f} min  PSNR: {_results(state)}")
+            self.on_message(f"{line}  {state.seconds / 60:.1f} min  PSNR: {_results(state)}")
 
-    def message(self, line: str) -> None:
+    def on_message(self, line: str) -> None:
         """Print a line."""
         print(line, file=sys.stderr, flush=True)
 
 
-def _results(state: Report) -> str:
+def _results(state: TrainState) -> str:
     return "  ".join(f"{name} {value:.2f} (input {state.input_psnr[name]:.2f})" for name, value in state.psnr.items())

@@ -6,7 +6,7 @@ to RGB, CMYK through its profile to sRGB, Lab and YCbCr to sRGB.
 """
 
 from adair.images.buffer import WHITE, ImageBuffer, open_image
-from adair.images.files import write_whole
+from adair.images.files import new_file, write_whole
 from adair.images.image_file import FORMATS, ImageFile, check_quality, convert_depth, output_format
 from adair.images.limits import MAX_PIXELS
 from adair.images.optional import suffixes_read
@@ -23,6 +23,7 @@ __all__ = [
     "convert_depth",
     "decode_image",
     "encode_image",
+    "new_file",
     "open_image",
     "output_format",
     "read_image",

@@ -88,26 +88,43 @@ def write_whole(path: Path, data: bytes, overwrite: bool = True) -> None:
     Raises:
         AdairError: one line that names the file and the cause.
     """
-    part = path.parent / f".adair-{_HOST}-{os.getpid()}-{secrets.token_hex(6)}.part"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise AdairError(f"{path}: is a folder; name a file to write")
-        _sweep(path.parent)
-        try:
-            with part.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if overwrite:
-                part.replace(path)
-            else:
-                _publish_new(part, path)
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink()
+        with new_file(path, overwrite) as part, part.open("xb") as file:
+            file.write(data)
     except OSError as error:
         raise AdairError(f"{path}: cannot be written: {_cause(error)}") from error
+
+
+@contextlib.contextmanager
+def new_file(path: Path, overwrite: bool = True) -> Iterator[Path]:
+    """Give a temporary path to write to; what was written there becomes ``path`` when the block ends without an error.
+
+    For what is too large to hold in memory as bytes; `write_whole` is this for bytes.
+
+    Args:
+        path: the file; missing folders are made.
+        overwrite: as for `write_whole`.
+
+    Raises:
+        AdairError: ``path`` is a folder, or exists although it may not be replaced.
+        OSError: the file cannot be written.
+    """
+    part = path.parent / f".adair-{_HOST}-{os.getpid()}-{secrets.token_hex(6)}.part"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise AdairError(f"{path}: is a folder; name a file to write")
+    _sweep(path.parent)
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        if overwrite:
+            part.replace(path)
+        else:
+            _publish_new(part, path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def exists_error(path: Path) -> AdairError:

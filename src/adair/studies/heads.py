@@ -14,7 +14,7 @@ from adair.backbones.registry import NAFNetConfig
 from adair.studies.budget import Shape
 from adair.studies.networks import Model, Network, bare, taught
 from adair.studies.workspace import Workspace
-from adair.train.loop import channels_last
+from adair.train.trainer import channels_last
 
 
 class ManyHeads(nn.Module):

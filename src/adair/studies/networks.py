@@ -17,7 +17,7 @@ from adair.studies.budget import Shape
 from adair.studies.job import Job, Result, describe
 from adair.studies.training import Course, fit, step_seconds
 from adair.studies.workspace import Workspace
-from adair.train.loop import channels_last
+from adair.train.trainer import channels_last
 
 Part = Literal["all", "low-rank", "vectors"]
 STORED = torch.float16  # as the product stores weights: what is tested is what a file would hold

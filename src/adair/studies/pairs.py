@@ -14,7 +14,7 @@ from adair.metrics import quantise
 from adair.studies.tasks import Drawn
 from adair.studies.training import Course
 from adair.studies.workspace import Workspace
-from adair.train.lessons import Given, Lesson
+from adair.train.objectives import GivenPairs, Objective
 from adair.train.photos import PhotoStore
 
 
@@ -70,9 +70,9 @@ class FewPairs(Course):
         )
 
     @property
-    def lesson(self) -> Lesson:
+    def objective(self) -> Objective:
         """The pairs as they are."""
-        return Given()
+        return GivenPairs()
 
 
 def several(pairs: int) -> str:

@@ -17,7 +17,7 @@ from adair.backbones.registry import NAFNetConfig
 from adair.studies.budget import Shape
 from adair.studies.networks import Model, Network, bare, taught
 from adair.studies.workspace import Workspace
-from adair.train.loop import channels_last
+from adair.train.trainer import channels_last
 
 COMPONENTS = 5  # prompts at each level, as in PromptIR
 SIDE = 8  # pixels of a prompt before it is enlarged; ours: our patches are smaller than PromptIR's

@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from adair.errors import AdairError
 from adair.studies.job import Job
 from adair.studies.workspace import Place, Workspace
-from adair.train.stop import stop_signals
+from adair.train.processes import stop_signals
 
 WAIT = 0.2  # seconds between looks at what others are working on
 

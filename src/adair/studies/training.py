@@ -16,11 +16,11 @@ from adair.errors import AdairError
 from adair.studies.job import resolved
 from adair.studies.workspace import Workspace
 from adair.train.checkpoint import Saving
-from adair.train.lessons import Batch, Lesson, Undo
-from adair.train.loop import Trainer
+from adair.train.objectives import Batch, Objective, SyntheticPairs
 from adair.train.photos import PhotoStore
-from adair.train.plan import Plan, Report
-from adair.train.schedule import Schedule
+from adair.train.settings import RunSettings, Schedule
+from adair.train.state import Callback, TrainState
+from adair.train.trainer import Trainer
 
 CHECKPOINT_MINUTES = 0.5
 TELL_SECONDS = 60.0
@@ -66,40 +66,40 @@ class Course:
         return workspace.photos
 
     @property
-    def lesson(self) -> Lesson:
+    def objective(self) -> Objective:
         """The recipes as the loop takes them."""
-        lessons = tuple(Undo(parse_recipe(recipe)) for recipe in self.recipes)
-        return lessons[0] if len(lessons) == 1 else Shares(lessons)
+        objectives = tuple(SyntheticPairs(parse_recipe(recipe)) for recipe in self.recipes)
+        return objectives[0] if len(objectives) == 1 else Shares(objectives)
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Several lessons at once: every batch is divided among them in equal parts, in their order."""
+    """Several objectives at once: every batch is divided among them in equal parts, in their order."""
 
-    lessons: tuple[Undo, ...]
+    objectives: tuple[SyntheticPairs, ...]
     shrinks = True
 
-    def reach(self, side: int) -> int:
+    def source_side(self, side: int) -> int:
         """Return ``side``: pixels are taken as they are."""
         return side
 
     def pair(self, patches: Tensor, generator: torch.Generator) -> Batch:
         """Degrade patches (N, 3, side, side), each part by its recipe."""
-        parts = zip(self.lessons, patches.chunk(len(self.lessons)), strict=True)
-        return patches, torch.cat([lesson.recipe.apply(part, generator) for lesson, part in parts])
+        parts = zip(self.objectives, patches.chunk(len(self.objectives)), strict=True)
+        return patches, torch.cat([objective.recipe.apply(part, generator) for objective, part in parts])
 
     def loss(self, restored: Tensor, target: Tensor) -> Tensor:
         """Mean absolute difference."""
         return (restored - target).abs().mean()
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.lessons))
+        return ", ".join(map(str, self.objectives))
 
 
-def settings(course: Course, precision: torch.dtype) -> Plan:
+def settings(course: Course, precision: torch.dtype) -> RunSettings:
     """What the training loop is told, except how often it saves, which decides nothing."""
-    return Plan(
-        recipe=course.lesson,
+    return RunSettings(
+        objective=course.objective,
         schedule=Schedule(course.rate, warmup=min(100, max(1, course.steps // 10)), hold=course.hold),
         steps=course.steps,
         batch=course.batch,
@@ -110,6 +110,23 @@ def settings(course: Course, precision: torch.dtype) -> Plan:
     )
 
 
+class Progress(Callback):
+    """Prints a line about the run now and then, and all messages."""
+
+    def __init__(self, workspace: Workspace, steps: int) -> None:
+        self._workspace, self._steps, self._printed = workspace, steps, time.monotonic()
+
+    def on_step(self, state: TrainState) -> None:
+        """Print how far it is, if the last line is old."""
+        if time.monotonic() - self._printed > TELL_SECONDS:
+            self._printed = time.monotonic()
+            self.on_message(f"  step {state.step} of {self._steps}, loss {state.loss:.4f}")
+
+    def on_message(self, line: str) -> None:
+        """Print a line."""
+        self._workspace.say(line)
+
+
 def fit(
     workspace: Workspace,
     folder: Path,
@@ -117,7 +134,7 @@ def fit(
     trained: Mapping[str, nn.Parameter],
     course: Course,
     facts: Mapping[str, Any],
-) -> Report:
+) -> TrainState:
     """Train ``trained`` in place; the averaged weights are in it at the end.
 
     A run that was stopped in any way goes on from the checkpoint in ``folder`` and ends with the same weights as one
@@ -134,27 +151,20 @@ def fit(
     Raises:
         KeyboardInterrupt: if a signal stopped it; its checkpoint is written by then.
     """
-    plan = replace(settings(course, workspace.precision), saving=Saving(CHECKPOINT_MINUTES))
-    checkpoint = folder / "checkpoint.safetensors"
-    told = [time.monotonic()]
-
-    def watch(report: Report) -> None:
-        if time.monotonic() - told[0] > TELL_SECONDS:
-            told[0] = time.monotonic()
-            workspace.say(f"  step {report.step} of {course.steps}, loss {report.loss:.4f}")
-
-    trainer = Trainer(forward, trained, plan, course.photos(workspace), {}, checkpoint, facts, watch, workspace.say)
+    run_settings = replace(settings(course, workspace.precision), saving=Saving(CHECKPOINT_MINUTES))
+    checkpoint, photos = folder / "checkpoint.safetensors", course.photos(workspace)
+    trainer = Trainer(forward, trained, run_settings, photos, {}, checkpoint, facts, Progress(workspace, course.steps))
     if checkpoint.exists():
         trainer.resume()
-    report = trainer.report
-    if report.step < course.steps:
-        report = trainer.run()
-    if report.step < course.steps:
+    state = trainer.state
+    if state.step < course.steps:
+        state = trainer.run()
+    if state.step < course.steps:
         raise KeyboardInterrupt
     with torch.no_grad():
-        for name, value in trainer.state.average.items():
+        for name, value in trainer.optimiser.average.items():
             trained[name].copy_(value)
-    return report
+    return state
 
 
 def step_seconds(workspace: Workspace, model: nn.Module, batch: int, patch: int) -> float:

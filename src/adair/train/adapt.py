@@ -1,31 +1,84 @@
-"""Adapting: train one adapter on a frozen foundation, for one degradation."""
+"""`adair.adapt`: train one adapter on a frozen foundation, for one degradation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from adair.adapters import AdaptedModel, create_adapter, load_adapter, save_adapter
-from adair.errors import AdairError
-from adair.hardware import choose_device, tune_allocator
-from adair.train.card import training_card
-from adair.train.checks import GAIN, check_lesson, check_photos, verdict
-from adair.train.early import mean
-from adair.train.exam import EXAM_PHOTOS, Exam, make_exam, take_exam
-from adair.train.lessons import Lesson, lesson_of
-from adair.train.loop import Trainer, channels_last
-from adair.train.page import write_pages
+from adair.adapters import AdaptedModel, Adapter, create_adapter, load_adapter, save_adapter
+from adair.degradations import parse_recipe
+from adair.errors import AdairError, InputError
+from adair.tasks import BUNDLED, TASKS, Task, find_task
+from adair.train.config import NetworkConfig, TrainConfig
+from adair.train.objectives import GivenPairs, Objective, SyntheticPairs
+from adair.train.pairs import common_scale
 from adair.train.photos import PhotoStore
-from adair.train.plan import Plan, Report
-from adair.train.processes import Processes
-from adair.train.selfsupervised import Neighbours
-from adair.train.sheet import sample_rows
-from adair.weights import Foundation, read_header
+from adair.train.processes import join_processes, stop_signals
+from adair.train.report import pages_of, sample_rows, training_card, write_pages
+from adair.train.run import Begin, Result, Run, config_of, open_run, refuse_settings
+from adair.train.selfsupervised import SelfSupervised
+from adair.train.settings import FOR_ADAPTER
+from adair.train.state import Callback, TrainState
+from adair.train.trainer import Trainer, channels_last
+from adair.train.validation import (
+    GAIN,
+    ValidationSets,
+    check_gain,
+    check_objective,
+    check_photos,
+    evaluate,
+    make_validation_sets,
+    mean_psnr,
+)
+from adair.weights import Foundation, bundled_adapters, load_foundation, read_header
+
+RESERVED = ("auto", "foundation")  # words of --task that name no adapter
+
+
+def adapt(
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    restart_schedule: bool = False,
+    overwrite: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Result:
+    """Train an adapter on a frozen foundation.
+
+    The adapter's configuration, checkpoint, sheet of pictures and page are written next to it.
+
+    Args:
+        config: what to do; ``task`` and one of ``data.photos``, ``data.pairs``, ``data.degraded_only`` are needed.
+        resume: go on from the checkpoint; what a step learns from must be as it was.
+        restart_schedule: go on from the checkpoint with a new schedule, under any configuration.
+        overwrite: replace a result that is there.
+        callbacks: follow the run.
+
+    Raises:
+        AdairError: for settings that do not fit together, a result that exists, too few photos, nothing to learn, a
+            checkpoint of another run, or a disk that is full.
+
+    Example (``docs/training.md`` has one that runs)::
+
+        adair.adapt(adair.TrainConfig(task="scanner", data={"pairs": ["scans", "originals"]}))
+    """
+    goal, begin = _goal(config), Begin(resume, restart_schedule, overwrite)
+    output, processes = config.output or Path(f"{goal.name}.safetensors"), join_processes(config.device)
+    begin.check(output, checkpoint_of(output), *pages_of(output), config_of(output))
+    foundation = load_foundation(config.network.foundation)
+    cache = config.data.cache or output.parent / "cache"
+    with open_run(config, goal.objective, FOR_ADAPTER, processes, cache, callbacks) as run:
+        scale = _scale(run.photos, goal) if config.data.pairs else 1
+        state = train_adapter(run, goal, begin, foundation, output, scale)
+    if processes.first:
+        config.write(config_of(output))
+    return Result(output, state, goal.name, scale, processes.first)
 
 
 def checkpoint_of(output: Path) -> Path:
@@ -33,160 +86,178 @@ def checkpoint_of(output: Path) -> Path:
     return output.with_suffix(".checkpoint.safetensors")
 
 
+@dataclass(frozen=True)
+class Goal:
+    """What an adapter is to learn.
+
+    Attributes:
+        name: of the task.
+        task: what is known of it; None if the name is the user's own.
+        objective: what a step learns.
+        validation: recipes or objectives to measure on held-out photos, by name.
+    """
+
+    name: str
+    task: Task | None
+    objective: Objective
+    validation: Mapping[str, str | Objective]
+
+
+def _goal(config: TrainConfig) -> Goal:
+    """Read the goal from a configuration, after checking that its settings fit together."""
+    data = config.data
+    refuse_settings(config, {"network": ("backbone", "width", "blocks", "start_adapter")}, "adapters")
+    if sum(source is not None for source in (data.photos, data.pairs, data.degraded_only)) != 1:
+        raise InputError("give one of --photos FOLDER (with --recipe), --pairs DEGRADED CLEAN, --degraded-only FOLDER")
+    if data.recipe is not None and data.photos is None:
+        raise InputError(f"--recipe {data.recipe}: goes with --photos; pairs and noisy pictures are damaged already")
+    if config.task is None:
+        raise InputError("an adapter needs the name of its task: adair adapt NAME, or task = in the configuration")
+    task = find_task(config.task)
+    name = task.name if task else config.task
+    recipe = data.recipe or (task.recipe if task else None)
+    if recipe is None and data.photos is not None:
+        raise InputError(f"{name}: no known task ({', '.join(TASKS)}); say what to undo with --recipe")
+    if name in RESERVED or not re.fullmatch(r"[\w-]+", name):
+        words = " or ".join(RESERVED)
+        raise InputError(f"{name}: cannot be the name of a task; use letters, digits and -, not {words}")
+    if data.pairs is not None:
+        return Goal(name, task, GivenPairs(), {"pairs": GivenPairs()})
+    if data.degraded_only is not None:
+        return Goal(name, task, SelfSupervised(), {"noisy": SelfSupervised()})
+    assert recipe is not None
+    objective = SyntheticPairs(parse_recipe(recipe))
+    own = task is None or data.recipe is not None
+    return Goal(name, task, objective, {"recipe": objective} if own or task is None else dict(task.validation))
+
+
+def _scale(photos: PhotoStore, goal: Goal) -> int:
+    """How many times larger the clean pictures of pairs are."""
+    scale = common_scale(photos)
+    if scale > 1 and not (goal.task and goal.task.scales):
+        only = f"{goal.name}: the clean pictures are {scale} times larger; only task sr enlarges: name it sr (-o)"
+        raise InputError(only)
+    return scale
+
+
 def train_adapter(
-    task: str,
-    foundation: Foundation,
-    photos: PhotoStore,
-    plan: Plan,
-    output: Path,
-    *,
-    kind: str = "merge",
-    options: Mapping[str, Any] | None = None,
-    exam: Mapping[str, str | Lesson],
-    start: Path | None = None,
-    bundled: Mapping[str, Path] | None = None,
-    begin_best: bool = False,
-    scale: int = 1,
-    device: str | None = None,
-    resume: bool = False,
-    restart: bool = False,
-    watch: Callable[[Report], None] = lambda report: None,
-    tell: Callable[[str], None] = lambda line: None,
-    processes: Processes | None = None,
-    record: Mapping[str, Any] | None = None,
-) -> Report:
-    """Train an adapter and write it to ``output``; its checkpoint lies beside it as ``<name>.checkpoint.safetensors``.
+    run: Run, goal: Goal, begin: Begin, foundation: Foundation, output: Path, scale: int = 1
+) -> TrainState:
+    """Train and write an adapter: the part of `adapt` after its photos are open.
 
     Args:
-        task: what the file calls its task.
+        run: photos, settings and processes.
+        goal: what is learnt, and measured.
+        begin: from a checkpoint or not.
         foundation: the frozen network; its weights are not touched.
-        photos: clean photos, or what the plan's lesson needs; some are held out for validation. Of a single one, the
-            lowest quarter is.
-        plan: recipe (or another lesson), steps, optimiser, schedule and so on.
-        output: the adapter file, written when the run ends or stops.
-        kind: "merge" or "conv".
-        options: of the kind; none: the largest that fits the size that bundled adapters may have.
-        exam: recipes (or other lessons) to measure on held-out photos, by name.
-        start: an adapter file of the same kind and options to begin from, instead of the identity.
-        bundled: adapters of the same foundation, by task, to compare the result with.
+        output: the adapter file.
         scale: by which the degraded pictures were enlarged (super-resolution); the card says so.
-        begin_best: begin from the best of them, if it beats the foundation and is of the same kind.
-        device: "cpu", "cuda", ... or None for the best at hand.
-        resume: go on from the checkpoint.
-        restart: begin a new schedule at the checkpoint.
-        watch: called with the report after every step.
-        tell: called with one line when something happens that a person should know.
-        processes: those that train together, all with the same arguments.
-        record: the configuration (`TrainConfig.to_dict`), kept in the checkpoint and compared on resuming.
-
-    A sheet of held-out photos before and after and a page about the run are written beside the adapter, with the
-    endings ``.sheet.png`` and ``.html``.
 
     Returns:
-        The last report, with the results of the weights that are in the file.
-
-    Raises:
-        AdairError: for bad settings, too few photos, nothing to learn, a checkpoint of another run, or a disk that is
-            full.
+        How the run stands, with the results of the weights that are in the file.
     """
-    tune_allocator()
-    target = choose_device(device)
-    torch.manual_seed(plan.seed)
-    model = channels_last(foundation.model.to(target))
-    train, held_out = photos.split(min(EXAM_PHOTOS, max(1, len(photos) // 10)))
-    lesson = lesson_of(plan.recipe)
-    plan = replace(plan, recipe=check_lesson(train, lesson))
-    warnings = check_photos(photos, train, held_out)
-    questions = make_exam(held_out, exam, target)
-    processes = processes or Processes()
-    beside, going_on = {}, resume or restart
-    if bundled is not None and not going_on:
-        beside = processes.from_first(lambda: _compare(model, foundation, questions, bundled, plan))
-        start = start or (_best(beside, bundled, kind, options) if begin_best else None)
-    earlier: dict[str, Any] = {}
-    if start is None:
-        adapter = create_adapter(kind, model, **(options or {}))
-    else:
-        loaded = load_adapter(start, foundation)
-        adapter, earlier = loaded.adapter, {"continued_from": loaded.card.get("training")}
-        if adapter.kind != kind or (options and adapter.options != dict(options)):
-            raise AdairError(f"{start}: is of kind {adapter.kind} {adapter.options}, not {kind} {dict(options or {})}")
-    adapter = adapter.to(target)
+    config, device, processes = run.config, run.device, run.processes
+    torch.manual_seed(run.settings.seed)
+    model = channels_last(foundation.model.to(device))
+    settings = replace(run.settings, objective=check_objective(run.train, goal.objective))
+    warnings = check_photos(run.photos, run.train, run.held_out)
+    sets = make_validation_sets(run.held_out, goal.validation, device)
+    bundled = bundled_adapters() if config.network.foundation is None else {}
+    baselines: dict[str, float] = {}
+    if not begin.from_checkpoint:
+        baselines = processes.from_first(_measure_baselines, foundation, sets, bundled, settings.precision)
+    start = config.network.start or _best_start(config, goal, baselines, bundled)
+    adapter, history = _first_adapter(foundation, config.network, start)
+    adapter = adapter.to(device)
     adapted = AdaptedModel(model)
     adapted.attach(adapter)
+    facts = {"foundation": foundation.fingerprint, "kind": config.network.kind, "options": adapter.options}
     trainer = Trainer(
         adapted,
         dict(adapter.named_parameters()),
-        plan,
-        train,
-        questions,
+        settings,
+        run.train,
+        sets,
         checkpoint_of(output),
-        {"foundation": foundation.fingerprint, "kind": kind, "options": adapter.options},
-        watch,
-        tell,
+        facts,
+        run.callbacks,
         processes,
-        record,
+        config.to_dict(),
     )
-    if going_on:
-        trainer.resume(restart)
+    if begin.from_checkpoint:
+        trainer.resume(begin.restart_schedule)
     else:
-        trainer.report.beside = beside
-    if processes.first:
-        for line in warnings:
-            tell(f"note: {line}")
-        if beside and not going_on:
-            tell(
-                "held-out photos: "
-                + ", ".join(f"{name} {value:.2f} dB" for name, value in trainer.report.beside.items())
-            )
+        trainer.state = replace(trainer.state, baselines=baselines)
+    for line in warnings:
+        run.callbacks.on_message(f"note: {line}")
+    if baselines:
+        figures = ", ".join(f"{name} {value:.2f} dB" for name, value in baselines.items())
+        run.callbacks.on_message(f"held-out photos: {figures}")
+    noisy = isinstance(goal.objective, SelfSupervised)
+    with stop_signals():
+        trainer.train()
+        with trainer.result() as state:
+            state = replace(state, warnings=(*warnings, *check_gain(state, 0.0 if noisy else GAIN)))
+            trainer.state = replace(trainer.state, warnings=state.warnings)
+            if processes.first:
+                card = training_card(settings, state, run.train, device)
+                card["training"] |= history
+                if scale > 1:
+                    card["scale"] = scale
+                if noisy:
+                    card["validation"]["protocol"] += "; beside noisy targets, not clean ones"
+                mark = foundation.fingerprint
+                save_adapter(output, adapter, foundation_fingerprint=mark, task=goal.name, card=card)
+                rows = sample_rows(run.held_out, goal.objective, trainer.restore, device)
+                write_pages(output, goal.name, card, state, rows)
+    return state
 
-    gain = 0.0 if isinstance(lesson, Neighbours) else GAIN
 
-    def write(report: Report) -> None:
-        card = training_card(plan, report, train, target)
-        card["training"] |= earlier
-        if scale > 1:
-            card["scale"] = scale
-        if isinstance(lesson, Neighbours):
-            card["validation"]["protocol"] = f"{card['validation']['protocol']}; beside noisy targets, not clean ones"
-        save_adapter(output, adapter, foundation_fingerprint=foundation.fingerprint, task=task, card=card)
-        report.warnings[:] = warnings + verdict(report, gain)  # the list of the run's own report, too
-        rows = sample_rows(held_out, lesson, trainer.restore, target)
-        write_pages(output, task, card, report, rows)
-
-    return trainer.run(write)
+def _first_adapter(
+    foundation: Foundation, network: NetworkConfig, start: Path | None
+) -> tuple[Adapter, dict[str, Any]]:
+    """The adapter that training begins with, and what its card says of where it comes from."""
+    if start is None:
+        return create_adapter(network.kind, foundation.model), {}
+    loaded = load_adapter(start, foundation)
+    if loaded.adapter.kind != network.kind:
+        raise AdairError(f"{start}: is of kind {loaded.adapter.kind}, not {network.kind}")
+    return loaded.adapter, {"continued_from": loaded.card.get("training")}
 
 
 @torch.no_grad()
-def _compare(
-    model: nn.Module, foundation: Foundation, exam: Exam, bundled: Mapping[str, Path], plan: Plan
+def _measure_baselines(
+    foundation: Foundation, sets: ValidationSets, bundled: Mapping[str, Path], precision: torch.dtype
 ) -> dict[str, float]:
     """Mean PSNR of the foundation alone, and with each bundled adapter."""
-    device = next(model.parameters()).device
-
-    def run(network: nn.Module) -> float:
-        with torch.autocast(device.type, plan.precision, enabled=plan.precision != torch.float32):
-            return mean(take_exam(exam, lambda x: network(x).float())[0])
-
-    found = {"foundation": run(model)}
-    adapted = AdaptedModel(model)
+    found = {"foundation": _mean_psnr_of(foundation.model, sets, precision)}
+    adapted = AdaptedModel(foundation.model)
     for name, path in bundled.items():
         try:
             adapted.attach(load_adapter(path, foundation).adapter)
         except AdairError:  # for another foundation: nothing to compare with
             continue
         adapted.merge()
-        found[name] = run(adapted)
+        found[name] = _mean_psnr_of(adapted, sets, precision)
         adapted.detach()
     return found
 
 
-def _best(
-    beside: Mapping[str, float], bundled: Mapping[str, Path], kind: str, options: Mapping[str, Any] | None
+def _mean_psnr_of(network: nn.Module, sets: ValidationSets, precision: torch.dtype) -> float:
+    device = next(network.parameters()).device
+    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        return mean_psnr(evaluate(sets, lambda x: network(x).float())[0])
+
+
+def _best_start(
+    config: TrainConfig, goal: Goal, baselines: Mapping[str, float], bundled: Mapping[str, Path]
 ) -> Path | None:
-    """The bundled adapter to begin from: the best, if it is better than none."""
-    best = max(beside, key=lambda name: beside[name])
-    if options or best == "foundation" or beside[best] < beside["foundation"] + GAIN:
+    """The bundled adapter to begin from: the best, if it is better than none and of the same kind."""
+    remade = goal.name in BUNDLED and config.data.photos is not None and config.data.recipe is None
+    if not baselines or remade or config.network.fresh:  # a bundled task is made from nothing, as it was first
         return None
-    same_kind = read_header(bundled[best]).metadata["adapter"]["kind"] == kind
+    best = max(baselines, key=lambda name: baselines[name])
+    if best == "foundation" or baselines[best] < baselines["foundation"] + GAIN:
+        return None
+    same_kind = read_header(bundled[best]).metadata["adapter"]["kind"] == config.network.kind
     return bundled[best] if same_kind else None

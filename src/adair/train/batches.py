@@ -1,15 +1,121 @@
-"""Batches: what a step of training learns from, made from the photos, the lesson and the number of the step."""
+"""Batches: random patches of the photos and what the objective makes of them, all from the number of the step.
+
+Patches are cut in one go where the photos lie: in main memory, or on a GPU if they fit there.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
+from torch import Tensor
 
-from adair.degradations import Recipe
-from adair.train.lessons import Batch, Lesson, lesson_of
-from adair.train.patches import Patches
+from adair.hardware import memory_available
+from adair.train.objectives import Batch, Objective
 from adair.train.photos import PhotoStore
+
+TRIES = 4  # patches of which a textured one is the best
+SHRUNK_SIDE = 320  # pixels that the shorter side of a shrunk photo has at least
+_GPU_SHARE = 0.5  # of a GPU's free memory, how much photos may take
+
+# The eight ways to turn and flip a square: the row and the column that pixel (i, j) of a turned patch comes from, as
+# the factors of i, of j, and of the last index. Four quarter turns, then the same flipped left to right.
+_QUARTERS = (((1, 0, 0), (0, 1, 0)), ((0, 1, 0), (-1, 0, 1)), ((-1, 0, 1), (0, -1, 1)), ((0, -1, 1), (1, 0, 0)))
+_TURNS = (*_QUARTERS, *(tuple((i, -j, last + j) for i, j, last in quarter) for quarter in _QUARTERS))
+
+
+class Patches:
+    """Draws square patches with random flips and quarter turns.
+
+    Every photo counts alike, whatever its size: by pixels, a few large ones, which are smooth from one pixel to the
+    next, would be nearly all that is seen.
+
+    Args:
+        photos: where to cut.
+        device: where patches are wanted.
+        texture: share of the patches that are the most textured of a few: what is hard to restore comes more often.
+        shrink: large photos are also seen up to so many times smaller, which gives them the detail from pixel to
+            pixel that small ones have; 1 takes all pixels as they are.
+
+    Attributes:
+        resident: whether the photos lie on ``device`` itself. If not, patches are cut in main memory and sent.
+    """
+
+    def __init__(self, photos: PhotoStore, device: torch.device, texture: float = 0.0, shrink: int = 1) -> None:
+        self.photos, self.device, self.texture = photos, device, texture
+        pixels = torch.from_numpy(photos.pixels).view(-1, photos.channels)
+        fits = device.type == "cuda" and pixels.nbytes <= _GPU_SHARE * memory_available(device)
+        self.resident = fits or device.type == "cpu"
+        self._pixels = pixels.to(device) if fits else pixels
+        self._factors = [max(1, min(shrink, min(shape) // SHRUNK_SIDE)) for shape in photos.shapes]
+
+    def draw(self, count: int, side: int, generator: torch.Generator) -> Tensor:
+        """Return (count, channels, side, side) patches, float in 0..1, channels last in memory.
+
+        Args:
+            count: number of patches.
+            side: of a patch in pixels; a photo that is smaller is mirrored at its borders.
+            generator: source of randomness, on the CPU.
+        """
+        textured = round(self.texture * count)
+        groups, order = self._places(count + textured * (TRIES - 1), side, generator)
+        if self.resident:
+            sent = {factor: self._send(places) for factor, places in groups.items()}
+            pixels = self._best(self._cut_all(sent, side, self._send(order)), textured)
+        else:
+            pixels = self._send(self._best(self._cut_all(groups, side, order), textured))
+        return pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
+
+    def _places(self, count: int, side: int, generator: torch.Generator) -> tuple[dict[int, Tensor], Tensor]:
+        """Where to cut: by the factor of shrinking, (11, patches) whole numbers; and the place of each patch in those.
+
+        The photo's first pixel, height and width, the patch's top and left, and six that turn it: see `_TURNS`.
+        """
+        chosen = torch.randint(len(self.photos), (count,), generator=generator).tolist()
+        places = torch.rand((count, 3), generator=generator).tolist()
+        turns = torch.randint(8, (count,), generator=generator).tolist()
+        rows: dict[int, list[tuple[int, ...]]] = {}
+        numbers: dict[int, list[int]] = {}
+        for number, (index, (down, across, smaller), turn) in enumerate(zip(chosen, places, turns, strict=True)):
+            factor = 1 + int(smaller * self._factors[index])
+            height, width = self.photos.shapes[index]
+            top = int(down * max(1, height - side * factor + 1))
+            left = int(across * max(1, width - side * factor + 1))
+            first = self.photos.offsets[index] // self.photos.channels
+            rows.setdefault(factor, []).append((first, height, width, top, left, *_TURNS[turn][0], *_TURNS[turn][1]))
+            numbers.setdefault(factor, []).append(number)
+        order = torch.tensor([number for group in numbers.values() for number in group]).argsort()
+        return {factor: torch.tensor(group).T.contiguous() for factor, group in rows.items()}, order
+
+    def _cut_all(self, groups: dict[int, Tensor], side: int, order: Tensor) -> Tensor:
+        """(count, side, side, channels) uint8: the patches of all groups, in the order of their drawing."""
+        cut = [_shrunk(self._cut(places, side * factor), factor) for factor, places in groups.items()]
+        return torch.cat(cut).index_select(0, order)
+
+    def _cut(self, places: Tensor, side: int) -> Tensor:
+        """(count, side, side, channels) uint8 on the device of ``places``, where the pixels must be."""
+        first, height, width, top, left, *turn = places.view(11, -1, 1, 1).unbind()
+        along = torch.arange(side, device=places.device)
+        down = along.view(-1, 1)
+        row = _mirrored(top + turn[0] * down + turn[1] * along + turn[2] * (side - 1), height)
+        column = _mirrored(left + turn[3] * down + turn[4] * along + turn[5] * (side - 1), width)
+        index = first + row * width + column
+        return self._pixels.index_select(0, index.flatten()).view(*index.shape, self.photos.channels)
+
+    def _best(self, pixels: Tensor, textured: int) -> Tensor:
+        """Of each of the first ``textured`` groups of `TRIES` patches the most textured one, and all of the rest."""
+        if not textured:
+            return pixels
+        everyone = torch.arange(len(pixels), device=pixels.device)
+        tries, rest = everyone.split([textured * TRIES, len(pixels) - textured * TRIES])
+        texture = _texture(pixels[: len(tries)]).view(textured, TRIES)
+        return pixels.index_select(0, torch.cat([tries[::TRIES] + texture.argmax(dim=1), rest]))
+
+    def _send(self, values: Tensor) -> Tensor:
+        """To the device, without waiting for it."""
+        if self.device.type != "cuda":
+            return values.to(self.device)
+        return values.pin_memory().to(self.device, non_blocking=True)
 
 
 class Batches:
@@ -20,21 +126,21 @@ class Batches:
 
     Args:
         photos: what to cut patches from.
-        recipe: the degradation to learn to undo, or another lesson.
+        objective: what is learnt.
         count: patches in a batch, over all processes. Each makes all of them and takes its part, so that what is
             learnt does not depend on their number.
         seed: every patch and degradation follows from it and from the step.
         device: where batches are wanted.
         share: (this process, processes): which part of every batch is made here.
         texture: share of the patches that are the most textured of a few (see `Patches`).
-        shrink: large photos are also seen up to so many times smaller, where the lesson allows it (see `Patches`).
+        shrink: large photos are also seen up to so many times smaller, where the objective allows it (see `Patches`).
         ahead: make the next batch in a second thread during a step; None does so where the step would wait for it.
     """
 
     def __init__(
         self,
         photos: PhotoStore,
-        recipe: Recipe | Lesson,
+        objective: Objective,
         count: int,
         seed: int,
         device: torch.device,
@@ -43,8 +149,8 @@ class Batches:
         shrink: int = 1,
         ahead: bool | None = None,
     ) -> None:
-        self.lesson, self.count, self.seed = lesson_of(recipe), count, seed
-        self.patches = Patches(photos, device, texture, shrink if self.lesson.shrinks else 1)
+        self.objective, self.count, self.seed = objective, count, seed
+        self.patches = Patches(photos, device, texture, shrink if self.objective.shrinks else 1)
         process, processes = share
         self.part = slice(count * process // processes, count * (process + 1) // processes)
         ahead = not self.patches.resident if ahead is None else ahead
@@ -64,8 +170,8 @@ class Batches:
     def _make(self, step: int, side: int) -> Batch:
         # One generator a step, seeded by the step: a resumed run sees the same data, and data can be made ahead.
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        patches = self.patches.draw(self.count, self.lesson.reach(side), generator)
-        target, degraded = self.lesson.pair(patches, generator)
+        patches = self.patches.draw(self.count, self.objective.source_side(side), generator)
+        target, degraded = self.objective.pair(patches, generator)
         return target[self.part], degraded[self.part]
 
 
@@ -73,3 +179,24 @@ def _settle(device: torch.device) -> None:
     """Make ``device`` the GPU of this thread, which begins with the first one, whichever the process uses."""
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
+
+
+def _mirrored(index: Tensor, size: Tensor) -> Tensor:
+    """Fold indices beyond the last pixel back: .. n-2 n-1 | n-1 n-2 .., and so on."""
+    index = index.remainder(2 * size)
+    return torch.minimum(index, 2 * size - 1 - index)
+
+
+def _shrunk(pixels: Tensor, factor: int) -> Tensor:
+    """Means of squares of ``factor`` pixels a side, of (N, height, width, channels) uint8."""
+    if factor == 1:
+        return pixels
+    count, height, width, channels = pixels.shape
+    squares = pixels.view(count, height // factor, factor, width // factor, factor, channels)
+    return squares.float().mean(dim=(2, 4)).round_().to(torch.uint8)
+
+
+def _texture(pixels: Tensor) -> Tensor:
+    """Mean square of the differences between neighbours in green of (N, side, side, channels), (N,)."""
+    green = pixels[..., 1].float()
+    return green.diff(dim=1).square_().mean(dim=(1, 2)) + green.diff(dim=2).square_().mean(dim=(1, 2))

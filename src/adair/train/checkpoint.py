@@ -25,9 +25,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from adair.errors import AdairError
-from adair.train.parts import cut, join
+from adair.images import new_file
 
 SLACK = 1_000_000  # bytes: headers, the index, a file system's own needs
+ENTRY = 200  # bytes, generously, that a tensor takes in a file's header in addition to its name
+Parts = list[dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Saving:
 def save_checkpoint(
     path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], saving: Saving | None = None
 ) -> None:
-    """Write a checkpoint whole or not at all.
+    """Write a checkpoint; until it is complete, the last one stays.
 
     Args:
         path: the file; what it holds becomes the newest of the older ones, of which ``saving.keep - 1`` stay.
@@ -73,7 +75,7 @@ def save_checkpoint(
     saving = saving or Saving()
     packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(facts)
-    parts, shapes = cut(packed, None if saving.part_mb is None else int(saving.part_mb * 1e6) - 2 * len(text))
+    parts, shapes = split_tensors(packed, None if saving.part_mb is None else int(saving.part_mb * 1e6) - 2 * len(text))
     mark = f"{path.stem}-{facts['step']}-{secrets.token_hex(4)}"
     names = [f"{mark}-{number}{path.suffix}" for number in range(1, len(parts))]
     try:
@@ -107,7 +109,7 @@ def load_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor]
         for name in [*index["files"], path.name]:
             with safe_open(path.with_name(name), framework="pt", device=str(device)) as file:
                 stored |= {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-        return join(stored, index["shapes"]), facts
+        return join_tensors(stored, index["shapes"]), facts
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         older = _older(path)
         way_out = f"rename {older[0]} to it, the one before" if older else "start without --resume"
@@ -188,12 +190,57 @@ def _read_header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    aside = path.with_name(f".{path.name}.part")  # always the same name: a killed run leaves one at most
-    try:
-        save_file(dict(tensors), aside, metadata=metadata)
-        with aside.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
+    with new_file(path) as part:
+        save_file(dict(tensors), part, metadata=metadata)
+
+
+def split_tensors(tensors: Mapping[str, Tensor], limit: int | None) -> tuple[Parts, dict[str, list[int]]]:
+    """Distribute tensors over parts of at most ``limit`` bytes each, headers included; None: one part.
+
+    Returns:
+        The parts, at least one; and the shape of every tensor that was cut. Its pieces are called ``name#0``, ...
+    """
+    if limit is None:
+        return [dict(tensors)], {}
+    total = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    limit -= 2 * ENTRY * (total // limit + 1)  # the last part also lists the others, and the shapes
+    parts: Parts = [{}]
+    room, shapes = limit, {}
+    for name, tensor in tensors.items():
+        flat, size = tensor.reshape(-1), tensor.element_size()
+        if flat.numel() * size <= limit - ENTRY - len(name):
+            pieces = {name: tensor}
+        else:
+            shapes[name] = list(tensor.shape)
+            pieces = {
+                f"{name}#{number}": piece
+                for number, piece in enumerate(flat.split((limit - 2 * ENTRY - len(name)) // size))
+            }
+        for label, piece in pieces.items():
+            taken = piece.numel() * size + ENTRY + len(label)
+            if taken > room:
+                parts.append({})
+                room = limit
+            parts[-1][label] = piece.clone() if label != name else piece  # a file holds no views of shared memory
+            room -= taken
+    return parts, shapes
+
+
+def join_tensors(stored: Mapping[str, Tensor], shapes: Mapping[str, list[int]]) -> dict[str, Tensor]:
+    """SyntheticPairs `split_tensors`: ``stored`` holds the tensors of all parts.
+
+    Raises:
+        KeyError: a piece is missing.
+        RuntimeError: pieces do not make up the shape.
+    """
+    pieces: dict[str, dict[int, Tensor]] = {name: {} for name in shapes}
+    whole = {}
+    for label, tensor in stored.items():
+        name, _, number = label.rpartition("#")
+        if name in pieces:
+            pieces[name][int(number)] = tensor
+        else:
+            whole[label] = tensor
+    for name, shape in shapes.items():
+        whole[name] = torch.cat([pieces[name][number] for number in range(len(pieces[name]))]).view(shape)
+    return whole

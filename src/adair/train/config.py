@@ -248,6 +248,36 @@ class TrainConfig(Section):
         write_whole(path, ("\n".join(lines) + "\n").encode())
 
 
+# Settings that decide what a step learns from, and how: a resumed run ends as an uninterrupted one would.
+PINNED = (
+    "seed",
+    *(f"data.{key}" for key in ("recipe", "exclude", "texture", "shrink")),
+    *(f"optimiser.{key}" for key in ("name", "batch", "patch", "weight_decay", "clip", "average_steps")),
+)
+
+
+def check_resumable(checkpoint: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to resume under a configuration with which steps learn from something else (`PINNED`).
+
+    Args:
+        checkpoint: its file, for the message.
+        before, now: configurations (`TrainConfig.to_dict`) of the checkpoint and of this run; either may be empty, as
+            checkpoints of earlier versions have none.
+
+    Raises:
+        AdairError: a setting is not what it was.
+    """
+    for name in PINNED if before and now else ():
+        section, _, key = name.rpartition(".")
+        one, other = ((config.get(section, {}) if section else config).get(key) for config in (before, now))
+        if one != other:
+            was, given = ("(default)" if value is None else value for value in (one, other))
+            raise InputError(
+                f"{checkpoint}: was trained with {name} {was}, not {given}; give the same to --resume, or begin a new "
+                "schedule with --restart-schedule"
+            )
+
+
 def parse_patches(text: str) -> tuple[tuple[float, int], ...]:
     """Read progressive patch sizes: ``64`` or ``64,0.5:96,0.8:128``."""
     pairs = []

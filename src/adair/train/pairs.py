@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,21 @@ FARTHEST = 32  # pixels; a larger shift is no small misalignment
 NOTICED = 0.1  # pixels; a smaller shift is left as it is
 SURE = 2.5  # times the disagreement of the quarters: what a shift has to exceed to be corrected
 
-Match = tuple[str, Path, Path]  # name, degraded, clean
+
+@dataclass(frozen=True)
+class Pair:
+    """The same picture twice; a `Source` of a photo store."""
+
+    name: str
+    degraded: Path
+    clean: Path
+
+    def read(self) -> tuple[Pixels, dict[str, Any]]:
+        """See `read_pair`."""
+        return read_pair(self.degraded, self.clean)
 
 
-def match_pairs(degraded: Path, clean: Path, exclude: Sequence[str] = ()) -> tuple[list[Match], list[str]]:
+def match_pairs(degraded: Path, clean: Path, exclude: Sequence[str] = ()) -> tuple[list[Pair], list[str]]:
     """Match the pictures of two folders by their names without suffix, or take two files as one pair.
 
     Pictures in folders below match where the folders do too; if none match so, their own names have to do.
@@ -50,7 +62,7 @@ def match_pairs(degraded: Path, clean: Path, exclude: Sequence[str] = ()) -> tup
         if not path.exists():
             raise AdairError(f"{path}: does not exist; --pairs takes two folders or two files: degraded, then clean")
     if degraded.is_file() and clean.is_file():
-        return [(degraded.stem, degraded, clean)], []
+        return [Pair(degraded.stem, degraded, clean)], []
     if degraded.resolve() == clean.resolve():
         raise AdairError(f"{degraded}: is given as degraded and as clean; give two folders")
     found = [(folder, find_photos(folder, exclude)) for folder in (degraded, clean)]
@@ -68,30 +80,29 @@ def match_pairs(degraded: Path, clean: Path, exclude: Sequence[str] = ()) -> tup
         )
     alone = [f"{path}: no picture of this name in {clean}" for name, path in first.items() if name not in second]
     alone += [f"{path}: no picture of this name in {degraded}" for name, path in second.items() if name not in first]
-    return [(name, first[name], second[name]) for name in names], alone
+    return [Pair(name, first[name], second[name]) for name in names], alone
 
 
-def open_pairs(matches: Sequence[Match], cache: Path, progress: Callable[[int, int], None] | None = None) -> PhotoStore:
+def open_pairs(pairs: Sequence[Pair], cache: Path, progress: Callable[[int, int], None] | None = None) -> PhotoStore:
     """Open the store of some pairs, decoding them if that was not done before.
 
     A photo of the store has six channels, the clean picture's and then the degraded one's, both of the clean one's
     size. Its facts hold "scale", "shift" (down, right) in pixels, and "note", a line for people or nothing.
 
     Args:
-        matches: as `match_pairs` gives them.
+        pairs: as `match_pairs` gives them.
         cache: folder for the store.
         progress: called with (done, all) after each pair.
 
     Raises:
         AdairError: no pair can be used.
     """
-
-    def reader(match: Match) -> Callable[[], tuple[Pixels, dict[str, Any]]]:
-        return lambda: read_pair(match[1], match[2])
-
-    facts = [("pairs", name, str(one), *stamp(one), str(other), *stamp(other)) for name, one, other in matches]
-    source = f"{matches[0][1].parent} and {matches[0][2].parent}"
-    return decode_once([(match[0], reader(match)) for match in matches], 6, facts, cache, source, progress)
+    facts = [
+        ("pairs", pair.name, str(pair.degraded), *stamp(pair.degraded), str(pair.clean), *stamp(pair.clean))
+        for pair in pairs
+    ]
+    folders = f"{pairs[0].degraded.parent} and {pairs[0].clean.parent}"
+    return decode_once(pairs, 6, facts, cache, folders, progress)
 
 
 def common_scale(store: PhotoStore) -> int:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +17,40 @@ from PIL import Image
 from torch import Tensor
 
 from adair.errors import AdairError
-from adair.images import FORMATS, convert_depth, read_image
+from adair.images import FORMATS, convert_depth, new_file, read_image, write_whole
 
 SMALLEST_SIDE = 64  # a photo with a shorter side holds no patch worth training on
 
 Pixels = npt.NDArray[np.uint8]
-Read = Callable[[], tuple[Pixels, dict[str, Any]]]
+
+
+class Source(Protocol):
+    """A picture that a store can hold."""
+
+    @property
+    def name(self) -> str:
+        """What the store calls it."""
+
+    def read(self) -> tuple[Pixels, dict[str, Any]]:
+        """Return pixels (height, width, channels) and facts to keep.
+
+        Raises:
+            AdairError: it cannot be used; the message says why.
+        """
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """A photo as `Source`; see `open_store` for the sides."""
+
+    name: str
+    path: Path
+    longest_side: int | None
+    smallest_side: int
+
+    def read(self) -> tuple[Pixels, dict[str, Any]]:
+        """Decode it."""
+        return read_photo(self.path, self.longest_side, self.smallest_side), {}
 
 
 def find_photos(folder: Path, exclude: Sequence[str] = ()) -> list[Path]:
@@ -149,11 +176,8 @@ def open_store(
     facts: list[Any] = [[(str(p.relative_to(folder)), *stamp(p)) for p in paths], longest_side]
     if smallest_side != SMALLEST_SIDE:
         facts.append(smallest_side)
-
-    def reader(path: Path) -> Read:
-        return lambda: (read_photo(path, longest_side, smallest_side), {})
-
-    return decode_once([(str(p.relative_to(folder)), reader(p)) for p in paths], 3, facts, cache, str(folder), progress)
+    sources = [PhotoFile(str(p.relative_to(folder)), p, longest_side, smallest_side) for p in paths]
+    return decode_once(sources, 3, facts, cache, str(folder), progress)
 
 
 def stamp(path: Path) -> tuple[int, int]:
@@ -162,22 +186,21 @@ def stamp(path: Path) -> tuple[int, int]:
 
 
 def decode_once(
-    entries: Sequence[tuple[str, Read]],
+    sources: Sequence[Source],
     channels: int,
     facts: Any,
     cache: Path,
-    source: str,
+    folder: str,
     progress: Callable[[int, int], None] | None = None,
 ) -> PhotoStore:
     """Open the store of some pictures in ``cache``; read them into it if that was not done before.
 
     Args:
-        entries: name of each picture and how to read it: pixels (height, width, channels), and facts to keep. One that
-            raises `AdairError` is skipped.
+        sources: the pictures; one whose ``read`` raises `AdairError` is skipped.
         channels: of every picture.
         facts: all that the store depends on, for `json`; its hash names the store.
         cache: folder for the store.
-        source: where the pictures are from, for errors.
+        folder: where the pictures are from, for errors.
         progress: called with (done, all) after each picture.
 
     Raises:
@@ -187,8 +210,7 @@ def decode_once(
     pixels, index = cache / f"{key}.u8", cache / f"{key}.json"
     if not index.exists():
         try:
-            cache.mkdir(parents=True, exist_ok=True)
-            _decode(entries, pixels, index, source, progress)
+            _decode(sources, pixels, index, folder, progress)
         except OSError as error:
             raise AdairError(f"{cache}: the photo store cannot be written ({error}); choose another --cache") from error
     table = json.loads(index.read_text())
@@ -204,40 +226,33 @@ def decode_once(
 
 
 def _decode(
-    entries: Sequence[tuple[str, Read]],
+    sources: Sequence[Source],
     pixels: Path,
     index: Path,
-    source: str,
+    folder: str,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     table: dict[str, list[Any]] = {"names": [], "shapes": [], "offsets": [], "skipped": [], "facts": []}
-    aside = pixels.with_suffix(f".{os.getpid()}.part")
     offset = 0
-    try:
-        with aside.open("wb") as out:
-            for done, (name, read) in enumerate(entries, 1):
-                try:
-                    photo, facts = read()
-                except AdairError as error:
-                    table["skipped"].append(str(error))
-                else:
-                    out.write(photo.tobytes())
-                    table["names"].append(name)
-                    table["shapes"].append(photo.shape[:2])
-                    table["offsets"].append(offset)
-                    table["facts"].append(facts)
-                    offset += photo.size
-                if progress:
-                    progress(done, len(entries))
+    with new_file(pixels) as part, part.open("wb") as out:
+        for done, entry in enumerate(sources, 1):
+            try:
+                photo, facts = entry.read()
+            except AdairError as error:
+                table["skipped"].append(str(error))
+            else:
+                out.write(photo.tobytes())
+                table["names"].append(entry.name)
+                table["shapes"].append(photo.shape[:2])
+                table["offsets"].append(offset)
+                table["facts"].append(facts)
+                offset += photo.size
+            if progress:
+                progress(done, len(sources))
         if not table["names"]:
             first = table["skipped"][0]
-            raise AdairError(f"{source}: none of its {len(entries)} photos can be used; the first: {first}")
-        os.replace(aside, pixels)
-        part = index.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(table))
-        os.replace(part, index)
-    finally:
-        aside.unlink(missing_ok=True)
+            raise AdairError(f"{folder}: none of its {len(sources)} photos can be used; the first: {first}")
+    write_whole(index, json.dumps(table).encode())  # last: a store without its index is decoded anew
 
 
 def read_photo(path: Path, longest_side: int | None = None, smallest_side: int = SMALLEST_SIDE) -> Pixels:

@@ -1,8 +1,8 @@
-"""Pre-training: a foundation learns from clean photos alone to undo a random mix of synthetic degradations."""
+"""`adair.pretrain`: a foundation learns from clean photos alone to undo a random mix of synthetic degradations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,107 +10,122 @@ import torch
 from torch import nn
 
 from adair.adapters import AdaptedModel, load_adapter
-from adair.backbones import BACKBONES, build_backbone, complete_config
-from adair.errors import AdairError
-from adair.hardware import choose_device, tune_allocator
-from adair.train.card import training_card
-from adair.train.exam import EXAM_PHOTOS, make_exam
-from adair.train.lessons import Lesson
-from adair.train.loop import Trainer, channels_last
-from adair.train.photos import PhotoStore
-from adair.train.plan import Plan, Report
-from adair.train.processes import Processes
+from adair.backbones import BACKBONES, build_backbone, complete_config, parse_shape
+from adair.degradations import parse_recipe
+from adair.errors import AdairError, InputError
+from adair.tasks import MIX, MIX_VALIDATION
+from adair.train.config import NetworkConfig, TrainConfig
+from adair.train.objectives import Objective, SyntheticPairs
+from adair.train.processes import join_processes, stop_signals
+from adair.train.report import training_card
+from adair.train.run import Begin, Result, Run, config_of, open_run, refuse_settings
+from adair.train.settings import FOR_FOUNDATION
+from adair.train.state import Callback, TrainState
+from adair.train.trainer import Trainer, channels_last
+from adair.train.validation import make_validation_sets
 from adair.weights import Foundation, load_foundation, save_foundation
 
 Weights = dict[str, torch.Tensor]
 
 
-def train_foundation(
-    photos: PhotoStore,
-    plan: Plan,
-    folder: Path,
+def pretrain(
+    config: TrainConfig,
     *,
-    backbone: str | None = None,
-    config: Mapping[str, Any] | None = None,
-    exam: Mapping[str, str | Lesson],
-    start: Path | None = None,
-    start_adapter: Path | None = None,
-    device: str | None = None,
     resume: bool = False,
-    restart: bool = False,
-    watch: Callable[[Report], None] = lambda report: None,
-    tell: Callable[[str], None] = lambda line: None,
-    processes: Processes | None = None,
-    record: Mapping[str, Any] | None = None,
-) -> tuple[Path, Report]:
-    """Pre-train a foundation; write ``checkpoint.safetensors`` and ``foundation.safetensors`` into ``folder``.
+    restart_schedule: bool = False,
+    overwrite: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Result:
+    """Pre-train a foundation on clean photos by undoing random degradations.
+
+    ``foundation.safetensors``, its configuration and ``checkpoint.safetensors`` are written into ``config.output``.
 
     Args:
-        photos: clean photos; some are held out for validation.
-        plan: recipe, steps, schedule and so on.
-        folder: where the run lives.
-        backbone: its name, "nafnet" or "restormer"; None: that of ``start``, else "nafnet".
-        config: its settings, over those of ``start`` or the defaults.
-        exam: recipes (or other lessons) to measure on held-out photos, by name.
-        start: a foundation to begin from, in place of random weights: of the same shape, or a NAFNet to grow from
-            (`adair.backbones.grow`).
-        start_adapter: an adapter of it to merge into it first.
-        device: "cpu", "cuda", ... or None for the best at hand.
-        resume: go on from the checkpoint in ``folder``.
-        restart: begin a new schedule at that checkpoint.
-        watch: called with the report after every step.
-        tell: called with one line when something happens that a person should know.
-        processes: those that train together, all with the same arguments.
-        record: the configuration (`TrainConfig.to_dict`), kept in the checkpoint and compared on resuming.
-
-    Returns:
-        The foundation's path and the last report.
+        config: what to do; ``data.photos`` and ``output`` are needed.
+        resume: go on from the checkpoint; what a step learns from must be as it was.
+        restart_schedule: go on from the checkpoint with a new schedule, under any configuration.
+        overwrite: replace a result that is there.
+        callbacks: follow the run.
 
     Raises:
-        AdairError: for bad settings, too few photos, a checkpoint of another model, or a disk that is full.
+        AdairError: as `adair.adapt`, or a start that cannot be grown to the shape that is wanted.
     """
-    tune_allocator()
-    target = choose_device(device)
-    begin = None if start is None else load_foundation(start)
-    if begin is None and start_adapter is not None:
-        raise AdairError(f"{start_adapter}: --start-adapter needs --start, the foundation that it is for")
-    backbone = backbone or (begin.backbone if begin else "nafnet")
-    settings = complete_config(backbone, {**(begin.config if begin else {}), **(config or {})})
-    torch.manual_seed(plan.seed)
-    model = channels_last(build_backbone(backbone, settings).to(target))
-    if begin is not None:
-        weights = _merged(begin, start_adapter)
-        if (begin.backbone, begin.config) != (backbone, settings):
+    data, network = config.data, config.network
+    others = {"": ("task",), "data": ("pairs", "degraded_only"), "network": ("foundation",)}
+    refuse_settings(config, others, "foundations")
+    if network.fresh or network.kind != NetworkConfig().kind:
+        raise InputError("network.kind and network.fresh: are for adapters (adair adapt)")
+    if data.photos is None or config.output is None:
+        raise InputError("pre-training needs --photos FOLDER and --output FOLDER")
+    begin, processes, folder = Begin(resume, restart_schedule, overwrite), join_processes(config.device), config.output
+    output = folder / "foundation.safetensors"
+    begin.check(output, folder / "checkpoint.safetensors", config_of(output))
+    shape = parse_shape(network.backbone or "nafnet", network.width, network.blocks)
+    validation: Mapping[str, str | Objective] = {"recipe": data.recipe} if data.recipe else MIX_VALIDATION
+    objective = SyntheticPairs(parse_recipe(data.recipe or MIX))
+    with open_run(config, objective, FOR_FOUNDATION, processes, data.cache or folder / "cache", callbacks) as run:
+        state = train_foundation(run, validation, begin, shape, output)
+    if processes.first:
+        config.write(config_of(output))
+    return Result(output, state, first=processes.first)
+
+
+def train_foundation(
+    run: Run, validation: Mapping[str, str | Objective], begin: Begin, shape: Mapping[str, Any], output: Path
+) -> TrainState:
+    """Train and write a foundation: the part of `pretrain` after its photos are open.
+
+    Args:
+        run: photos, settings and processes.
+        validation: recipes or objectives to measure on held-out photos, by name.
+        begin: from a checkpoint or not.
+        shape: settings of the backbone that are not those of the start, or its defaults.
+        output: the foundation file; the checkpoint lies next to it.
+
+    Returns:
+        How the run stands, with the results of the weights that are in the file.
+    """
+    config, network = run.config, run.config.network
+    start = None if network.start is None else load_foundation(network.start)
+    if start is None and network.start_adapter is not None:
+        needs = f"{network.start_adapter}: --start-adapter needs --start, the foundation that it is for"
+        raise AdairError(needs)
+    backbone = network.backbone or (start.backbone if start else "nafnet")
+    settings = complete_config(backbone, {**(start.config if start else {}), **shape})
+    torch.manual_seed(run.settings.seed)
+    model = channels_last(build_backbone(backbone, settings).to(run.device))
+    if start is not None:
+        weights = _merged(start, network.start_adapter)
+        if (start.backbone, start.config) != (backbone, settings):
             try:
-                weights = _grown(begin, weights, model, plan.seed)
+                weights = _grown(start, weights, model, run.settings.seed)
             except AdairError as error:
-                raise AdairError(f"{start}: is a {begin.backbone} {begin.config}: {error}") from error
+                raise AdairError(f"{network.start}: is a {start.backbone} {start.config}: {error}") from error
         model.load_state_dict(weights)
-    train, held_out = photos.split(min(EXAM_PHOTOS, max(1, len(photos) // 10)))
     trainer = Trainer(
         model,
         dict(model.named_parameters()),
-        plan,
-        train,
-        make_exam(held_out, exam, target),
-        folder / "checkpoint.safetensors",
+        run.settings,
+        run.train,
+        make_validation_sets(run.held_out, validation, run.device),
+        output.with_name("checkpoint.safetensors"),
         {"backbone": backbone, "config": settings},
-        watch,
-        tell,
-        processes,
-        record,
+        run.callbacks,
+        run.processes,
+        config.to_dict(),
     )
-    if resume or restart:
-        trainer.resume(restart)
-    path = folder / "foundation.safetensors"
-
-    def write(report: Report) -> None:
-        card = training_card(plan, report, train, target)
-        if begin is not None:
-            card["training"]["continued_from"] = begin.card.get("training")
-        save_foundation(path, backbone, settings, {k: v.float().cpu() for k, v in model.state_dict().items()}, card)
-
-    return path, trainer.run(write)
+    if begin.from_checkpoint:
+        trainer.resume(begin.restart_schedule)
+    with stop_signals():
+        trainer.train()
+        with trainer.result() as state:
+            if run.processes.first:
+                card = training_card(run.settings, state, run.train, run.device)
+                if start is not None:
+                    card["training"]["continued_from"] = start.card.get("training")
+                tensors = {name: value.float().cpu() for name, value in model.state_dict().items()}
+                save_foundation(output, backbone, settings, tensors, card)
+    return state
 
 
 def _merged(foundation: Foundation, adapter: Path | None) -> Weights:
@@ -125,9 +140,9 @@ def _merged(foundation: Foundation, adapter: Path | None) -> Weights:
     return dict(foundation.model.state_dict())
 
 
-def _grown(begin: Foundation, weights: Weights, model: nn.Module, seed: int) -> Weights:
+def _grown(start: Foundation, weights: Weights, model: nn.Module, seed: int) -> Weights:
     """Return the weights of a foundation for a larger ``model``, which then computes the same."""
-    entry = BACKBONES[begin.backbone]
+    entry = BACKBONES[start.backbone]
     if entry.grow is None or not isinstance(model, entry.network):
         able = ", ".join(name for name, one in BACKBONES.items() if one.grow is not None)
         raise AdairError(f"it can grow only within one backbone, and only if that is one of {able}")

@@ -1,10 +1,18 @@
-"""Several processes that train one network, each on its part of every batch: ``accelerate launch``."""
+"""The processes of a run and the signals that stop it.
+
+Several processes train one network, each on its part of every batch (``accelerate launch``). The first Ctrl-C or
+SIGTERM ends a run at a checkpoint, a second Ctrl-C at once.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -13,7 +21,9 @@ from torch import Tensor
 from adair.errors import AdairError
 
 T = TypeVar("T")
+P = ParamSpec("P")
 GPU_AGREES = 10  # steps between agreements on a GPU, which has to be waited for
+SAME_SIGNAL = 1.0  # seconds in which a launcher may pass on the Ctrl-C that the terminal has sent already
 
 
 class Processes:
@@ -54,14 +64,14 @@ class Processes:
         dist.all_reduce(message)
         torch._foreach_copy_(flat, list(message.split([tensor.numel() for tensor in flat])))
 
-    def from_first(self, make: Callable[[], T]) -> T:
-        """Let the first process make something small; return it, or raise its error, on all of them."""
+    def from_first(self, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Let the first process call ``make``, whose result is small; return it, or raise its error, on all of them."""
         if self.count == 1:
-            return make()
+            return make(*args, **kwargs)
         message: list[Any] = [None, None]
         if self.first:
             try:
-                message[0] = make()
+                message[0] = make(*args, **kwargs)
             except AdairError as error:
                 message[1] = str(error)
         dist.broadcast_object_list(message)
@@ -101,3 +111,38 @@ def join_processes(device: str | None = None) -> Processes:
         ) from None
     state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
     return Processes(state.process_index, state.num_processes)
+
+
+_open: list[list[float]] = []  # the notes of all that are under way, one inside the other
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[float]]:
+    """Turn Ctrl-C and SIGTERM into a note (the list is no longer empty), so that the step under way ends first.
+
+    Within another one, both note it: a signal that ends a run ends what the run is a part of. One that came while the
+    run was being prepared ends the run as well.
+
+    Raises:
+        KeyboardInterrupt: on another Ctrl-C later than a second after the first signal.
+    """
+    received = list(_open[-1]) if _open else []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if number == signal.SIGINT and received and now - received[0] > SAME_SIGNAL:
+            raise KeyboardInterrupt
+        for notes in _open:
+            notes.append(now)
+
+    try:
+        kept = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        _open.append(received)
+    except ValueError:  # not the main thread: signals are its business
+        kept = {}
+    try:
+        yield received
+    finally:
+        _open[:] = [notes for notes in _open if notes is not received]
+        for number, handler in kept.items():
+            signal.signal(number, handler)

@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from adair.errors import AdairError
-from adair.train.lessons import Batch
-from adair.train.photos import PhotoStore, Pixels, Read, decode_once, find_photos, read_photo, stamp
+from adair.train.objectives import Batch
+from adair.train.photos import PhotoStore, Pixels, decode_once, find_photos, read_photo, stamp
 
 BLOCK = 16  # pixels a side; noise is looked at in the smoothest blocks
 QUIET = 0.7  # levels of 255; less noise than this is not worth removing (rounding alone has 0.29)
@@ -35,7 +35,7 @@ TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class SelfSupervised:
     """Noise2Noise within one image. Its noise must be independent from pixel to pixel and zero in the mean.
 
     The loss is the mean square, whose best answer to a noisy target is the target's mean: the clean picture.
@@ -43,7 +43,7 @@ class Neighbours:
 
     shrinks = False
 
-    def reach(self, side: int) -> int:
+    def source_side(self, side: int) -> int:
         """Return 2 side + 1: every second pixel, and the neighbours of the first and the last."""
         return 2 * side + 1
 
@@ -79,7 +79,7 @@ class NoiseFacts:
 
     @property
     def fault(self) -> str | None:
-        """Why `Neighbours` cannot learn from such an image, or nothing."""
+        """Why `SelfSupervised` cannot learn from such an image, or nothing."""
         if self.sigma < QUIET:
             return f"has next to no noise (sigma {self.sigma:.1f} of 255)"
         if max(self.along, self.across) > WHITE + TOLERANCE or min(self.along, self.across) < WHITE - TOLERANCE:
@@ -90,6 +90,27 @@ class NoiseFacts:
         return None
 
 
+@dataclass(frozen=True)
+class NoisyPhoto:
+    """A noisy image as the `Source` of a photo store; ``smallest_side`` in pixels."""
+
+    path: Path
+    smallest_side: int
+
+    @property
+    def name(self) -> str:
+        """That of the file."""
+        return self.path.name
+
+    def read(self) -> tuple[Pixels, dict[str, Any]]:
+        """Decode it, unless its noise is not what `SelfSupervised` can learn from."""
+        image = read_photo(self.path, smallest_side=self.smallest_side)
+        found = noise_facts(image)
+        if found.fault:
+            raise AdairError(f"{self.path}: {found.fault}; learn from --pairs, or from clean --photos and a --recipe")
+        return image, {"sigma": round(found.sigma, 2)}
+
+
 def open_noisy(
     source: Path,
     cache: Path,
@@ -97,7 +118,7 @@ def open_noisy(
     exclude: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> PhotoStore:
-    """Open the store of noisy images that `Neighbours` can learn from; the others are skipped, with the reason.
+    """Open the store of noisy images that `SelfSupervised` can learn from; the others are skipped, with the reason.
 
     Args:
         source: a folder, searched recursively, or one file.
@@ -110,20 +131,9 @@ def open_noisy(
         AdairError: no image can be learnt from, or the cache cannot be written.
     """
     paths = [source] if source.is_file() else find_photos(source, exclude)
-    smallest = Neighbours().reach(side)
-
-    def reader(path: Path) -> Read:
-        def read() -> tuple[Pixels, dict[str, Any]]:
-            image = read_photo(path, smallest_side=smallest)
-            found = noise_facts(image)
-            if found.fault:
-                raise AdairError(f"{path}: {found.fault}; learn from --pairs, or from clean --photos and a --recipe")
-            return image, {"sigma": round(found.sigma, 2)}
-
-        return read
-
+    smallest = SelfSupervised().source_side(side)
     facts = [("noisy", smallest, str(path), *stamp(path)) for path in paths]
-    return decode_once([(path.name, reader(path)) for path in paths], 3, facts, cache, str(source), progress)
+    return decode_once([NoisyPhoto(path, smallest) for path in paths], 3, facts, cache, str(source), progress)
 
 
 def noise_facts(image: Pixels) -> NoiseFacts:

@@ -1,134 +1,159 @@
-"""The state of training: weights, their moving average and the optimiser's moments; what a checkpoint holds."""
+"""How a run stands (`TrainState`), and what follows it: callbacks, TensorBoard among them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-
-import torch
-from torch import Tensor, nn
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from adair.errors import AdairError
-from adair.train.muon import Muon, suits
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+    from adair.train.settings import RunSettings
 
 
-class State:
-    """Some parameters of a model with all that training keeps about them.
+@dataclass(frozen=True)
+class TrainState:
+    """How a run stands, counted over all its calls. Every step makes a new one.
 
-    Args:
-        parameters: what is trained, by name; all on one device, in float32.
-        weight_decay: share of a weight that a step at learning rate 1 would take away.
-        average: decay of the moving average a step.
-        muon: train the matrices among them with Muon, all else with AdamW; False: all with AdamW.
-        precision: of the passes through the network, and good enough for Muon's.
+    Attributes:
+        step: optimiser steps done.
+        seconds: time spent.
+        progress: 0 at the start of the schedule, 1 at its end.
+        rate: learning rate of the last step.
+        loss: mean over the last steps.
+        psnr: of each validation set, restored, in dB; from the last validation.
+        input_psnr: of each validation set, before restoring.
+        finished: whether the schedule has come to its end.
+        origin: the step at which the schedule began.
+        slowdown: what divergence has left of the learning rate: 1, 1/2, 1/4, ...
+        history: step and mean PSNR of every validation, if the best weights are kept.
+        best: PSNR of each validation set with the best averaged weights.
+        best_step: the step that they are from.
+        baselines: mean PSNR of what the result is compared with ("foundation", and bundled adapters by task).
+        warnings: what a person should know about the run, a line each.
     """
 
-    def __init__(
-        self,
-        parameters: Mapping[str, nn.Parameter],
-        weight_decay: float,
-        average: float,
-        muon: bool = True,
-        precision: torch.dtype = torch.float32,
-    ) -> None:
-        self.parameters = dict(parameters)
-        self.device = next(iter(self.parameters.values())).device
-        self.average = {name: value.detach().clone() for name, value in self.parameters.items()}
-        self._decay = average
-        self._moments: dict[str, dict[str, Tensor]] = {}
-        self._optimisers: list[torch.optim.Optimizer] = []
-        matrices = {name: p for name, p in self.parameters.items() if muon and suits(p)}
-        others = {name: p for name, p in self.parameters.items() if name not in matrices}
-        if matrices:
-            optimiser = Muon(matrices.values(), weight_decay, precision)
-            self._optimisers.append(optimiser)
-            for name, parameter in matrices.items():
-                self._moments[name] = {"first_moment": optimiser.state[parameter]["momentum"]}
-        if others:
-            self._optimisers.append(
-                torch.optim.AdamW(others.values(), lr=0.0, betas=(0.9, 0.95), weight_decay=weight_decay, fused=True)
-            )
-        for name, parameter in others.items():  # as the optimiser's first step would, but here from the start
-            moments = {
-                "exp_avg": torch.zeros_like(parameter, requires_grad=False),
-                "exp_avg_sq": torch.zeros_like(parameter, requires_grad=False),
-            }
-            self._optimisers[-1].state[parameter] = {"step": torch.zeros((), device=self.device), **moments}
-            self._moments[name] = {"first_moment": moments["exp_avg"], "second_moment": moments["exp_avg_sq"]}
+    step: int = 0
+    seconds: float = 0.0
+    progress: float = 0.0
+    rate: float = 0.0
+    loss: float = math.nan
+    psnr: Mapping[str, float] = field(default_factory=dict)
+    input_psnr: Mapping[str, float] = field(default_factory=dict)
+    finished: bool = False
+    origin: int = 0
+    slowdown: float = 1.0
+    history: tuple[tuple[int, float], ...] = ()
+    best: Mapping[str, float] = field(default_factory=dict)
+    best_step: int = 0
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
-    def forget_gradients(self) -> None:
-        """Make room for the gradients of the next step."""
-        for parameter in self.parameters.values():
-            parameter.grad = None
+    def to_facts(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps, for `json`."""
+        facts = dict(vars(self))
+        facts["beside"] = facts.pop("baselines")  # its name in files since version 0.1
+        return facts
 
-    def update(self, rate: float, step: int) -> None:
-        """Let the gradients change the weights, as step ``step`` (from 1), and the average follow."""
-        for optimiser in self._optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            optimiser.step()
-        # Early on the average follows closely, so that it does not drag the random start along.
-        decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1 - decay)
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Self:
+        """Undo `to_facts`; what is missing, in checkpoints of earlier versions, has its default."""
+        known = {part.name for part in dataclasses.fields(cls)} - {"baselines"}
+        values = {key: value for key, value in facts.items() if key in known}
+        values["history"] = tuple((step, value) for step, value in facts.get("history", ()))
+        return cls(**{**values, "warnings": tuple(facts.get("warnings", ()))}, baselines=facts.get("beside", {}))
 
-    @torch.no_grad()
-    def tensors(self, compact: bool = False) -> dict[str, Tensor]:
-        """Return everything by name: views, but for what ``compact`` stores in bfloat16.
 
-        Compact takes 8 to 10 bytes a parameter in place of 12 to 16: weights stay float32, moments (Muon keeps one,
-        AdamW two) and the difference between the average and the weights become bfloat16 (8 bits of precision).
-        """
-        found: dict[str, Tensor] = {}
-        for name, parameter in self.parameters.items():
-            found[f"weights.{name}"] = parameter.detach()
-            for kind, moment in self._moments[name].items():
-                found[f"{kind}.{name}"] = moment.bfloat16() if compact else moment
-            if compact:
-                found[f"average_offset.{name}"] = (self.average[name] - parameter).bfloat16()
-            else:
-                found[f"average.{name}"] = self.average[name]
-        return found
+class Callback:
+    """Follows a run; every method does nothing here. Of several processes only the first calls it."""
 
-    @torch.no_grad()
-    def load(self, tensors: Mapping[str, Tensor], step: int) -> None:
-        """Take over what `tensors` gave after ``step`` steps.
+    def on_decode(self, done: int, total: int) -> None:
+        """So many of the photos are decoded."""
 
-        Raises:
-            AdairError: a tensor is missing or has another shape; the state is then of no further use.
-        """
-        for name, parameter in self.parameters.items():
-            targets = {"weights": parameter, **self._moments[name]}
-            offset = f"average_offset.{name}" in tensors
-            targets["average_offset" if offset else "average"] = self.average[name]
-            for kind, target in targets.items():
-                found = tensors.get(f"{kind}.{name}")
-                if found is None or found.shape != target.shape:
-                    raise AdairError(
-                        f"the checkpoint does not fit at {kind}.{name}: it is of another network, or of another "
-                        "--optimiser; choose that, or start without --resume"
-                    )
-                target.copy_(found)
-            if offset:
-                self.average[name].add_(parameter)
-        self.set_step(step)
+    def on_start(self, settings: RunSettings) -> None:
+        """The photos are open; what comes next is training."""
 
-    def set_step(self, step: int) -> None:
-        """Tell the optimisers how many steps their moments have seen."""
-        for optimiser in self._optimisers:
-            for kept in optimiser.state.values():
-                if "step" in kept:  # Muon does not count
-                    kept["step"].fill_(step)
+    def on_step(self, state: TrainState) -> None:
+        """A step is done."""
 
-    @contextmanager
-    def averaged(self, instead: Mapping[str, Tensor] | None = None) -> Iterator[None]:
-        """Put the averaged weights, or others of the same names, into the model for a while."""
-        weights: list[Tensor] = list(self.parameters.values())
-        average = [(instead or self.average)[name] for name in self.parameters]
-        kept = [parameter.detach().clone() for parameter in weights]
-        with torch.no_grad():
-            torch._foreach_copy_(weights, average)
+    def on_message(self, line: str) -> None:
+        """Something happened that a person should know."""
+
+    def on_end(self) -> None:
+        """The run is over, or has failed."""
+
+
+class CallbackList(Callback):
+    """Several callbacks as one, called in their order."""
+
+    def __init__(self, callbacks: Iterable[Callback] = ()) -> None:
+        self.callbacks = tuple(callbacks)
+
+    def on_decode(self, done: int, total: int) -> None:
+        """Call all."""
+        for callback in self.callbacks:
+            callback.on_decode(done, total)
+
+    def on_start(self, settings: RunSettings) -> None:
+        """Call all."""
+        for callback in self.callbacks:
+            callback.on_start(settings)
+
+    def on_step(self, state: TrainState) -> None:
+        """Call all."""
+        for callback in self.callbacks:
+            callback.on_step(state)
+
+    def on_message(self, line: str) -> None:
+        """Call all."""
+        for callback in self.callbacks:
+            callback.on_message(line)
+
+    def on_end(self) -> None:
+        """Call all."""
+        for callback in self.callbacks:
+            callback.on_end()
+
+
+class TensorBoard(Callback):
+    """Writes loss, learning rate and validation PSNR to a folder for TensorBoard when they change.
+
+    Raises:
+        AdairError: the package tensorboard is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
         try:
-            yield
-        finally:
-            with torch.no_grad():
-                torch._foreach_copy_(weights, kept)
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise AdairError("--tensorboard needs the package tensorboard: pip install 'adair[train]'") from None
+        self._create, self._folder = SummaryWriter, folder
+        self._writer: SummaryWriter | None = None
+        self._last: dict[str, float] = {}
+
+    def on_start(self, settings: RunSettings) -> None:
+        """Open the log."""
+        self._writer = self._create(str(self._folder))
+
+    def on_step(self, state: TrainState) -> None:
+        """Note what has changed."""
+        if self._writer is None:
+            return
+        values = {"loss": state.loss} | {f"psnr/{name}": value for name, value in state.psnr.items()}
+        changed = {name: value for name, value in values.items() if self._last.get(name) != value and value == value}
+        if "loss" in changed:
+            changed["rate"] = state.rate
+        for name, value in changed.items():
+            self._writer.add_scalar(name, value, state.step)
+        self._last |= changed
+
+    def on_end(self) -> None:
+        """Close the log."""
+        if self._writer is not None:
+            self._writer.close()

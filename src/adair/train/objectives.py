@@ -1,4 +1,4 @@
-"""Lessons: what patches of the photos teach, as pairs of an input and the target that it should become."""
+"""Objectives: how patches of photos become pairs of an input and its target, and the loss between the two."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ Batch = tuple[Tensor, Tensor]
 TILE = 16  # pixels: what one pixel of the deepest level covers, so the period of the patterns that upsampling can leave
 
 
-class Lesson(Protocol):
+class Objective(Protocol):
     """What a run learns. ``str`` describes it on the card of the result."""
 
     @property
     def shrinks(self) -> bool:
         """Whether it can be learnt from photos made smaller: not if their own pixels hold the damage."""
 
-    def reach(self, side: int) -> int:
+    def source_side(self, side: int) -> int:
         """Return how many pixels of a photo, along a side, a patch of ``side`` pixels is made from."""
 
     def pair(self, patches: Tensor, generator: torch.Generator) -> Batch:
-        """Make (target, input), each (N, 3, side, side), from patches (N, C, reach(side), reach(side))."""
+        """Make (target, input), each (N, 3, side, side), from patches (N, C, source_side(side), source_side(side))."""
 
     def loss(self, restored: Tensor, target: Tensor) -> Tensor:
         """Return the mean loss of what the network made of the inputs."""
 
 
 @dataclass(frozen=True)
-class Undo:
-    """Undo a recipe: patches of clean photos are targets, their degraded copies inputs; L1."""
+class SyntheticPairs:
+    """SyntheticPairs a recipe: patches of clean photos are targets, their degraded copies inputs; L1."""
 
     recipe: Recipe
     shrinks = True
 
-    def reach(self, side: int) -> int:
+    def source_side(self, side: int) -> int:
         """Return ``side``: pixels are taken as they are."""
         return side
 
@@ -56,12 +56,12 @@ class Undo:
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenPairs:
     """Learn from given pairs: photos of six channels, three of the clean picture and three of the degraded; L1."""
 
     shrinks = False
 
-    def reach(self, side: int) -> int:
+    def source_side(self, side: int) -> int:
         """Return ``side``: pixels are taken as they are."""
         return side
 
@@ -78,44 +78,39 @@ class Given:
         return "given pairs"
 
 
-def lesson_of(given: Recipe | Lesson) -> Lesson:
-    """Return the lesson that a recipe stands for, or the lesson itself."""
-    return Undo(given) if isinstance(given, Recipe) else given
-
-
 @dataclass(frozen=True)
-class Tonal:
-    """Another lesson whose damage changes the tone (haze, darkness, a colour cast): tone and detail count separately.
+class ToneAndDetail:
+    """An objective whose damage changes the tone (haze, darkness, a colour cast): tone and detail count separately.
 
     While the tone of a patch is off by more than the fine pattern that upsampling leaves on it, the plain L1 does not
     feel the pattern: what one pixel loses by it the next one gains. So restored photos had a grid. Here local means and
-    what is left beside them each have an L1 of their own.
+    what remains each have an L1 of their own.
     """
 
-    lesson: Lesson
+    objective: Objective
 
     @property
     def shrinks(self) -> bool:
-        """That of the lesson."""
-        return self.lesson.shrinks
+        """That of the objective."""
+        return self.objective.shrinks
 
-    def reach(self, side: int) -> int:
-        """Return that of the lesson."""
-        return self.lesson.reach(side)
+    def source_side(self, side: int) -> int:
+        """Return that of the objective."""
+        return self.objective.source_side(side)
 
     def pair(self, patches: Tensor, generator: torch.Generator) -> Batch:
-        """Return that of the lesson."""
-        return self.lesson.pair(patches, generator)
+        """Return that of the objective."""
+        return self.objective.pair(patches, generator)
 
     def loss(self, restored: Tensor, target: Tensor) -> Tensor:
-        """Mean absolute difference of local means, plus that of what is left beside them."""
+        """Mean absolute difference of local means, plus that of what remains."""
         error = restored - target
         tone = local_means(error)
         detail = error - F.interpolate(tone, scale_factor=TILE)[..., : error.shape[2], : error.shape[3]]
         return tone.abs().mean() + detail.abs().mean()
 
     def __str__(self) -> str:
-        return str(self.lesson)
+        return str(self.objective)
 
 
 def local_means(x: Tensor) -> Tensor:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from adair.errors import AdairError
-from adair.train.muon import LIKE_ADAM, Muon, orthogonal, suits
-from adair.train.state import State
+from adair.train.optimiser import LIKE_ADAM, AveragedOptimiser, Muon, orthogonal, suits
 
 
 @given(rows=st.integers(1, 40), columns=st.integers(1, 40), scale=st.floats(1e-4, 1e4), seed=st.integers(0, 99))
@@ -77,17 +76,17 @@ def _network() -> dict[str, nn.Parameter]:
     return dict(model.named_parameters())
 
 
-def _train(state: State, steps: range) -> None:
+def _train(optimiser: AveragedOptimiser, steps: range) -> None:
     for step in steps:
         generator = torch.Generator().manual_seed(step)
-        for parameter in state.parameters.values():
+        for parameter in optimiser.parameters.values():
             parameter.grad = torch.randn(parameter.shape, generator=generator)
-        state.update(1e-2, step + 1)
+        optimiser.update(1e-2, step + 1)
 
 
 @pytest.mark.parametrize("muon", [True, False])
 def test_a_state_goes_on_as_if_never_interrupted(muon: bool) -> None:
-    whole, first, second = (State(_network(), 0.0, 0.9, muon) for _ in range(3))
+    whole, first, second = (AveragedOptimiser(_network(), 0.0, 0.9, muon) for _ in range(3))
     _train(whole, range(6))
     _train(first, range(3))
     second.load({name: tensor.clone() for name, tensor in first.tensors().items()}, 3)
@@ -97,12 +96,12 @@ def test_a_state_goes_on_as_if_never_interrupted(muon: bool) -> None:
 
 
 def test_matrices_keep_one_moment() -> None:
-    names = set(State(_network(), 0.0, 0.9, muon=True).tensors())
+    names = set(AveragedOptimiser(_network(), 0.0, 0.9, muon=True).tensors())
     assert "first_moment.0.weight" in names and "second_moment.0.weight" not in names
     assert "second_moment.0.bias" in names
 
 
 def test_checkpoint_of_another_optimiser_is_refused() -> None:
-    state = State(_network(), 0.0, 0.9, muon=False)
+    optimiser = AveragedOptimiser(_network(), 0.0, 0.9, muon=False)
     with pytest.raises(AdairError, match=r"second_moment.*--optimiser"):
-        state.load(State(_network(), 0.0, 0.9, muon=True).tensors(), 1)
+        optimiser.load(AveragedOptimiser(_network(), 0.0, 0.9, muon=True).tensors(), 1)

@@ -4,28 +4,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from adair.degradations import parse_recipe
 from adair.errors import AdairError
-from adair.train.checks import check_lesson, check_photos, verdict
-from adair.train.lessons import Tonal, Undo
+from adair.train.objectives import SyntheticPairs, ToneAndDetail
 from adair.train.photos import PhotoStore, open_store
-from adair.train.plan import Report
+from adair.train.state import TrainState
+from adair.train.validation import check_gain, check_objective, check_photos, evaluate
 
 
 def test_a_recipe_that_does_nothing_is_refused(photos: PhotoStore) -> None:
     with pytest.raises(AdairError, match="as they are"):
-        check_lesson(photos, Undo(parse_recipe("noise(sigma=0)")))
-    check_lesson(photos, Undo(parse_recipe("noise(sigma=5)?0.5")))
+        check_objective(photos, SyntheticPairs(parse_recipe("noise(sigma=0)")))
+    check_objective(photos, SyntheticPairs(parse_recipe("noise(sigma=5)?0.5")))
 
 
 @pytest.mark.parametrize(
     ("recipe", "tonal"), [("noise(sigma=25)", False), ("rain", False), ("haze(thickness=1)", True)]
 )
 def test_a_change_of_tone_gets_a_loss_of_its_own(photos: PhotoStore, recipe: str, tonal: bool) -> None:
-    lesson = check_lesson(photos, Undo(parse_recipe(recipe)))
-    assert isinstance(lesson, Tonal) == tonal and str(lesson) == recipe
+    objective = check_objective(photos, SyntheticPairs(parse_recipe(recipe)))
+    assert isinstance(objective, ToneAndDetail) == tonal and str(objective) == recipe
 
 
 def test_few_and_similar_photos_are_named(photo_folder: Path, photos: PhotoStore, tmp_path: Path) -> None:
@@ -62,13 +63,23 @@ def test_one_photo_is_cut_in_two_that_share_no_pixel(photos: PhotoStore) -> None
 
 
 def test_an_adapter_that_gains_nothing_is_told() -> None:
-    report = Report(psnr={"a": 30.0}, beside={"foundation": 29.0, "denoise": 29.5})
-    assert verdict(report) == []
-    report.psnr["a"] = 29.6  # 0.1 dB is a gain
-    assert verdict(report) == []
-    report.psnr["a"] = 29.52
-    assert "'denoise'" in verdict(report)[0]
-    assert verdict(report, gain=0.0) == []
-    report.psnr["a"] = 29.0
-    assert "foundation alone" in verdict(report)[0] and "'denoise'" in verdict(report)[1]
-    assert verdict(Report(psnr={"a": 1.0})) == []
+    baselines = {"foundation": 29.0, "denoise": 29.5}
+
+    def reached(value: float) -> TrainState:
+        return TrainState(psnr={"a": value}, baselines=baselines)
+
+    assert check_gain(reached(30.0)) == []
+    assert check_gain(reached(29.6)) == []  # 0.1 dB is a gain
+    assert "'denoise'" in check_gain(reached(29.52))[0]
+    assert check_gain(reached(29.52), gain=0.0) == []
+    assert "foundation alone" in check_gain(reached(29.0))[0] and "'denoise'" in check_gain(reached(29.0))[1]
+    assert check_gain(TrainState(psnr={"a": 1.0})) == []
+
+
+def test_flat_photos_and_broken_networks_have_finite_figures() -> None:
+    flat = torch.full((2, 3, 32, 32), 0.5)
+    sets = {"blur": (flat, flat), "noise": (flat, flat + 0.1)}
+    restored, before = evaluate(sets, lambda x: x)
+    assert before == {"blur": 100.0, "noise": pytest.approx(20.0, abs=1e-3)}
+    assert restored["blur"] < 100  # 0.5 is none of the 256 levels
+    assert evaluate(sets, lambda x: x * float("nan"))[0] == {"blur": 0.0, "noise": 0.0}

@@ -10,10 +10,14 @@ from safetensors.torch import load_file
 
 import adair
 from adair.backbones import build_backbone, parse_shape
+from adair.degradations import parse_recipe
 from adair.errors import AdairError
 from adair.hardware import Precision
 from adair.train.config import TrainConfig, parse_patches
-from adair.train.runs import FOR_ADAPTER, Observer, make_plan, refuse_existing
+from adair.train.objectives import SyntheticPairs
+from adair.train.run import Begin
+from adair.train.settings import FOR_ADAPTER, resolve
+from adair.train.state import Callback
 from adair.weights import load_foundation, save_foundation
 
 SHAPE = {"width": 4, "encoder": (1,), "middle": 1, "decoder": (1,)}
@@ -36,29 +40,31 @@ def test_reads_patch_sizes_and_blocks() -> None:
 
 def test_a_result_is_not_overwritten_by_accident(tmp_path: Path) -> None:
     present = tmp_path / "foundation.safetensors"
-    refuse_existing(present, overwrite=False, resume=False)
+    Begin().check(present)
     present.write_text("hours of work")
-    refuse_existing(present, overwrite=False, resume=True)
-    refuse_existing(present, overwrite=True, resume=False)
+    Begin(resume=True).check(present)
+    Begin(restart_schedule=True).check(present)
+    Begin(overwrite=True).check(present)
     with pytest.raises(AdairError, match="--overwrite"):
-        refuse_existing(present, overwrite=False, resume=False)
+        Begin().check(present)
 
 
 def test_half_precision_is_not_chosen_and_not_taken_for_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = SyntheticPairs(parse_recipe("noise(sigma=5)"))
     half = Precision(torch.float16, "an old GPU's best")
-    monkeypatch.setattr("adair.train.runs.choose_precision", lambda name, device: half)
-    assert make_plan(TrainConfig(device="cpu"), "noise(sigma=5)", FOR_ADAPTER).precision == torch.float32
+    monkeypatch.setattr("adair.train.settings.choose_precision", lambda name, device: half)
+    assert resolve(TrainConfig(device="cpu"), objective, FOR_ADAPTER).precision == torch.float32
     with pytest.raises(AdairError, match="fp16"):
-        make_plan(TrainConfig(device="cpu", precision="fp16"), "noise(sigma=5)", FOR_ADAPTER)
+        resolve(TrainConfig(device="cpu", precision="fp16"), objective, FOR_ADAPTER)
 
 
-class Lines(Observer):
+class Lines(Callback):
     """Keeps what a run says."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def message(self, line: str) -> None:
+    def on_message(self, line: str) -> None:
         """Keep a line."""
         self.lines.append(line)
 
@@ -80,10 +86,10 @@ def tiny(folder: Path, photo_folder: Path) -> TrainConfig:
 
 
 def test_a_run_from_python_writes_its_config_and_goes_on_under_the_same_one(photo_folder: Path, tmp_path: Path) -> None:
-    config, observer = tiny(tmp_path, photo_folder), Lines()
-    result = adair.adapt(config, observer=observer)
+    config, follower = tiny(tmp_path, photo_folder), Lines()
+    result = adair.adapt(config, callbacks=[follower])
     assert result.state.step == 3 and result.path == tmp_path / "scanner.safetensors"
-    assert any("only 6 photos" in line for line in observer.lines)
+    assert any("only 6 photos" in line for line in follower.lines)
     assert TrainConfig.read(tmp_path / "scanner.config.toml") == config
     with pytest.raises(AdairError, match="exists already"):
         adair.adapt(config)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adair.errors import AdairError
-from adair.train.schedule import Schedule
+from adair.train.settings import RunSettings, Schedule
 
 
 def test_warms_up_holds_and_falls_to_zero() -> None:
@@ -40,3 +43,26 @@ def test_holding_throughout_never_falls() -> None:
 def test_refuses_nonsense(peak: float, hold: float) -> None:
     with pytest.raises(AdairError, match="outside"):
         Schedule(peak, hold=hold)
+
+
+def test_patches_grow_with_progress(make_settings: Callable[..., RunSettings]) -> None:
+    settings = make_settings(patches=((0.0, 16), (0.5, 32)))
+    assert [settings.patch(p) for p in (0, 0.49, 0.5, 1)] == [16, 16, 32, 32]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 0},
+        {"batch": 0},
+        {"by_time": True},
+        {"max_minutes": 0.0},
+        {"max_minutes": float("nan")},
+        {"seed": 10**22},
+        {"patches": ((0.0, 8),)},
+        {"average": 1.0},
+    ],
+)
+def test_refuses_settings_that_cannot_be(make_settings: Callable[..., RunSettings], change: dict[str, Any]) -> None:
+    with pytest.raises(AdairError):
+        make_settings(**change)

@@ -1,25 +1,57 @@
-"""What a run does (`Plan`) and how it stands (`Report`)."""
+"""What a run does, resolved: `RunSettings`, and the learning rate over it: `Schedule`."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 
-from adair.degradations import Recipe
 from adair.errors import AdairError
+from adair.hardware import choose_device, choose_precision
 from adair.train.checkpoint import Saving
-from adair.train.lessons import Lesson
-from adair.train.schedule import Schedule
+from adair.train.config import TrainConfig, parse_patches
+from adair.train.objectives import Objective
+
+T = TypeVar("T")
+ENDLESS = 10**9  # steps of a run that its minutes end
+SHORT = 0.1  # part of a run that the rise may take
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run does. Checked once, here; the loop trusts it.
+class Schedule:
+    """How the learning rate moves with the progress of a run (0 at its start, 1 at its end).
 
     Attributes:
-        recipe: the degradation to learn to undo, or another lesson.
+        peak: highest learning rate.
+        warmup: steps over which it rises linearly from zero; a run of few steps rises within its first tenth.
+        hold: part of the run, 0..1, after which it starts to fall; 0 is a plain cosine, 1 never falls.
+    """
+
+    peak: float
+    warmup: int = 100
+    hold: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.peak <= 1:
+            raise AdairError(f"learning rate {self.peak} is outside 0..1")
+        if not 0 <= self.hold <= 1:
+            raise AdairError(f"hold {self.hold} is outside 0..1; it is the part of the run before the rate falls")
+
+    def rate(self, step: int, progress: float) -> float:
+        """Return the learning rate of ``step`` (counted from 0) at ``progress`` (0..1)."""
+        rise = min(1.0, max((step + 1) / max(1, self.warmup), progress / SHORT))
+        fall = 0.0 if self.hold == 1 else min(1.0, max(0.0, (progress - self.hold) / (1 - self.hold)))
+        return self.peak * rise * (0.5 + 0.5 * math.cos(math.pi * fall))
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run does: a `TrainConfig` with all defaults filled in. Checked once, here; the trainer trusts it.
+
+    Attributes:
+        objective: what is learnt.
         schedule: learning rate over the run.
         steps: length of the run in optimiser steps.
         batch: patches a step, over all processes.
@@ -41,7 +73,7 @@ class Plan:
             weights are then the result. 0: the last ones are, and only the schedule ends the run.
     """
 
-    recipe: Recipe | Lesson
+    objective: Objective
     schedule: Schedule
     steps: int
     batch: int = 16
@@ -91,40 +123,57 @@ class Plan:
         return [side for start, side in self.patches if progress >= start][-1]
 
 
-@dataclass
-class Report:
-    """How a run stands, counted over all its calls.
+@dataclass(frozen=True)
+class Defaults:
+    """What a setting is if the configuration leaves it open."""
 
-    Attributes:
-        step: optimiser steps done.
-        seconds: time spent.
-        progress: 0 at the start of the schedule, 1 at its end.
-        rate: learning rate of the last step.
-        loss: mean over the last steps.
-        psnr: of each exam, restored, in dB; from the last validation.
-        input_psnr: of each exam, before restoring.
-        finished: whether the schedule has come to its end.
-        origin: the step at which the schedule began.
-        slowdown: what divergence has left of the learning rate: 1, 1/2, 1/4, ...
-        history: step and mean PSNR of every validation, if the best weights are kept.
-        best: PSNR of each exam with the best averaged weights.
-        best_step: the step that they are from.
-        beside: mean PSNR of what the result is compared with ("foundation", and bundled adapters by task).
-        warnings: what a person should know about the run, a line each.
+    steps: int
+    batch: int
+    learning_rate: float
+    patience: int
+    validate_steps: int
+
+
+FOR_FOUNDATION = Defaults(steps=100_000, batch=8, learning_rate=1e-3, patience=0, validate_steps=500)
+FOR_ADAPTER = Defaults(steps=10_000, batch=4, learning_rate=2e-3, patience=5, validate_steps=100)
+
+
+def resolve(config: TrainConfig, objective: Objective, default: Defaults) -> RunSettings:
+    """Return what the trainer does for a configuration.
+
+    Raises:
+        AdairError: a setting is out of range, or the device does not exist.
     """
+    schedule, optimiser, saving = config.schedule, config.optimiser, config.checkpoint
+    steps = ENDLESS if schedule.minutes is not None else schedule.steps
+    return RunSettings(
+        objective=objective,
+        schedule=Schedule(_or(schedule.learning_rate, default.learning_rate), hold=schedule.hold),
+        steps=_or(steps, default.steps),
+        batch=_or(optimiser.batch, default.batch),
+        patches=parse_patches(optimiser.patch),
+        optimiser=optimiser.name,
+        weight_decay=optimiser.weight_decay,
+        clip=optimiser.clip,
+        average=1 - 1 / optimiser.average_steps,
+        precision=_precision(config.precision, choose_device(config.device)),
+        seed=config.seed,
+        max_minutes=schedule.max_minutes if schedule.minutes is None else schedule.minutes,
+        by_time=schedule.by == "time" or schedule.minutes is not None,
+        saving=Saving(saving.minutes, saving.keep, saving.part_mb, saving.precision == "bf16"),
+        validate_steps=_or(schedule.validate_steps, default.validate_steps),
+        texture=config.data.texture,
+        shrink=config.data.shrink,
+        compile=config.compile,
+        patience=_or(schedule.patience, default.patience),
+    )
 
-    step: int = 0
-    seconds: float = 0.0
-    progress: float = 0.0
-    rate: float = 0.0
-    loss: float = math.nan
-    psnr: dict[str, float] = field(default_factory=dict)
-    input_psnr: dict[str, float] = field(default_factory=dict)
-    finished: bool = False
-    origin: int = 0
-    slowdown: float = 1.0
-    history: list[list[float]] = field(default_factory=list)
-    best: dict[str, float] = field(default_factory=dict)
-    best_step: int = 0
-    beside: dict[str, float] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+
+def _or(value: T | None, default: T) -> T:
+    return default if value is None else value
+
+
+def _precision(name: str | None, device: torch.device) -> torch.dtype:
+    """The precision to train in: where restoring would choose fp16 by itself, fp32, which needs no loss scaling."""
+    chosen = choose_precision(name, device).dtype
+    return torch.float32 if name in (None, "auto") and chosen == torch.float16 else chosen

@@ -1,0 +1,188 @@
+"""What all training has in common: from a configuration to open photos and settings (`Run`), and to a `Result`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from adair.errors import AdairError, InputError
+from adair.hardware import choose_device, tune_allocator
+from adair.train.config import TrainConfig
+from adair.train.objectives import Objective
+from adair.train.pairs import match_pairs, open_pairs
+from adair.train.photos import PhotoStore, open_store
+from adair.train.processes import Processes
+from adair.train.selfsupervised import open_noisy
+from adair.train.settings import Defaults, RunSettings, resolve
+from adair.train.state import Callback, CallbackList, TensorBoard, TrainState
+from adair.train.validation import HELD_OUT_PHOTOS
+
+MOST_LINES = 20  # about single pictures
+
+
+@dataclass(frozen=True)
+class Begin:
+    """How a run begins, and what it may replace.
+
+    Attributes:
+        resume: go on from the checkpoint; what a step learns from must be as it was.
+        restart_schedule: go on from the checkpoint with a new schedule, under any configuration.
+        overwrite: replace a result that is there.
+    """
+
+    resume: bool = False
+    restart_schedule: bool = False
+    overwrite: bool = False
+
+    @property
+    def from_checkpoint(self) -> bool:
+        """Whether a checkpoint is gone on from."""
+        return self.resume or self.restart_schedule
+
+    def check(self, *outputs: Path) -> None:
+        """Raise `AdairError` if a result or a checkpoint would be lost."""
+        for path in outputs:
+            if path.exists() and not (self.overwrite or self.from_checkpoint):
+                raise AdairError(f"{path}: exists already; choose another -o, --resume its training, or --overwrite it")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run has made.
+
+    Attributes:
+        path: the adapter or the foundation.
+        task: of an adapter, its name.
+        state: how the run stands, with the results of the weights that are in the file.
+        scale: by which the degraded pictures of pairs were enlarged (super-resolution), else 1.
+        first: whether this is the process that writes and prints.
+    """
+
+    path: Path
+    state: TrainState
+    task: str = ""
+    scale: int = 1
+    first: bool = True
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready for its model.
+
+    Attributes:
+        config: what was asked for.
+        settings: the same with all defaults.
+        device: to train on.
+        processes: those that train together.
+        callbacks: follow the run; of several processes, in the first alone.
+        photos: all of them.
+        train, held_out: what they are split into.
+    """
+
+    config: TrainConfig
+    settings: RunSettings
+    device: torch.device
+    processes: Processes
+    callbacks: Callback
+    photos: PhotoStore
+    train: PhotoStore
+    held_out: PhotoStore
+
+
+@contextmanager
+def open_run(
+    config: TrainConfig,
+    objective: Objective,
+    defaults: Defaults,
+    processes: Processes,
+    cache: Path,
+    callbacks: Sequence[Callback],
+) -> Iterator[Run]:
+    """Resolve the settings, open the photos (the first process decodes them) and start the callbacks.
+
+    Args:
+        config: what to do.
+        objective: what is learnt.
+        defaults: what a setting is if the configuration leaves it open.
+        processes: those that train together.
+        cache: folder for decoded photos.
+        callbacks: follow the run; they are told of its end, too, if it fails.
+
+    Raises:
+        AdairError: settings out of range, too few photos, a missing package.
+    """
+    tune_allocator()
+    settings = resolve(config, objective, defaults)
+    followers: list[Callback] = list(callbacks) if processes.first else []
+    if config.tensorboard is not None and processes.first:
+        followers.append(TensorBoard(config.tensorboard))
+    follower = CallbackList(followers)
+    try:
+        largest = max(side for _, side in settings.patches)
+        processes.from_first(_decode, config, cache, largest, follower)
+        photos, alone = open_photos(config, cache, largest)  # decoded now: opening takes no time
+        _report_pictures(photos, alone, config.data.pairs is not None, follower)
+        train, held_out = photos.split(min(HELD_OUT_PHOTOS, max(1, len(photos) // 10)))
+        follower.on_start(settings)
+        yield Run(config, settings, choose_device(config.device), processes, follower, photos, train, held_out)
+    finally:
+        follower.on_end()
+
+
+def open_photos(
+    config: TrainConfig, cache: Path, largest: int, progress: Callable[[int, int], None] | None = None
+) -> tuple[PhotoStore, list[str]]:
+    """Open the pictures that a configuration names, decoding them if that was not done before.
+
+    Args:
+        config: names photos, pairs or noisy pictures.
+        cache: folder for decoded pictures.
+        largest: side of the largest patch in pixels.
+        progress: called with (done, all) after each picture.
+
+    Returns:
+        The store, and a line for each picture of a pair without its other half.
+    """
+    data = config.data
+    if data.pairs is not None:
+        pairs, alone = match_pairs(*data.pairs, data.exclude)
+        return open_pairs(pairs, cache, progress), alone
+    if data.degraded_only is not None:
+        return open_noisy(data.degraded_only, cache, largest, data.exclude, progress), []
+    if data.photos is None:
+        raise InputError("training needs photos: data.photos, data.pairs or data.degraded_only")
+    return open_store(data.photos, cache, data.exclude, progress=progress), []
+
+
+def _decode(config: TrainConfig, cache: Path, largest: int, callbacks: Callback) -> None:
+    open_photos(config, cache, largest, callbacks.on_decode)
+
+
+def _report_pictures(photos: PhotoStore, alone: Sequence[str], paired: bool, callbacks: Callback) -> None:
+    """Say which pictures were left out or changed."""
+    lines = [f"skipped {reason}" for reason in photos.skipped] + [f"left out {line}" for line in alone]
+    if paired:
+        lines += [f"note: {fact['note']}" for fact in photos.facts if fact["note"]]
+    for line in lines[:MOST_LINES]:
+        callbacks.on_message(line)
+    if len(lines) > MOST_LINES:
+        callbacks.on_message(f"... and {len(lines) - MOST_LINES} more")
+
+
+def config_of(result: Path) -> Path:
+    """Return where the configuration of a result lies."""
+    return result.with_suffix(".config.toml")
+
+
+def refuse_settings(config: TrainConfig, parts: Mapping[str, tuple[str, ...]], what: str) -> None:
+    """Raise `InputError` for settings of another kind of run; ``parts`` names them by section, "" the top."""
+    given = []
+    for part, keys in parts.items():
+        section = getattr(config, part) if part else config
+        given += [f"{part}.{key}".removeprefix(".") for key in keys if getattr(section, key)]
+    if given:
+        raise InputError(f"{', '.join(given)}: not for {what}; leave it out")

@@ -1,0 +1,149 @@
+"""Validation: held-out crops that are the same in every run, and what to check before and after training.
+
+A person should know of too few photos, of duplicates, of nothing to learn and of nothing gained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from adair.degradations import parse_recipe
+from adair.errors import AdairError
+from adair.metrics import psnr
+from adair.train.batches import Patches
+from adair.train.objectives import Objective, SyntheticPairs, ToneAndDetail, local_means
+from adair.train.photos import PhotoStore
+from adair.train.state import TrainState
+
+CROP_SIDE = 128  # pixels of a crop
+HELD_OUT_PHOTOS = 12
+EXACT = 100.0  # dB that equal pictures count, in place of infinity: one level off in one pixel of a crop is 95
+FEW = 10  # photos or pairs; with less, what is learnt depends on which ones they are
+CLOSE = 8.0  # of 255: compressing again changes a miniature by about 1, cutting 2 % off by 6; other photos differ by 13
+GAIN = 0.05  # dB; less is no gain
+TONE = 0.12  # mean change of local means, of 1: haze and darkness change them by 0.2, rain and salt by up to 0.07
+ValidationSets = Mapping[str, tuple[Tensor, Tensor]]
+
+
+def make_validation_sets(
+    photos: PhotoStore, recipes: Mapping[str, str | Objective], device: torch.device
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return named (target, input) pairs, each (photos, 3, 128, 128): the centres of ``photos``.
+
+    Args:
+        photos: those that are held out.
+        recipes: recipes as text, or other objectives, by name. What an objective makes of more than 128 pixels a side
+            (from every second one, say) is smaller than that where photos are, so that none is mirrored.
+        device: where they are wanted.
+    """
+    smallest = min(min(shape) for shape in photos.shapes)
+    sets = {}
+    for name, given in recipes.items():
+        objective = SyntheticPairs(parse_recipe(given)) if isinstance(given, str) else given
+        side = CROP_SIDE
+        while side > 1 and objective.source_side(side) > max(side, smallest):
+            side -= 1
+        clean, degraded = objective.pair(photos.centres(objective.source_side(side)), torch.Generator().manual_seed(0))
+        sets[name] = (clean.to(device), degraded.to(device))
+    return sets
+
+
+@torch.no_grad()
+def evaluate(sets: ValidationSets, restore: Callable[[Tensor], Tensor]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return mean PSNR in dB by name (8-bit output, RGB): of what ``restore`` makes of the inputs, and of those.
+
+    All figures are finite, so that they can be averaged, compared and written to JSON: equal pictures (a flat sky that
+    a blur leaves as it was) count 100 dB, and a picture that holds NaN counts 0.
+    """
+    restored, before = {}, {}
+    for name, (clean, degraded) in sets.items():
+        before[name] = _mean(psnr(degraded.clamp(0, 1), clean))
+        output = torch.cat([restore(piece) for piece in degraded.split(4)])
+        restored[name] = _mean(psnr(output.clamp(0, 1).mul(255).round().div(255), clean))
+    return restored, before
+
+
+def _mean(decibels: Tensor) -> float:
+    return float(decibels.nan_to_num(nan=0.0, posinf=EXACT).clamp(max=EXACT).mean())
+
+
+def mean_psnr(figures: Mapping[str, float]) -> float:
+    """Mean over the validation sets, in dB."""
+    return float(torch.tensor(list(figures.values()), dtype=torch.float64).mean()) if figures else float("-inf")
+
+
+def check_photos(photos: PhotoStore, train: PhotoStore, held_out: PhotoStore) -> list[str]:
+    """Return warnings about the photos, a line each.
+
+    Args:
+        photos: all of them.
+        train, held_out: what they were split into.
+
+    Raises:
+        AdairError: if all photos are the same.
+    """
+    if len(photos) == 1:
+        return [f"one photo only ({photos.names[0]}): its lowest quarter is held out; add photos to know more"]
+    small = {name: miniature(photos, index) for index, name in enumerate(photos.names)}
+    alike = len({x.tobytes() for x in small.values()}) == 1  # noisy frames of one scene are, too
+    if alike and len({photos.photo(i).tobytes() for i in range(min(len(photos), 3))}) == 1:
+        raise AdairError(f"all {len(photos)} photos show the same ({photos.names[0]}, ...); give different ones")
+    warnings = []
+    if len(photos) < FEW:
+        warnings.append(f"only {len(photos)} photos: the result may depend on which they are; {FEW} or more are better")
+    for name in held_out.names:
+        twin = next((n for n in train.names if np.abs(small[n] - small[name]).mean() <= CLOSE), None)
+        if twin is not None:
+            warnings.append(f"{name} is held out and looks like {twin}, which is trained on: validation is too kind")
+    return warnings
+
+
+def check_objective(photos: PhotoStore, objective: Objective) -> Objective:
+    """Return how the objective is best learnt: as it is, or with a loss of its own for the tone if inputs are off.
+
+    Refuses an objective whose inputs are its targets: a recipe that changes nothing.
+
+    Raises:
+        AdairError: if there is nothing to learn.
+    """
+    generator = torch.Generator().manual_seed(0)
+    patches = Patches(photos, torch.device("cpu")).draw(16, objective.source_side(32), generator)
+    target, degraded = objective.pair(patches, generator)
+    if float((target - degraded).abs().max()) < 0.25 / 255:
+        raise AdairError(f"'{objective}' leaves photos as they are: there is nothing to learn; make it stronger")
+    return ToneAndDetail(objective) if float(local_means(target - degraded).abs().mean()) > TONE else objective
+
+
+def check_gain(state: TrainState, gain: float = GAIN) -> list[str]:
+    """Return what the figures say against an adapter, a line each.
+
+    Args:
+        state: of its training.
+        gain: dB by which it should be better; against noisy targets, whose noise drowns most of a gain, 0 says enough.
+    """
+    reached, warnings = mean_psnr(state.psnr), []
+    bundled = {name: value for name, value in state.baselines.items() if name != "foundation"}
+    if reached < state.baselines.get("foundation", -np.inf) + gain:
+        warnings.append(
+            f"the adapter is no better than the foundation alone ({reached:.2f} and "
+            f"{state.baselines['foundation']:.2f} dB): train longer, or with more photos"
+        )
+    best = max(bundled, key=lambda name: bundled[name], default=None)
+    if best is not None and reached < bundled[best] + gain:
+        warnings.append(
+            f"the bundled adapter '{best}' does as well ({bundled[best]:.2f} dB, this one {reached:.2f}): "
+            f"use --task {best}, or train longer"
+        )
+    return warnings
+
+
+def miniature(photos: PhotoStore, index: int) -> NDArray[np.float32]:
+    """Return a photo in 16x16 pixels (16, 16, 3), 0..255: nearly the same when it is resized, compressed or trimmed."""
+    photo = Image.fromarray(np.ascontiguousarray(photos.photo(index)[..., :3]))
+    return np.asarray(photo.resize((16, 16), Image.Resampling.BOX), np.float32)
