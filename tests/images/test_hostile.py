@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -215,8 +216,9 @@ def test_raw_photos_are_never_restored_from_their_preview(
     tmp_path: Path, name: str, data: bytes, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(FileFormatError, match=rf"{kind} damaged or truncated \(\w"):  # there is nothing but a header
-        read_image(tmp_path / name)
+    if find_spec("rawpy"):  # it says that there is nothing but a header
+        with pytest.raises(FileFormatError, match=rf"{kind} damaged or truncated \(\w"):
+            read_image(tmp_path / name)
     monkeypatch.setitem(sys.modules, "rawpy", None)
     with pytest.raises(InputError, match=rf"is a {kind} raw photo, and rawpy.*adair\[raw\]"):
         read_image(tmp_path / name)

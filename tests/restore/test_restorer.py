@@ -252,7 +252,8 @@ def test_a_restorer_cuts_alike_whatever_becomes_of_the_memory(
     small = Restorer.load(model_files / "foundation.safetensors", "cpu", "fp32")
     areas = [math.prod(one._pipeline.tile_sizes(9000, 9000, None)[0]) for one in (several, small, large)]
     assert areas == sorted(areas)
-    assert [one._pipeline.budget for one in (several, small, large)] == [2**30, 2**31, 2**32]
+    least = pipeline_module.LEAST_BUDGET
+    assert [one._pipeline.budget for one in (several, small, large)] == [least, 2 * least, 4 * least]
 
 
 def test_the_tile_follows_the_memory_at_hand(restorer: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
