@@ -1,8 +1,10 @@
-"""The house stands on floors: a lower one never imports a higher one, and neighbours on one floor stay apart."""
+"""Packages form floors: a lower one never imports a higher one, neighbours stay apart, and no files form a circle."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,52 @@ def test_imports_only_lower_floors(path: str) -> None:
 )
 def test_the_rule_itself(part: str, code: str, expected: set[str]) -> None:
     assert violations(part, ast.parse(code)) == expected
+
+
+def imports(sources: Mapping[str, str]) -> dict[str, set[str]]:
+    """For each module (name to source) the modules it imports: in functions and for type checking as well.
+
+    The root package is left out: it imports lazily, and the floors above allow nothing of it but ``__version__``.
+    """
+    graph: dict[str, set[str]] = {}
+    for name, source in sources.items():
+        found = set()
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom):
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                found |= {one if one in sources else str(node.module) for one in inner}
+            elif isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+        graph[name] = (found & set(sources)) - {name}
+    return graph
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """The modules of one circle of imports; none: an empty list."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    names = {path: "adair." + path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in INSIDE}
+    sources = {name: (SOURCE / path).read_text(encoding="utf-8") for path, name in names.items()}
+    assert circle(imports(sources)) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ("from adair.a import x", "import adair.b", True),
+        ("from adair.a import x", "def f():\n    from adair import b", True),
+        ("from adair.a import x", "if TYPE_CHECKING:\n    from adair.b import X", True),
+        ("from adair.a import x", "from adair.c import x", False),
+    ],
+)
+def test_circles_are_found(first: str, second: str, found: bool) -> None:
+    assert bool(circle(imports({"adair.b": first, "adair.a": second, "adair.c": ""}))) is found
 
 
 def test_files_hold_one_idea() -> None:

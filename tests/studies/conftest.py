@@ -11,13 +11,12 @@ from PIL import Image
 
 from adair.backbones.registry import NAFNetConfig
 from adair.studies.budget import BUDGETS, Budget
-from adair.studies.job import Job, Result
 from adair.studies.networks import Whole
 from adair.studies.scores import Scores
 from adair.studies.study import Results
 from adair.studies.tasks import Test
 from adair.studies.training import Course
-from adair.studies.workspace import Place, Workspace
+from adair.studies.workspace import Job, Place, Result, Workspace
 
 SHAPE = NAFNetConfig(width=4, encoder=(1,), middle=1, decoder=(1,))
 

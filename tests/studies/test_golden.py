@@ -9,18 +9,17 @@ import pytest
 from PIL import Image
 
 from adair.backbones.registry import NAFNetConfig
-from adair.studies.job import FORMAT
 from adair.studies.networks import Adapted, Whole
 from adair.studies.runner import in_order, work_off
 from adair.studies.scores import Scores
 from adair.studies.tasks import TASKS
 from adair.studies.training import Course
-from adair.studies.workspace import Place, Workspace
+from adair.studies.workspace import FORMAT, Place, Workspace
 
 GOLDEN = {2: (22.312, 23.521)}  # PSNR in dB of the network and of an adapter on it, by FORMAT
 RAISE = (
-    "the code gives other figures than before: raise FORMAT in src/adair/studies/job.py, so that no older result is "
-    "taken for a new one, remove the pages of docs/studies, and put the new figures here"
+    "the code gives other figures than before: raise FORMAT in src/adair/studies/workspace.py, so that no older result "
+    "is taken for a new one, remove the pages of docs/studies, and put the new figures here"
 )
 
 

@@ -17,13 +17,12 @@ import torch
 from adair.adapters import AdaptedModel
 from adair.errors import AdairError
 from adair.studies import training
-from adair.studies.job import Job, Result, describe
 from adair.studies.networks import Adapted, Whole
 from adair.studies.runner import in_order, outlook, work_off
 from adair.studies.scores import Scores
 from adair.studies.tasks import TASKS
 from adair.studies.training import Course
-from adair.studies.workspace import Workspace
+from adair.studies.workspace import Job, Result, Workspace, describe
 
 
 def test_every_field_decides_the_key(workspace: Workspace, whole: Callable[..., Whole]) -> None:
@@ -122,7 +121,7 @@ class Sum(Job):
             raise AdairError(f"{self.number} is too small")
         return Result({"sum": self.number + sum(workspace.result(job).figures["sum"] for job in self.others)}, {})
 
-    def pace(self) -> tuple[str, float]:
+    def workload(self) -> tuple[str, float]:
         return "sum", 1
 
     def trial(self, workspace: Workspace) -> float:
@@ -166,7 +165,7 @@ def test_a_cell_that_fails_leaves_no_result(workspace: Workspace) -> None:
 def test_stopped_by_a_signal_it_goes_on(
     make_workspace: Callable[..., Workspace], whole: Callable[..., Whole], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(training, "PROGRESS_SECONDS", 0.0)
     job = whole(steps=8)
     work_off([job], whole_run := make_workspace("whole"))
 
@@ -204,7 +203,7 @@ from adair.studies.workspace import Workspace, Place
 from adair.studies.networks import Whole
 from adair.studies.runner import work_off
 
-training.TELL_SECONDS = training.CHECKPOINT_MINUTES = 0.0
+training.PROGRESS_SECONDS = training.CHECKPOINT_MINUTES = 0.0
 
 def say(line):
     if "step 5 " in line:
@@ -224,11 +223,11 @@ def test_killed_it_goes_on_from_its_checkpoint(
     job, workspace = whole(steps=8), make_workspace("killed")
     assert not workspace.done(job) and (workspace.folder(job) / "checkpoint.safetensors").exists()
     steps: list[str] = []
-    training.TELL_SECONDS, kept = 0.0, training.TELL_SECONDS
+    training.PROGRESS_SECONDS, kept = 0.0, training.PROGRESS_SECONDS
     try:
         work_off([job], make_workspace("killed", say=steps.append))
     finally:
-        training.TELL_SECONDS = kept
+        training.PROGRESS_SECONDS = kept
     assert not any("step 3 " in line for line in steps)  # what the checkpoint had is not done again
     work_off([job], whole_run := make_workspace("whole"))
     assert_equal(job, whole_run, workspace)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from adair.studies.job import FORMAT
-from adair.studies.registry import STUDIES
+from adair.studies import STUDIES
+from adair.studies.workspace import FORMAT
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "studies"
 

@@ -13,8 +13,8 @@ from adair.studies import schemes, strategies
 from adair.studies.budget import BUDGETS
 from adair.studies.networks import Adapted, Whole
 from adair.studies.runner import in_order, work_off
+from adair.studies.schemes import Similarity, change
 from adair.studies.scores import Scores
-from adair.studies.similarity import Similarity, change
 from adair.studies.study import Results
 from adair.studies.tasks import TASKS
 from adair.studies.training import Course

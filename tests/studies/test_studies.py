@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from adair.errors import AdairError
+from adair.studies import STUDIES, find_studies
 from adair.studies.adapters import the_line
 from adair.studies.budget import BUDGETS, find_budget
 from adair.studies.networks import Network
-from adair.studies.registry import STUDIES, find_studies
 from adair.studies.runner import in_order
 from adair.studies.scores import Scores
 from adair.studies.workspace import Place, Workspace
@@ -31,7 +31,7 @@ def test_cells_can_be_described_and_ordered(workspace: Workspace, name: str, bud
     assert len({workspace.key(job) for job in jobs}) == len(jobs)
     assert any(isinstance(job, Scores) for job in jobs)
     for job in jobs:
-        assert job.title and job.pace()[1] > 0
+        assert job.title and job.workload()[1] > 0
 
 
 def test_studies_share_their_foundation(workspace: Workspace) -> None:

@@ -20,11 +20,11 @@ from adair.studies import few_shot, strategies, unseen
 from adair.studies.budget import BUDGETS, Budget
 from adair.studies.few_shot import ADAPTER, FULL, OWN, WAYS, learner, learners
 from adair.studies.networks import Adapted, Network, Whole
-from adair.studies.pairs import FewPairs
 from adair.studies.runner import in_order, work_off
 from adair.studies.scores import Scores
 from adair.studies.study import Results
 from adair.studies.tasks import ALL_RECIPES, TASKS, Drawn
+from adair.studies.training import FewPairs
 from adair.studies.unseen import UNSEEN, Unseen
 from adair.studies.verdict import FAILS, HOLDS, OPEN
 from adair.studies.workspace import Workspace

@@ -46,8 +46,8 @@ def study(
     done again, not even for another study.
     """
     from adair.hardware import usable_cores
+    from adair.studies import find_studies
     from adair.studies.budget import find_budget
-    from adair.studies.registry import find_studies
     from adair.studies.report import write_json, write_page
     from adair.studies.runner import in_order, outlook, work_off, work_together
     from adair.studies.study import Results

@@ -6,17 +6,15 @@ import statistics
 from collections.abc import Mapping
 
 from adair.studies.budget import Budget, Shape
-from adair.studies.common import adapted
-from adair.studies.job import Job
-from adair.studies.method import Method, mean, method, psnrs, samples
-from adair.studies.networks import Adapted, Whole
+from adair.studies.networks import Adapted, Whole, adapted
 from adair.studies.page import Page, table
 from adair.studies.plots import scatter
 from adair.studies.scores import protocol
-from adair.studies.study import Results, Study
+from adair.studies.study import Method, Results, Study, mean, method, psnrs, samples
 from adair.studies.tasks import ALL_TESTS, Task
 from adair.studies.training import Course
 from adair.studies.verdict import Verdict, compare
+from adair.studies.workspace import Job
 from adair.tasks import MIX
 
 RESTORMER, PARAMETERS, SECONDS = "restormer", "nafnet, equal parameters", "nafnet, equal seconds"

@@ -15,7 +15,7 @@ class Budget:
     """What a study may spend. Everything else about it is the same at every budget.
 
     Attributes:
-        name: how the command line calls it.
+        name: its name on the command line.
         shape: the network of all strategies.
         pretrain_steps: steps of pre-training a foundation.
         steps: steps of one network or adapter for one task; networks for several tasks get so many for each of them.

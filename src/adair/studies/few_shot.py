@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from adair.studies.budget import Budget
-from adair.studies.common import foundation
-from adair.studies.method import Method, mean, samples
-from adair.studies.networks import Adapted, Network, Whole
+from adair.studies.networks import Adapted, Network, Whole, foundation
 from adair.studies.page import Plot
-from adair.studies.pairs import FewPairs, several
 from adair.studies.plots import scatter
 from adair.studies.scores import Scores
 from adair.studies.strategies import FROZEN, NEAR
-from adair.studies.study import Results
+from adair.studies.study import Method, Results, mean, samples
 from adair.studies.tasks import Drawn, Test
+from adair.studies.training import FewPairs, several
 from adair.studies.verdict import Verdict, compare, joined
 
 # One degradation that nobody trained on, and what a device of one's own might do to every picture.

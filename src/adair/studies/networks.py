@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import safetensors.torch
@@ -13,10 +14,10 @@ from torch import Tensor, nn
 from adair.adapters import AdaptedModel, create_adapter
 from adair.backbones.registry import BACKBONES
 from adair.images.files import write_whole
-from adair.studies.budget import Shape
-from adair.studies.job import Job, Result, describe
+from adair.studies.budget import Budget, Shape
 from adair.studies.training import Course, fit, step_seconds
-from adair.studies.workspace import Workspace
+from adair.studies.workspace import Job, Result, Workspace, describe
+from adair.tasks import MIX
 from adair.train.trainer import channels_last
 
 Part = Literal["all", "low-rank", "vectors"]
@@ -94,10 +95,10 @@ class Network(Job):
         facts = {"cell": json.dumps(describe(self))}
         return fit(workspace, workspace.folder(self), model.module, model.trained, self.course, facts)
 
-    def world(self, workspace: Workspace) -> Any:
-        return self.course.world(workspace)
+    def context(self, workspace: Workspace) -> Any:
+        return self.course.context(workspace)
 
-    def pace(self) -> tuple[str, float]:
+    def workload(self) -> tuple[str, float]:
         return f"train {self.shape} {self.course.batch}x{self.course.patch}", self.course.steps
 
     def trial(self, workspace: Workspace) -> float:
@@ -220,3 +221,43 @@ def _belongs(name: str, value: Tensor, part: Part) -> bool:
     if part == "low-rank":
         return thin
     return part == "all" or (not thin and value.squeeze().ndim <= 1)
+
+
+def course(budget: Budget, recipes: Sequence[str], seed: int, times: int = 1, on: bool = False) -> Course:
+    """The lessons of a network for one task; ``times`` as long for one that learns several.
+
+    Args:
+        on: whether it begins at a foundation.
+    """
+    rate = budget.rate_on if on else budget.rate
+    return Course(tuple(recipes), times * budget.steps, budget.batch, budget.patch, rate, seed=seed)
+
+
+def foundation(budget: Budget, seed: int, recipe: str = MIX) -> Whole:
+    """A foundation, pre-trained on the product's mix of degradations or another recipe."""
+    lessons = Course((recipe,), budget.pretrain_steps, budget.batch, budget.patch, budget.rate, seed=seed)
+    return Whole(lessons, budget.shape)
+
+
+def scratch(budget: Budget, recipes: Sequence[str], seed: int) -> Whole:
+    """A network of its own, trained from scratch."""
+    return Whole(course(budget, recipes, seed), budget.shape)
+
+
+def fine_tuned(budget: Budget, recipes: Sequence[str], seed: int) -> Whole:
+    """The foundation with all its weights trained further."""
+    return Whole(course(budget, recipes, seed, on=True), budget.shape, foundation(budget, seed))
+
+
+def adapted(
+    budget: Budget,
+    recipes: Sequence[str],
+    seed: int,
+    base: Network | None = None,
+    kind: str = "merge",
+    part: Part = "all",
+    **options: Any,
+) -> Adapted:
+    """An adapter on the foundation (or another ``base``); by default the one that stands for AdaIR."""
+    settings = tuple(sorted((options or {"rank": budget.rank}).items()))
+    return Adapted(course(budget, recipes, seed, on=True), base or foundation(budget, seed), kind, settings, part)

@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from adair.images.files import write_whole
-from adair.studies.job import FORMAT, describe
 from adair.studies.page import MEANINGLESS, Page, Plot, as_markdown
 from adair.studies.plots import drawn
 from adair.studies.runner import in_order
 from adair.studies.study import Results, Study
+from adair.studies.workspace import FORMAT, describe
 
 
 def write_page(study: Study, page: Page, results: Results, seed: int, path: Path | None, plots: Path | None) -> None:

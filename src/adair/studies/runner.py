@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 
 from adair.errors import AdairError
-from adair.studies.job import Job
-from adair.studies.workspace import Place, Workspace
+from adair.studies.workspace import Job, Place, Workspace
 from adair.train.processes import stop_signals
 
 WAIT = 0.2  # seconds between looks at what others are working on
@@ -57,20 +56,20 @@ def in_order(jobs: Iterable[Job], workspace: Workspace) -> list[Job]:
 
 
 def outlook(jobs: Sequence[Job], workspace: Workspace) -> Outlook:
-    """Estimate what is left of ``jobs`` (in order): from finished jobs of the same pace, else from short tries."""
+    """Estimate what is left of ``jobs`` (in order): from finished jobs of the same workload, else from short trials."""
     rates: dict[str, list[float]] = {}
     for job in jobs:
-        result, (pace, units) = workspace.find(job), job.pace()
+        result, (kind, units) = workspace.find(job), job.workload()
         if result is not None and "worked" in result.costs:
-            rates.setdefault(pace, []).append(result.costs["worked"] / max(units, 1))
+            rates.setdefault(kind, []).append(result.costs["worked"] / max(units, 1))
     left = [job for job in jobs if not workspace.done(job)]
     chains: dict[str, float] = {}
     total = 0.0
     for job in left:
-        pace, units = job.pace()
-        if pace not in rates:
-            rates[pace] = [job.trial(workspace)]
-        seconds = units * sum(rates[pace]) / len(rates[pace])
+        kind, units = job.workload()
+        if kind not in rates:
+            rates[kind] = [job.trial(workspace)]
+        seconds = units * sum(rates[kind]) / len(rates[kind])
         chains[workspace.key(job)] = seconds + max(
             (chains.get(workspace.key(need), 0.0) for need in job.needs()), default=0.0
         )
@@ -127,12 +126,12 @@ def work_together(jobs: Sequence[Job], place: Place, processes: int) -> None:
 
 
 def _wait(workers: Sequence[BaseProcess], stopped: list[float]) -> None:
-    told = False
+    warned = False
     while any(worker.is_alive() for worker in workers):
         for worker in workers:
             worker.join(WAIT / len(workers))
-        if stopped and not told:
-            told = True
+        if stopped and not warned:
+            warned = True
             for worker in workers:
                 if worker.pid is not None and worker.is_alive():
                     os.kill(worker.pid, signal.SIGTERM)

@@ -2,25 +2,72 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 import torch
+from torch import Tensor
 
+from adair.adapters import AdaptedModel
 from adair.studies.budget import Budget
-from adair.studies.common import adapted, foundation, scratch
-from adair.studies.job import Job
-from adair.studies.method import Method, mean, method, psnrs, samples
-from adair.studies.networks import Adapted
+from adair.studies.networks import Adapted, adapted, foundation, scratch
 from adair.studies.page import Page, table
 from adair.studies.plots import heat_map
 from adair.studies.scores import protocol
-from adair.studies.similarity import Similarity
-from adair.studies.study import Results, Study
+from adair.studies.study import Method, Results, Study, mean, method, psnrs, samples
 from adair.studies.tasks import ALL_TESTS, HARD_TESTS, TASKS, Task
 from adair.studies.verdict import Samples, Verdict, compare
+from adair.studies.workspace import Job, Result, Workspace
+
+
+@dataclasses.dataclass(frozen=True)
+class Similarity(Job):
+    """Cosines between the changes that merge adapters of one foundation make to its weights.
+
+    Adapters of the same seed begin with the same random ``down`` matrices, so their low-rank changes lie in the same
+    subspace; those of different seeds would be almost orthogonal whatever they learnt.
+
+    Figures: "cosines", a row for each adapter: 1 is the same direction, 0 nothing in common, -1 the opposite.
+
+    Attributes:
+        networks: the adapters.
+    """
+
+    networks: tuple[Adapted, ...]
+
+    @property
+    def title(self) -> str:
+        return f"similarity of {len(self.networks)} adapters"
+
+    def work(self, workspace: Workspace) -> Result:
+        changes = torch.stack([change(network, workspace) for network in self.networks])
+        directions = changes / changes.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        return Result(
+            {"cosines": [[round(value, 6) for value in row] for row in (directions @ directions.T).tolist()]}, {}
+        )
+
+    def workload(self) -> tuple[str, float]:
+        return "similarity", 1
+
+    def trial(self, workspace: Workspace) -> float:
+        return 0.1
+
+
+def change(network: Adapted, workspace: Workspace) -> Tensor:
+    """All that an adapter adds to the weights of its foundation, as one vector."""
+    model = network.load(workspace).module
+    assert isinstance(model, AdaptedModel)
+    (adapter,) = model.attached
+    with torch.no_grad():
+        deltas = [
+            delta.added_to(torch.zeros(delta.shape, device=workspace.device), 1.0)
+            for delta in adapter.deltas().values()
+        ]
+    return torch.cat([delta.flatten() for delta in deltas])
+
 
 NEAR = 0.1  # dB: what counts as equal
 # Said of a budget at which pre-training does not pay.
@@ -74,7 +121,7 @@ def methods(budget: Budget, seed: int) -> dict[str, Method]:
     return found
 
 
-def likenesses(budget: Budget, seed: int) -> list[Similarity]:
+def similarities(budget: Budget, seed: int) -> list[Similarity]:
     """How alike the adapters on the foundation that knows all degradations are, for each seed."""
     recipe = recipes()[ALONE]
     seeds = range(seed, seed + budget.seeds)
@@ -84,7 +131,7 @@ def likenesses(budget: Budget, seed: int) -> list[Similarity]:
 def jobs(budget: Budget, seed: int) -> list[Job]:
     """The jobs that the page reports about."""
     scores = [scores for one in methods(budget, seed).values() for scores in one.jobs]
-    return [*scores, *likenesses(budget, seed)]
+    return [*scores, *similarities(budget, seed)]
 
 
 Gains = Mapping[str, Mapping[str, float]]  # of each scheme, for each task, in dB
@@ -135,7 +182,7 @@ def page(results: Results, seed: int) -> Page:
     """What was found."""
     budget, rivals = results.budget, methods(results.budget, seed)
     gains = gains_of(results, rivals)
-    found = [results[job].figures["cosines"] for job in likenesses(budget, seed)]
+    found = [results[job].figures["cosines"] for job in similarities(budget, seed)]
     cosines = [[statistics.fmean(job) for job in zip(*rows, strict=True)] for rows in zip(*found, strict=True)]
     best, name = ranked(gains, NAMES)[0]
     return Page(

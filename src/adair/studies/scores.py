@@ -21,10 +21,9 @@ from adair.degradations import Recipe, parse_recipe, resize
 from adair.errors import AdairError
 from adair.metrics import quantise
 from adair.restore.deploy import REACH
-from adair.studies.job import Job, Result, digest, resolved
 from adair.studies.networks import Network, bare
 from adair.studies.tasks import Test
-from adair.studies.workspace import Workspace
+from adair.studies.workspace import Job, Result, Workspace, digest, resolved
 
 BEST = 100.0  # dB: what an image without any difference counts as
 _MARGIN = 48  # pixels around the crop that degradations see
@@ -41,7 +40,7 @@ class Scores(Job):
         tests: the settings.
         images: how many images of each.
         crop: side of the centre that is restored and scored.
-        task: what the network is told to do, if it wants to know.
+        task: the task's name, for networks that need it.
     """
 
     network: Network | None
@@ -55,7 +54,7 @@ class Scores(Job):
         names = ", ".join(test.name for test in self.tests)
         return f"test of {self.network.title if self.network else 'the input'} on {names}"
 
-    def world(self, workspace: Workspace) -> Any:
+    def context(self, workspace: Workspace) -> Any:
         inputs = [resolved(_recipe(test.source)) + resolved(_recipe(test.drawn)) for test in self.tests]
         return [
             workspace.training_mark,
@@ -86,7 +85,7 @@ class Scores(Job):
             figures[test.name] = found
         return Result(figures, {"seconds": meter.seconds / pixels * 1e6 if pixels else 0.0})
 
-    def pace(self) -> tuple[str, float]:
+    def workload(self) -> tuple[str, float]:
         shape = self.network.shape if self.network else "nothing"
         return f"test {shape} {self.crop}", self.images * len(self.tests)
 

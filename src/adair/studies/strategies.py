@@ -6,21 +6,17 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
+from adair.studies.baselines import HeadsAndTails, Prompted
 from adair.studies.budget import Budget
-from adair.studies.common import adapted, course, fine_tuned, foundation, scratch
-from adair.studies.heads import HeadsAndTails
-from adair.studies.job import Job
-from adair.studies.method import Method, mean, method, psnrs, samples, ssims
-from adair.studies.networks import Adapted, Network
+from adair.studies.networks import Adapted, Network, adapted, course, fine_tuned, foundation, scratch
 from adair.studies.page import Page, table
-from adair.studies.plots import bars
-from adair.studies.prompts import Prompted
+from adair.studies.plots import bars, sheet
 from adair.studies.scores import protocol
-from adair.studies.sheet import sheet
-from adair.studies.study import Results, Study
+from adair.studies.study import Method, Results, Study, mean, method, psnrs, samples, ssims
 from adair.studies.tasks import ALL_RECIPES, ALL_TESTS, EASY_TESTS, HARD_TESTS, TASKS, Test
 from adair.studies.training import Course
 from adair.studies.verdict import Verdict, compare, counted
+from adair.studies.workspace import Job
 
 ADAIR, TUNED, FROZEN = "(d) AdaIR", "full fine-tuning", "foundation, frozen"
 EASY, HARD, BOTH = "(a) own network, E", "(a) own network, H", "(a) own network, E+H"

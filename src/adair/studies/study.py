@@ -1,4 +1,4 @@
-"""What a study is: a question, the jobs that answer it at a budget, and the page that is made of their results."""
+"""What a study is: a question, the jobs that answer it, the methods that it compares, and the page of its results."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from adair.studies.budget import Budget
-from adair.studies.job import Job, Result
+from adair.studies.networks import Network
 from adair.studies.page import Page
 from adair.studies.scores import Scores
-from adair.studies.tasks import Test
-from adair.studies.verdict import holm
-from adair.studies.workspace import Workspace
+from adair.studies.tasks import ALL_TESTS, TASKS, Task, Test
+from adair.studies.verdict import Samples, holm
+from adair.studies.workspace import Job, Result, Workspace
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Study:
     """One experiment.
 
     Attributes:
-        name: what the command line calls it.
+        name: its name on the command line.
         summary: what it asks, in a line.
         jobs: those that it reports about, at a budget and from a first seed; what they need is found from them.
         page: makes the page from their results, at the same budget and seed.
@@ -64,3 +64,64 @@ class Study:
         """The page, its verdicts corrected for how many there are."""
         page = self.page(results, seed)
         return replace(page, verdicts=holm(page.verdicts))
+
+
+@dataclass(frozen=True)
+class Method:
+    """The scores of one way to restore all tasks.
+
+    Attributes:
+        name: its name in tables.
+        scores: for each seed, those of each task by its name; they hold both tests of the task.
+    """
+
+    name: str
+    scores: tuple[dict[str, Scores], ...]
+
+    @property
+    def jobs(self) -> list[Scores]:
+        """All of its scores."""
+        return [scores for seed in self.scores for scores in seed.values()]
+
+    def networks(self, seed: int = 0) -> list[Network]:
+        """The networks of one seed (counted from 0), each once."""
+        found: list[Network] = []
+        for scores in self.scores[seed].values():
+            if scores.network is not None and scores.network not in found:
+                found.append(scores.network)
+        return found
+
+    def of(self, test: Test) -> list[Scores]:
+        """For each seed the scores that hold a test."""
+        return [next(scores for scores in seed.values() if test in scores.tests) for seed in self.scores]
+
+
+def method(budget: Budget, seed: int, name: str, network: Callable[[int, Task], Network | None]) -> Method:
+    """Test the network that ``network`` gives for each seed and task, on the task's easy and hard half."""
+
+    def scores(seed: int, task: Task) -> Scores:
+        return Scores(network(seed, task), task.tests, budget.images, budget.crop, task.name)
+
+    seeds = range(seed, seed + budget.seeds)
+    return Method(name, tuple({task.name: scores(one, task) for task in TASKS} for one in seeds))
+
+
+def psnrs(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> list[float]:
+    """Mean PSNR of each test over images and seeds, in dB."""
+    return [statistics.fmean(results.psnr(scores, test) for scores in method.of(test)) for test in tests]
+
+
+def ssims(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> list[float]:
+    """Mean SSIM of each test over images and seeds."""
+    return [statistics.fmean(results.ssim(scores, test) for scores in method.of(test)) for test in tests]
+
+
+def mean(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> float:
+    """Mean of `psnrs`."""
+    return statistics.fmean(psnrs(results, method, tests))
+
+
+def samples(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> Samples:
+    """PSNR for each seed, test and image: what `compare` judges."""
+    seeds = range(len(method.scores))
+    return [[results.each(method.of(test)[seed], test) for test in tests] for seed in seeds]

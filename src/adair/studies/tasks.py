@@ -41,7 +41,7 @@ class Test:
     """A setting that networks are tested in.
 
     Attributes:
-        name: what reports call it.
+        name: its name in reports.
         dataset: where its images are, if a folder of test sets is given; else they are the photos that are held out.
         source: how the input comes about.
         score: how the result is scored.

@@ -1,4 +1,4 @@
-"""How every network of the studies is trained: the product's own loop, a fixed number of steps, and nothing else."""
+"""How every network of the studies is trained: the product's own loop, for a fixed number of steps."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from adair.bench.datasets import Sample
 from adair.degradations import parse_recipe
 from adair.errors import AdairError
-from adair.studies.job import resolved
-from adair.studies.workspace import Workspace
+from adair.metrics import quantise
+from adair.studies.tasks import Drawn
+from adair.studies.workspace import Workspace, resolved
 from adair.train.checkpoint import Saving
-from adair.train.objectives import Batch, Objective, SyntheticPairs
+from adair.train.objectives import Batch, GivenPairs, Objective, SyntheticPairs
 from adair.train.photos import PhotoStore
 from adair.train.settings import RunSettings, Schedule
 from adair.train.state import Callback, TrainState
 from adair.train.trainer import Trainer
 
 CHECKPOINT_MINUTES = 0.5
-TELL_SECONDS = 60.0
+PROGRESS_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Course:
         """How much it teaches, in words."""
         return f"{self.steps} steps"
 
-    def world(self, workspace: Workspace) -> list[str]:
-        """What else decides what is learnt (see `Job.world`): photos, and all settings with their defaults."""
+    def context(self, workspace: Workspace) -> list[str]:
+        """What else decides what is learnt (see `Job.context`): photos, and all settings with their defaults."""
         return [*workspace.training_mark, resolved(settings(self, workspace.precision))]
 
     def photos(self, workspace: Workspace) -> PhotoStore:
@@ -97,7 +100,7 @@ class Shares:
 
 
 def settings(course: Course, precision: torch.dtype) -> RunSettings:
-    """What the training loop is told, except how often it saves, which decides nothing."""
+    """The settings of the training loop, except how often it saves, which affects no figure."""
     return RunSettings(
         objective=course.objective,
         schedule=Schedule(course.rate, warmup=min(100, max(1, course.steps // 10)), hold=course.hold),
@@ -118,7 +121,7 @@ class Progress(Callback):
 
     def on_step(self, state: TrainState) -> None:
         """Print how far it is, if the last line is old."""
-        if time.monotonic() - self._printed > TELL_SECONDS:
+        if time.monotonic() - self._printed > PROGRESS_SECONDS:
             self._printed = time.monotonic()
             self.on_message(f"  step {state.step} of {self._steps}, loss {state.loss:.4f}")
 
@@ -182,3 +185,65 @@ def step_seconds(workspace: Workspace, model: nn.Module, batch: int, patch: int)
         step()
         count += 1
     return (workspace.clock() - begun) / count
+
+
+@dataclass(frozen=True)
+class FewPairs(Course):
+    """A course whose one recipe was applied once to each of a few photos, and never again.
+
+    Patches are cut, turned and flipped from these pairs alone. The photos of few pairs are among those of more.
+
+    Attributes:
+        pairs: how many there are.
+        side: of a pair in pixels: the centre of its photo.
+    """
+
+    pairs: int = 1
+    side: int = 192
+
+    @property
+    def extent(self) -> str:
+        """How much it teaches, in words."""
+        return f"{several(self.pairs)}, {self.steps} steps"
+
+    def context(self, workspace: Workspace) -> list[str]:
+        """As of any course.
+
+        Raises:
+            AdairError: fewer training photos than pairs.
+        """
+        if len(workspace.photos) < self.pairs:
+            count = len(workspace.photos)
+            raise AdairError(
+                f"{workspace.place.photos}: {count} photos to train on, {self.pairs} pairs are wanted; add photos"
+            )
+        return super().context(workspace)
+
+    def photos(self, workspace: Workspace) -> PhotoStore:
+        """The pairs: the clean picture's channels, then the degraded one's, in 8 bits."""
+        order = torch.randperm(len(workspace.photos), generator=torch.Generator().manual_seed(self.seed))
+        photos = workspace.photos.subset(order[: self.pairs].tolist())
+        degraded = Drawn(self.recipes[0])
+        pairs = []
+        for name, clean in zip(photos.names, photos.centres(self.side).split(1), strict=True):
+            _, given = degraded.make(clean, Sample(Path(name)))
+            pixels = torch.cat([clean, quantise(given)], dim=1).mul(255).round().byte()
+            pairs.append(pixels[0].permute(1, 2, 0).numpy())
+        size = self.side * self.side * 6
+        return PhotoStore(
+            np.concatenate([pair.reshape(-1) for pair in pairs]),
+            photos.names,
+            ((self.side, self.side),) * self.pairs,
+            tuple(range(0, size * self.pairs, size)),
+            channels=6,
+        )
+
+    @property
+    def objective(self) -> Objective:
+        """The pairs as they are."""
+        return GivenPairs()
+
+
+def several(pairs: int) -> str:
+    """So many pairs, in words."""
+    return "1 pair" if pairs == 1 else f"{pairs} pairs"

@@ -8,16 +8,15 @@ from adair.bench.inputs import Noise, Small, SmallPillow
 from adair.bench.protocols import Score
 from adair.studies import few_shot, strategies
 from adair.studies.budget import Budget
-from adair.studies.job import Job
-from adair.studies.method import Method, mean, psnrs, samples
 from adair.studies.page import Page, table
-from adair.studies.pairs import several
 from adair.studies.plots import heat_map
 from adair.studies.scores import protocol
 from adair.studies.strategies import ADAIR, BOTH, FROZEN, HEADS, NEAR, PROMPTS, TUNED
-from adair.studies.study import Results, Study
+from adair.studies.study import Method, Results, Study, mean, psnrs, samples
 from adair.studies.tasks import LIGHT_RAIN, RGB, TASKS, Drawn, Test, Y
+from adair.studies.training import several
 from adair.studies.verdict import Verdict, compare
+from adair.studies.workspace import Job
 
 SEEN = "seen"
 RIVALS = (BOTH, HEADS, PROMPTS, FROZEN, TUNED)

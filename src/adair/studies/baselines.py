@@ -1,10 +1,14 @@
-"""One body for all tasks, with a head and a tail for each: strategy (b) of the paper's Figure 1."""
+"""The paper's rival strategies on our backbone: (b) a shared body with heads and tails, (c) all-in-one with prompts.
+
+The prompt blocks are written from the equations of PromptIR (Potlapalli et al. 2023, arXiv 2306.13090, section 3).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adair.backbones.convolution import Conv2d
@@ -15,6 +19,70 @@ from adair.studies.budget import Shape
 from adair.studies.networks import Model, Network, bare, taught
 from adair.studies.workspace import Workspace
 from adair.train.trainer import channels_last
+
+COMPONENTS = 5  # prompts at each level, as in PromptIR
+SIDE = 8  # pixels of a prompt before it is enlarged; ours: our patches are smaller than PromptIR's
+
+
+class PromptBlock(nn.Module):
+    """Prompt generation and prompt interaction, between two levels of the decoder.
+
+    Generation: learned components, each a small feature map, are mixed with weights that a softmax makes of the mean
+    of the features, enlarged bilinearly to the size of the features, and convolved (3x3). Interaction: features and
+    prompt, side by side, pass through a block of the backbone (PromptIR: a Restormer block; here a NAFNet block, so
+    that all strategies stand on the same backbone), and a 3x3 convolution leads back to the channels of the features.
+
+    Args:
+        channels: of the features.
+        stride: how many pixels of the image one pixel of the features covers.
+    """
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        prompt = max(4, channels // 2)
+        self.components = nn.Parameter(torch.rand(COMPONENTS, prompt, SIDE, SIDE))
+        self.weigh = nn.Linear(channels, COMPONENTS)
+        self.refine = Conv2d(prompt, prompt, 3, padding=1)
+        self.interact = NAFBlock(channels + prompt, stride)
+        self.reduce = Conv2d(channels + prompt, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return features of the shape of ``x`` (N, channels, H, W)."""
+        weights = self.weigh(x.mean(dim=(2, 3))).softmax(dim=1)
+        prompt = torch.einsum("nk,kchw->nchw", weights, self.components.to(weights.dtype))
+        prompt = F.interpolate(prompt, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        both = torch.cat([x, self.refine(prompt).to(x.dtype)], dim=1)
+        out: Tensor = self.reduce(self.interact(both))
+        return out
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompted(Network):
+    """A NAFNet with a prompt block before every step up of its decoder, trained on all recipes together.
+
+    Attributes:
+        form: shape of the backbone.
+    """
+
+    form: NAFNetConfig
+
+    @property
+    def title(self) -> str:
+        return f"all-in-one with prompts: {taught(self.course)}"
+
+    @property
+    def shape(self) -> Shape:
+        return self.form
+
+    def build(self, workspace: Workspace) -> Model:
+        torch.manual_seed(self.course.seed)
+        model = bare(self.form, workspace)
+        assert isinstance(model, NAFNet)
+        stride = model.multiple
+        for level, up in enumerate(model.ups):
+            model.ups[level] = nn.Sequential(PromptBlock(self.form.width * stride, stride), up)
+            stride //= 2
+        return Model(channels_last(model.to(workspace.device)), dict(model.named_parameters()))
 
 
 class ManyHeads(nn.Module):
