@@ -34,12 +34,14 @@ def test_a_study_from_plan_to_page(
     assert "39 jobs, 0 done, 39 to do: about" in told and "figures are meaningless" in told
     assert not list((folder / "runs" / "cells").rglob("result.json"))
 
-    out = ["--json", "cells.json", "--markdown", "page.md"]
+    out = ["--json", "cells.json", "--markdown", "page.md", "--latex", "tex", "--csv", "csv"]
     assert main([*words, *out, "--jobs", "1"]) == 0
     done = capsys.readouterr().out
     assert "not decidable at this budget: With adapters and equal parameters" in done
     page = (folder / "page.md").read_text()
     assert "Meaningless" in page and "| restormer, AdaIR |" in page
+    assert "restormer, AdaIR" in (folder / "csv" / "backbones-1.csv").read_text()
+    assert "restormer, AdaIR" in (folder / "tex" / "backbones-1.tex").read_text()
     jobs = json.loads((folder / "cells.json").read_text())
     assert "Meaningless" in jobs["note"] and len(jobs["studies"][0]["cells"]) == 39
 

@@ -25,5 +25,7 @@ from adair.studies.plots import bars, drawn, heat_map, scatter
     ids=lambda plot: plot.name,
 )
 def test_every_kind_is_drawn(plot: Plot) -> None:
+    svg = drawn(plot, "svg")
+    assert svg.lstrip().startswith(b"<?xml") and b"<svg" in svg and svg == drawn(plot, "svg")
     with Image.open(io.BytesIO(drawn(plot))) as image:
         assert image.format == "PNG" and image.width > 400 and len(set(image.convert("L").tobytes())) > 10

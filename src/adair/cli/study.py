@@ -34,11 +34,13 @@ def study(
     plan: Annotated[bool, typer.Option("--plan", help="Only say what is to be done, and how long it takes.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write every job and verdict to this file.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the page; of all studies, a folder of pages.")] = None,
-    plots: Annotated[Path | None, typer.Option(help="Folder for the plots (needs matplotlib).")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for the plots, PNG and SVG (needs matplotlib).")] = None,
+    latex: Annotated[Path | None, typer.Option(help="Folder for every table as LaTeX.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Folder for every table as CSV.")] = None,
     device: Device = None,
     precision: PrecisionName = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: inside --output.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pages, plots and JSON that exist.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
     """Rerun an experiment of the paper and judge its claims.
 
@@ -51,11 +53,12 @@ def study(
     from adair.studies.report import write_json, write_page
     from adair.studies.runner import in_order, outlook, work_off, work_together
     from adair.studies.study import Results
+    from adair.studies.tables import write_tables
     from adair.studies.workspace import Place, Workspace
 
     chosen, level = find_studies(name), find_budget(budget)
     level = replace(level, seeds=seeds or level.seeds)
-    for path in (json, markdown, plots):
+    for path in (json, markdown, plots, latex, csv):
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
     place = Place(output, photos, level.held_out, data, device, precision, cache)
@@ -87,6 +90,7 @@ def study(
             print(f"  {verdict.outcome}: {verdict.claim} ({verdict.why})")
         target = markdown / f"{one.name}.md" if markdown is not None and name == "all" else markdown
         write_page(one, page, results, seed, target, plots)
+        write_tables(one.name, page, latex, csv)
     if json is not None:
         write_json(json, pages, results, seed)
 

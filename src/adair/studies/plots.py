@@ -24,20 +24,25 @@ COLOURS = ("#08519c", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 _MARKERS = "osD^vPXh"
 
 
-def drawn(plot: Plot) -> bytes:
-    """Draw a plot as PNG.
+FORMATS = ("png", "svg")
+
+
+def drawn(plot: Plot, kind: str = "png") -> bytes:
+    """Draw a plot as one of `FORMATS`; the same plot gives the same bytes.
 
     Raises:
         AdairError: matplotlib is not installed.
     """
     try:
+        from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError as error:
         raise AdairError("--plots needs matplotlib; pip install 'adair[bench]'") from error
     figure = Figure(figsize=plot.size, dpi=140, layout="constrained")
     plot.draw(figure)
     data = io.BytesIO()
-    figure.savefig(data, format="png")
+    with rc_context({"svg.hashsalt": plot.name}):
+        figure.savefig(data, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return data.getvalue()
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from adair.images.files import write_whole
 from adair.studies.page import MEANINGLESS, Page, Plot, as_markdown
-from adair.studies.plots import drawn
+from adair.studies.plots import FORMATS, drawn
 from adair.studies.runner import in_order
 from adair.studies.study import Results, Study
 from adair.studies.workspace import FORMAT, describe
 
 
 def write_page(study: Study, page: Page, results: Results, seed: int, path: Path | None, plots: Path | None) -> None:
-    """Write a study's plots into a folder and its page to ``path``, where wanted.
+    """Write a study's plots (PNG and SVG) into a folder and its page to ``path``, where wanted.
 
     Raises:
         AdairError: plots are wanted and matplotlib is not installed, or something cannot be written.
@@ -26,7 +26,8 @@ def write_page(study: Study, page: Page, results: Results, seed: int, path: Path
     for part in page.parts:
         if plots is not None and isinstance(part, Plot):
             picture = plots / f"{study.name}-{part.name}.png"
-            write_whole(picture, drawn(part))
+            for kind in FORMATS:
+                write_whole(picture.with_suffix(f".{kind}"), drawn(part, kind))
             pictures[part.name] = Path(os.path.relpath(picture, path.parent if path else plots)).as_posix()
     if path is not None:
         facts = _facts(study, results, seed)
