@@ -106,6 +106,15 @@ def test_raw_is_developed_with_the_cameras_white_balance(tmp_path: Path) -> None
     assert image.notes[0].startswith("developed from DNG")
 
 
+@pytest.mark.parametrize("cut", [1, 1000])
+def test_a_raw_photo_that_was_cut_off_is_refused(tmp_path: Path, cut: int) -> None:
+    pytest.importorskip("rawpy")
+    path = negative(tmp_path)
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(FileFormatError, match=f"{cut:,} bytes are missing"):
+        read_image(path)
+
+
 def test_results_have_a_format_that_can_be_written(
     tmp_path: Path, model_files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from adair.errors import InputError
+from adair.errors import FileFormatError, InputError
+from adair.images.diagnosis import missing_bytes
 from adair.images.exif import exif_from_tiff, without_thumbnail
 from adair.images.image_file import FORMATS, READ_ONLY, ImageFile, Pixels, fitting_icc
 from adair.images.limits import Limits
@@ -100,6 +101,8 @@ def decode_jxl(data: bytes, limits: Limits) -> ImageFile:
 def decode_raw(data: bytes, limits: Limits, kind: str) -> ImageFile:
     """Develop a camera's raw file plainly: its white balance, sRGB, 16 bits, no brightening. Raises as rawpy does."""
     rawpy = load_package("raw", limits.path, f"a {kind} raw photo")
+    if missing := missing_bytes(data):
+        raise FileFormatError(f"{limits.path}: {kind} damaged or truncated ({missing:,} bytes are missing at its end)")
     with rawpy.imread(io.BytesIO(data)) as raw:
         limits.check(raw.sizes.iwidth, raw.sizes.iheight, 3, 2)
         pixels = raw.postprocess(
