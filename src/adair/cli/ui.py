@@ -41,4 +41,4 @@ def ui(
 
     restorer = load_restorer(foundation, adapter or [], device, precision, runtime)
     with Workspace() as workspace:
-        serve(config, restorer, workspace, browser)
+        serve(config, restorer, workspace, browser, foundation=foundation)

@@ -23,12 +23,14 @@ class Desk:
     """Shared by all visitors.
 
     Attributes:
+        foundation: file of the restorer's foundation; None for the bundled one.
         turn: held by the work that runs; several at once would only slow each other down.
     """
 
     config: UiConfig
     restorer: Restorer
     workspace: Workspace
+    foundation: Path | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property

@@ -11,6 +11,7 @@ from adair.ui.compare_tab import compare_tab
 from adair.ui.desk import Desk
 from adair.ui.folder_tab import folder_tab
 from adair.ui.restore_tab import restore_tab
+from adair.ui.train_tab import train_tab
 
 CSS = """
 .adair-status { min-height: 3.2em; }
@@ -33,5 +34,7 @@ def build_page(desk: Desk) -> Any:
                 many = folder_tab(desk)
             with gr.Tab("Adapters"):
                 adapters_tab(desk, [task, many])
+            with gr.Tab("Train"):
+                train_tab(desk, [task, many])
     page.queue(max_size=int(desk.config.queue), default_concurrency_limit=2)
     return page

@@ -22,12 +22,14 @@ def serve(
     workspace: Workspace,
     browser: bool = False,
     block: bool = True,
+    foundation: Path | None = None,
 ) -> tuple[Any, str]:
     """Serve the page.
 
     Args:
         browser: whether to open it in a browser.
         block: whether to go on until Ctrl-C.
+        foundation: file of the restorer's foundation; None for the bundled one.
 
     Returns:
         The running page and its address.
@@ -47,7 +49,7 @@ def serve(
     # A web page of elsewhere that resolves its own name to this machine is refused by the name that it uses.
     names = [*LOOPBACK_NAMES, "[::1]", config.host]
     guard = [Middleware(TrustedHostMiddleware, allowed_hosts=names)] if config.loopback else []
-    page = build_page(Desk(config, restorer, workspace))
+    page = build_page(Desk(config, restorer, workspace, foundation))
     try:
         _, address, _ = page.launch(
             server_name=config.host,

@@ -1,0 +1,146 @@
+"""Train: an adapter for the visitor's own damage, from clean photos and a recipe or from pairs."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from adair.degradations import degrade
+from adair.errors import AdairError
+from adair.images import FORMATS
+from adair.ui.desk import Desk
+from adair.ui.messages import failure, named
+from adair.ui.photo import shown
+from adair.ui.training_job import LONGEST, TrainingJob, TrainingRequest, TrainingState
+from adair.ui.wording import duration
+
+RECIPE = "blur(sigma=0.5..1.5) > noise(sigma=5..20) > jpeg(quality=30..70)"
+LINES_SHOWN = 6
+
+
+class TrainTab:
+    """What happens on the clicks."""
+
+    def __init__(self, desk: Desk, choices: int) -> None:
+        self.desk, self.choices = desk, choices
+        self._running: TrainingJob | None = None
+
+    def preview(self, clean: list[str] | None, recipe: str) -> tuple[Any, str]:
+        """The middle of the first clean photo before and after the damage, and what is wrong with the recipe."""
+        if not clean:
+            return None, ""
+        try:
+            part = shown(self.desk.open(clean[0]).part(0.5, 0.5).image.pixels)
+            worse = degrade(part, recipe)
+        except AdairError as error:
+            return None, failure(self.desk, error, clean[0])
+        return ((part, worse), "") if worse.shape == part.shape else (None, "")
+
+    def begin(
+        self, clean: list[str] | None, degraded: list[str] | None, recipe: str, name: str, minutes: float
+    ) -> tuple[TrainingJob | None, str]:
+        """Start the training."""
+        try:
+            name = name.strip()
+            if self._running is not None:
+                raise AdairError("a training runs already; stop it first")
+            if name in self.desk.restorer.tasks:
+                raise AdairError(f"there is a task '{name}' already; choose another name")
+            before, after = (tuple(map(self.desk.workspace.checked, files or ())) for files in (degraded, clean))
+            request = TrainingRequest(name, after, before, recipe, float(minutes))
+            folder = self.desk.workspace.new_file("training")
+            folder.mkdir()
+            self._running = TrainingJob(request, folder, self.desk.foundation)
+        except AdairError as error:
+            return None, failure(self.desk, error)
+        return self._running, "<p>Starting …</p>"
+
+    def watch(self, job: TrainingJob | None) -> Iterator[tuple[Any, ...]]:
+        """Status, curve, sheet, files, and the choices of tasks on the other tabs."""
+        same = [gr.skip()] * self.choices
+        if job is None:
+            yield gr.skip(), gr.skip(), None, None, *same
+            return
+        state, points = TrainingState(), 0
+        try:
+            for state in job.watch():
+                curve = gr.skip() if len(state.curve) == points else _curve(state)
+                points = len(state.curve)
+                yield self._shown(state), curve, gr.skip(), gr.skip(), *same
+        finally:
+            job.stop()
+            self._running = None
+        if state.adapter is None:
+            yield self._shown(state), gr.skip(), None, None, *same
+            return
+        name = self.desk.restorer.add_adapter(state.adapter, job.request.name, replace=True)
+        done = f"<p><strong>Done: it is task {html.escape(name)} now. Download it to keep it.</strong></p>"
+        update = [gr.update(choices=self.desk.tasks)] * self.choices
+        files = [str(path) for path in state.files]
+        yield done + self._shown(state), _curve(state), state.sheet and str(state.sheet), files, *update
+
+    def stop(self, job: TrainingJob | None) -> None:
+        """End it and keep what did best."""
+        if job is not None:
+            job.stop()
+
+    def _shown(self, state: TrainingState) -> str:
+        lines = "<br>".join(html.escape(named(self.desk, line)) for line in state.lines[-LINES_SHOWN:])
+        head = f"{'Ended after' if state.over else 'Training since'} {duration(state.seconds)}."
+        return f"<p>{head}</p><p><small>{lines}</small></p>"
+
+
+def train_tab(desk: Desk, tasks: list[Any]) -> None:
+    """Lay out the tab.
+
+    Args:
+        tasks: the choices of tasks on the other tabs, which learn of the new adapter.
+    """
+    tab, job = TrainTab(desk, len(tasks)), gr.State()
+    private = {"api_visibility": "private"}
+    gr.Markdown(
+        "Teach a small file to undo your own damage. Drop clean photos and describe the damage as a recipe; or drop "
+        "the same pictures degraded and clean, under the same names. Ten minutes already show whether it works."
+    )
+    with gr.Row():
+        with gr.Column(scale=1, min_width=280):
+            kind = {"file_count": "multiple", "file_types": sorted(FORMATS), "height": 120}
+            clean = gr.File(label="Clean photos", elem_id="clean", **kind)
+            recipe = gr.Textbox(RECIPE, label="Damage, as a recipe", max_length=2000, elem_id="recipe")
+            degraded = gr.File(label="Or: the same photos, degraded", elem_id="degraded", **kind)
+            name = gr.Textbox(label="Name of the task", max_length=64, elem_id="train-name")
+            minutes = gr.Slider(1, min(LONGEST, 240), 10, step=1, label="Minutes", elem_id="minutes")
+            with gr.Row():
+                run = gr.Button("Train", variant="primary", elem_id="train")
+                stop = gr.Button("Stop and keep", variant="stop", elem_id="train-stop")
+        with gr.Column(scale=2, min_width=320):
+            damage = gr.ImageSlider(
+                label="Clean | damaged by the recipe", format="png", interactive=False, max_height=400, elem_id="damage"
+            )
+            status = gr.HTML(elem_id="train-status", elem_classes="adair-status")
+            curve = gr.LinePlot(
+                _curve(TrainingState()),
+                x="step",
+                y="PSNR",
+                color="measured on held-out photos",
+                height=260,
+                elem_id="curve",
+            )
+            sheet = gr.Image(
+                label="Held-out photos before and after", interactive=False, format="png", buttons=[], elem_id="sheet"
+            )
+            files = gr.File(label="Downloads", interactive=False, elem_id="trained")
+    look = {"fn": tab.preview, "inputs": [clean, recipe], "outputs": [damage, status], "show_progress": "minimal"}
+    clean.change(**look, **private)
+    recipe.change(**look, trigger_mode="always_last", **private)
+    begun = run.click(tab.begin, [clean, degraded, recipe, name, minutes], [job, status], **private)
+    begun.then(tab.watch, [job], [status, curve, sheet, files, *tasks], show_progress="hidden", **private)
+    stop.click(tab.stop, [job], None, queue=False, **private)
+
+
+def _curve(state: TrainingState) -> pd.DataFrame:
+    return pd.DataFrame(state.curve, columns=["step", "measured on held-out photos", "PSNR"])

@@ -1,0 +1,186 @@
+"""Training an adapter for the page: ``adair adapt`` in a process of its own, followed by what it prints.
+
+The page stays quick, a stop is the SIGTERM at which training keeps its best weights, and what the page makes is what
+the command makes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adair.adapters.files import TASK_NAME
+from adair.degradations import parse_recipe
+from adair.errors import InputError
+from adair.restore.tasks import AUTO, FOUNDATION
+from adair.ui.workspace import safe_stem
+
+LONGEST = 24 * 60.0  # minutes
+PROGRAM = (sys.executable, "-m", "adair")
+LINES = 200  # of what the process prints that are kept
+_VALIDATION = re.compile(r"step (\d+) .*PSNR: (.+)")
+_RESULT = re.compile(r"(\S.*?) (-?\d+\.\d+) \(input (-?\d+\.\d+)\)")
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What to learn.
+
+    Attributes:
+        name: of the task.
+        clean: photos.
+        degraded: the same photos degraded, under the same names; none where ``recipe`` degrades the clean ones.
+        recipe: how clean photos are degraded.
+        minutes: for how long, 0.1 to a day.
+
+    Raises:
+        InputError: no name, no photos, halves that do not match, a recipe that cannot be read, or other minutes.
+    """
+
+    name: str
+    clean: tuple[Path, ...]
+    degraded: tuple[Path, ...] = ()
+    recipe: str = ""
+    minutes: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not TASK_NAME.fullmatch(self.name) or "." in self.name or self.name in (AUTO, FOUNDATION):
+            raise InputError(f"name '{self.name}': give the task a name of its own, of letters, digits and '-'")
+        if not self.clean:
+            raise InputError("no clean photos; drop some, ten or more are best")
+        if not 0.1 <= self.minutes <= LONGEST:
+            raise InputError(f"minutes {self.minutes:g}: give 0.1 to {LONGEST:g}")
+        if not self.degraded:
+            parse_recipe(self.recipe)
+
+    def lay_out(self, folder: Path) -> list[str]:
+        """Put the pictures into ``folder`` and return the options of ``adair adapt`` that name them."""
+        clean = _copy(self.clean, folder / "clean")
+        if not self.degraded:
+            return ["--photos", str(clean), "--recipe", self.recipe]
+        return ["--pairs", str(_copy(self.degraded, folder / "degraded")), str(clean)]
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """How far a training is.
+
+    Attributes:
+        lines: the last ones that it printed.
+        curve: step, what was measured, and PSNR on held-out photos, in the order of training.
+        seconds: since the start.
+        over: whether it has ended.
+        adapter: the file, once it is there and training has ended.
+    """
+
+    lines: tuple[str, ...] = ()
+    curve: tuple[tuple[int, str, float], ...] = ()
+    seconds: float = 0.0
+    over: bool = False
+    adapter: Path | None = None
+
+    @property
+    def sheet(self) -> Path | None:
+        """Held-out photos before and after, if they were drawn."""
+        return None if self.adapter is None else _existing(self.adapter.with_suffix(".sheet.png"))
+
+    @property
+    def files(self) -> list[Path]:
+        """What is worth keeping: the adapter, its page and its settings."""
+        adapter = self.adapter
+        if adapter is None:
+            return []
+        others = (_existing(adapter.with_suffix(ending)) for ending in (".html", ".config.toml"))
+        return [adapter, *(path for path in others if path)]
+
+
+class TrainingJob:
+    """One training; any thread may stop it.
+
+    Args:
+        request: what to learn.
+        folder: an empty folder of the page's own.
+        foundation: what the adapter is for; None for the bundled foundation.
+        options: more options of ``adair adapt``.
+        program: what is started with the words of the command line.
+    """
+
+    def __init__(
+        self,
+        request: TrainingRequest,
+        folder: Path,
+        foundation: Path | None,
+        options: Sequence[str] = (),
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
+        self.request, self._adapter = request, folder / f"{request.name}.safetensors"
+        words = ["adapt", request.name, *request.lay_out(folder), "--minutes", f"{request.minutes:g}"]
+        words += ["--output", str(self._adapter), *options]
+        words += [] if foundation is None else ["--foundation", str(foundation)]
+        self._start = time.monotonic()
+        self._lines: list[str] = []
+        self._curve: list[tuple[int, str, float]] = []
+        self._process = subprocess.Popen(
+            [*program, *words],
+            cwd=folder,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._read, name="adair-training", daemon=True)
+        self._reader.start()
+
+    def watch(self, every: float = 1.0) -> Iterator[TrainingState]:
+        """Yield the state now and then until the training is over; the last state says so."""
+        while self._reader.is_alive():
+            yield self._state(over=False)
+            self._reader.join(every)
+        yield self._state(over=True)
+
+    def stop(self) -> None:
+        """End it; what did best so far is kept, if there was a validation."""
+        if self._process.poll() is None:
+            self._process.terminate()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._take(line.rstrip())
+        self._process.wait()
+
+    def _take(self, line: str) -> None:
+        self._lines = [*self._lines, line][-LINES:]
+        if found := _VALIDATION.search(line):
+            self._curve += [(int(found[1]), name, float(value)) for name, value, _ in _RESULT.findall(found[2])]
+
+    def _state(self, over: bool) -> TrainingState:
+        adapter = _existing(self._adapter) if over else None
+        return TrainingState(tuple(self._lines), tuple(self._curve), time.monotonic() - self._start, over, adapter)
+
+
+def _copy(pictures: Sequence[Path], folder: Path) -> Path:
+    """Copy pictures into a new folder under harmless names, which keep pairs together."""
+    folder.mkdir()
+    for picture in pictures:
+        target = folder / f"{safe_stem(picture.name)}{picture.suffix.lower()}"
+        if target.exists():
+            raise InputError(f"{picture.name}: there are two of that name; rename one")
+        shutil.copyfile(picture, target)
+    return folder
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None

@@ -1,0 +1,77 @@
+"""What the tab for training does with a job, without a browser; skipped where Gradio is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adair.ui.desk import Desk
+from adair.ui.training_job import TrainingRequest, TrainingState
+
+pytestmark = pytest.mark.filterwarnings("default")  # other people's warnings are theirs
+
+
+class FinishedJob:
+    """A job that has a validation, then ends with an adapter."""
+
+    def __init__(self, request: TrainingRequest, folder: Path, foundation: Path | None) -> None:
+        self.request, self.stopped = request, False
+        assert folder.is_dir() and foundation is None
+
+    def watch(self) -> Iterator[TrainingState]:
+        curve = ((100, "noise 25", 30.0),)
+        yield TrainingState(("step 100 <b>",), curve, 60)
+        yield TrainingState(("done",), curve, 61, True, adapter=self.adapter)
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    adapter: Path | None = None
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> Any:
+    pytest.importorskip("gradio", exc_type=ImportError)
+    from adair.ui import train_tab
+
+    monkeypatch.setattr(train_tab, "TrainingJob", FinishedJob)
+    monkeypatch.setattr(FinishedJob, "adapter", None)
+    return train_tab
+
+
+def test_a_finished_training_becomes_a_task(
+    module: Any, desk: Desk, upload: Callable[..., Path], model_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FinishedJob, "adapter", model_files / "denoise.safetensors")
+    tab, photo = module.TrainTab(desk, 2), str(upload())
+    job, text = tab.begin([photo], None, "noise(sigma=20)", " scanner ", 5)
+    assert "Starting" in text
+    assert "runs already" in tab.begin([photo], None, "noise(sigma=20)", "other", 5)[1]
+    *_, last = tab.watch(job)
+    status, curve, sheet, files, *updates = last
+    assert "task scanner" in status and list(curve["PSNR"]) == [30.0] and sheet is None
+    assert files == [str(model_files / "denoise.safetensors")] and len(updates) == 2
+    assert "scanner" in desk.restorer.tasks and "scanner" in updates[0]["choices"]
+    assert "already" in tab.begin([photo], None, "noise(sigma=20)", "scanner", 5)[1]
+    assert "&lt;b&gt;" in next(tab.watch(job))[0]
+
+
+def test_a_training_without_a_result_and_wrong_requests(module: Any, desk: Desk, upload: Callable[..., Path]) -> None:
+    tab, photo = module.TrainTab(desk, 1), str(upload())
+    job, _ = tab.begin([photo], None, "noise(sigma=20)", "scanner", 5)
+    *_, last = tab.watch(job)
+    assert last[2:4] == (None, None) and "scanner" not in desk.restorer.tasks and job.stopped
+    assert 'role="alert"' in tab.begin([photo], None, "noise(", "scanner", 5)[1]
+    assert 'role="alert"' in tab.begin(["/etc/passwd"], None, "noise(sigma=1)", "scanner", 5)[1]
+    assert "no clean photos" in tab.begin(None, None, "noise(sigma=1)", "scanner", 5)[1]
+
+
+def test_the_damage_is_shown(module: Any, desk: Desk, upload: Callable[..., Path]) -> None:
+    tab, photo = module.TrainTab(desk, 1), str(upload())
+    (clean, worse), text = tab.preview([photo], "noise(sigma=20)")
+    assert clean.shape == worse.shape and (clean != worse).any() and text == ""
+    assert tab.preview([photo], "noise(sigma=20")[0] is None
+    assert tab.preview(None, "noise(sigma=20)") == (None, "")

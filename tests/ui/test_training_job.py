@@ -1,0 +1,124 @@
+"""Training for the page: a real run of a few seconds, stopping, and requests that cannot work."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adair.errors import AdairError, InputError
+from adair.restore import Restorer
+from adair.ui.training_job import TrainingJob, TrainingRequest, TrainingState
+
+TINY = ["--validate-steps", "2", "--batch", "1", "--patch", "32", "--device", "cpu"]
+
+
+def photos(folder: Path, noise: float = 0) -> tuple[Path, ...]:
+    """Three photo-like pictures, the same ones at every call, under a hostile name and two plain ones."""
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    paths = []
+    for name in ("-a;b.png", "two.png", "three.png"):
+        small = generator.integers(0, 256, (12, 12, 3), np.uint8)
+        large = np.asarray(Image.fromarray(small).resize((96, 96), Image.Resampling.BICUBIC)).astype(float)
+        large += generator.normal(0, 1, large.shape) * noise
+        paths.append(folder / name)
+        Image.fromarray(large.clip(0, 255).astype(np.uint8)).save(paths[-1])
+    return tuple(paths)
+
+
+def ended(job: TrainingJob) -> TrainingState:
+    *_, state = job.watch(every=0.1)
+    return state
+
+
+def pretend(code: str) -> list[str]:
+    """A program that takes the words of the command line and does something else."""
+    return [sys.executable, "-uc", code]
+
+
+def request_of(tmp_path: Path, **more: object) -> TrainingRequest:
+    (tmp_path / "run").mkdir()
+    return TrainingRequest("scanner", photos(tmp_path / "clean"), recipe="noise(sigma=20)", **more)  # type: ignore[arg-type]
+
+
+def test_a_run_gives_a_curve_a_sheet_and_a_task(restorer: Restorer, model_files: Path, tmp_path: Path) -> None:
+    request = request_of(tmp_path, minutes=0.1)
+    state = ended(TrainingJob(request, tmp_path / "run", model_files / "foundation.safetensors", TINY))
+    assert state.over and state.adapter is not None, state.lines
+    assert [step for step, _, _ in state.curve][:1] == [2], state.lines
+    assert all(0 < value < 100 for _, _, value in state.curve)
+    assert state.sheet is not None and state.files[0].name == "scanner.safetensors"
+    assert restorer.add_adapter(state.adapter) == "scanner"
+
+
+def test_the_words_are_those_of_the_command(tmp_path: Path) -> None:
+    shown = "import sys; print('\\n'.join(sys.argv[1:]))"
+    job = TrainingJob(request_of(tmp_path, minutes=3.0), tmp_path / "run", None, ("--seed", "1"), pretend(shown))
+    run = tmp_path / "run"
+    expected = ["adapt", "scanner", "--photos", str(run / "clean"), "--recipe", "noise(sigma=20)", "--minutes", "3"]
+    assert [*ended(job).lines] == [*expected, "--output", str(run / "scanner.safetensors"), "--seed", "1"]
+    assert sorted(path.name for path in (run / "clean").iterdir()) == ["-a_b.png", "three.png", "two.png"]
+    pairs = TrainingRequest("scanner", photos(tmp_path / "b"), photos(tmp_path / "c", noise=9))
+    (tmp_path / "again").mkdir()
+    words = pairs.lay_out(tmp_path / "again")
+    assert words == ["--pairs", str(tmp_path / "again" / "degraded"), str(tmp_path / "again" / "clean")]
+
+
+def test_the_curve_is_read_from_what_is_printed(tmp_path: Path) -> None:
+    line = (
+        "step 100  2.3 it/s  loss 0.01  rate 1e-03  0.7 min  PSNR: noise 25 31.02 (input 20.30)  x2 -1.50 (input 3.00)"
+    )
+    job = TrainingJob(request_of(tmp_path), tmp_path / "run", None, (), pretend(f"print({line!r})"))
+    assert ended(job).curve == ((100, "noise 25", 31.02), (100, "x2", -1.5))
+
+
+def test_stopping_asks_it_to_end_and_keeps_what_it_wrote(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n"
+        "    pathlib.Path(sys.argv[sys.argv.index('--output') + 1]).write_bytes(b'best'); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); print('ready'); time.sleep(600)"
+    )
+    job = TrainingJob(request_of(tmp_path), tmp_path / "run", None, (), pretend(code))
+    for state in job.watch(every=0.05):
+        assert state.over or state.adapter is None
+        if state.lines:
+            job.stop()
+    assert state.over and state.adapter is not None and state.adapter.read_bytes() == b"best"
+    job.stop()  # once more does no harm
+
+
+def test_what_went_wrong_is_in_the_lines(tmp_path: Path) -> None:
+    code = "import sys; sys.exit('adair: no photos')"
+    state = ended(TrainingJob(request_of(tmp_path), tmp_path / "run", None, (), pretend(code)))
+    assert state.adapter is None and state.sheet is None and state.files == []
+    assert state.lines == ("adair: no photos",)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"name": "../x"}, "a name of its own"),
+        ({"name": "auto"}, "a name of its own"),
+        ({"name": ""}, "a name of its own"),
+        ({"clean": ()}, "no clean photos"),
+        ({"minutes": 0}, "minutes 0"),
+        ({"minutes": 1e9}, "minutes 1e"),
+        ({"recipe": "noise("}, "noise"),
+        ({"recipe": ""}, "recipe"),
+    ],
+)
+def test_requests_that_cannot_work(values: dict[str, object], reason: str) -> None:
+    given = {"name": "scanner", "clean": (Path("a.png"),), "recipe": "noise(sigma=1)"} | values
+    with pytest.raises(AdairError, match=reason):
+        TrainingRequest(**given)  # type: ignore[arg-type]
+
+
+def test_two_photos_of_one_name_are_refused(tmp_path: Path) -> None:
+    first, second = photos(tmp_path / "x")[1], photos(tmp_path / "y")[1]
+    with pytest.raises(InputError, match=r"two\.png: there are two"):
+        TrainingRequest("a", (first, second), recipe="noise(sigma=1)").lay_out(tmp_path)
