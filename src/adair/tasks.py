@@ -22,25 +22,40 @@ JPEG = "jpeg(quality=10..90)"
 # Light rain without a veil in addition to the operator's own range, which reaches to downpours.
 RAIN = "(rain(amount=0.01..0.15, brightness=0.1..0.6, haze=0) | rain())"
 
-# Our choice (the paper publishes none): eight samples of eleven carry one degradation, three several in random order
-# as in BSRGAN (arXiv 2103.14006) and PROD (arXiv 2408.01099).
-MIX = (
+# What the photos of cameras and phones went through: the sensor's noise, the device's own denoising, a file format.
+SENSOR = "(camera(shot=0.0001..0.012, read=0..0.012) | noise(sigma=2..30) | grain(sigma=2..25))"
+SAVED = "(jpeg(quality=70..98, chroma={420, 444}) | jpeg(quality=70..98, size=1..2) | webp(quality=70..95))"
+PHOTO_NOISE = f"({SENSOR} > smooth(strength=0.2..0.8)?0.15 > {SAVED}?0.7)"
+TRACE = "(noise(sigma=0.5..4) | camera(shot=0.0001..0.001, read=0..0.002))"
+LIGHT = f"{TRACE}?0.7 > jpeg(quality=75..98, chroma={{420, 444}})?0.5"
+
+# And what happened to photos on their way: optics, several kinds of files one after the other.
+OPTICS = "(blur(sigma=0.3..2.5, ratio=0.4..1) | defocus(radius=0.7..3.5) | motion(length=3..9) | resize(scale=1.2..3))"
+ANY_FILE = "(jpeg(quality=20..95, chroma={420, 444}, size={1, 1..1.6}) | webp(quality=20..90))"
+SMALL_SPREAD = "(blur(sigma=0.6..3, ratio=0.4..1) | defocus(radius=1..3.5) | motion(length=3..9))"
+SMALL_FILE = "(grain(sigma=0..6)?0.5 > blur(sigma=0.3..0.8)?0.4 > jpeg(quality=70..98, size={0.5, 0.3333, 0.25}))"
+TEXTURE = "(noise(sigma=1..6) | camera(shot=0.0001..0.002, read=0..0.003) | sharpen(amount=0.2..0.8))"
+SAVED_AGAIN = "jpeg(quality=30..95, right=0..7, down=0..7)"
+
+# Our choice (the paper publishes none). Half of the samples carry a laboratory's damage: of these, eight of eleven one
+# degradation, three several in random order as in BSRGAN (arXiv 2103.14006) and PROD (arXiv 2408.01099). The other half
+# went through what photos go through.
+LABORATORY = (
     f"{NOISE} | {BLUR} | {RESIZE} | {JPEG} | {RAIN} | {NOISE} | {RESIZE} | {RAIN} | "
     f"shuffle({NOISE}, {RESIZE}?0.5, {JPEG}?0.5) | shuffle({BLUR}, {NOISE}?0.5, {JPEG}?0.5) | "
     f"shuffle({RAIN}, {NOISE}?0.5, {JPEG}?0.5, {BLUR}?0.3)"
 )
+PHOTOS = f"shuffle({OPTICS}?0.5, ({SENSOR} > smooth()?0.2 > sharpen()?0.2)?0.8, {ANY_FILE}?0.7) > {SAVED_AGAIN}?0.25"
+MIX = f"({LABORATORY}) | ({PHOTOS})"
 MIX_VALIDATION = {
     "noise 25": "noise(sigma=25, clip=false)",
     "x2": "resize(scale=2)",
     "blur 2": "blur(sigma=2)",
     "rain": "rain()",
     "quality 20": "jpeg(quality=20)",
+    "noise in JPEG": "noise(sigma=20) > jpeg(quality=90)",
+    "photo": "defocus(radius=1) > grain(sigma=8, size=1.5, colour=0.6, blotch=3, shadows=0.3) > jpeg(quality=80)",
 }
-
-# What the photos of cameras and phones went through: the sensor's noise, the device's own denoising, a file format.
-SENSOR = "(camera(shot=0.0001..0.012, read=0..0.012) | noise(sigma=2..30) | grain(sigma=2..25))"
-SAVED = "(jpeg(quality=70..98, chroma={420, 444}) | jpeg(quality=70..98, size=1..2) | webp(quality=70..95))"
-PHOTO_NOISE = f"({SENSOR} > smooth(strength=0.2..0.8)?0.15 > {SAVED}?0.7)"
 
 # Optics come before the sensor: a trace of noise keeps an adapter from sharpening what no photo has.
 GRAIN = "noise(sigma=0..3)?0.5"
@@ -70,24 +85,39 @@ class Task:
 _BUNDLED_TASKS = (
     Task(
         "denoise",
-        "removes noise of unknown strength",
+        "removes noise as it is in photos: coarse, coloured, smoothed by the camera, inside a JPEG, or white",
+        f"noise(sigma=0..55, clip={{true,false}}) | {PHOTO_NOISE}",
+        {
+            "noise 25": "noise(sigma=25, clip=false)",
+            "noise 20 in JPEG 90": "noise(sigma=20) > jpeg(quality=90)",
+            "grain in WebP 85": "grain(sigma=12, size=1.5, colour=0.6, blotch=3, shadows=0.3) > webp(quality=85)",
+        },
+        aliases=("denoising", "noise", "photo-denoise", "real-denoise"),
+    ),
+    Task(
+        "gaussian-denoise",
+        "removes white Gaussian noise of unknown strength, as papers add it to clean photos",
         "noise(sigma=0..55, clip={true,false})",
         {f"noise {s}": f"noise(sigma={s}, clip=false)" for s in (15, 25, 50)},
-        aliases=("denoising", "noise"),
+        aliases=("white-noise", "awgn"),
     ),
     Task(
         "sr",
         "enlarges 2, 3 or 4 times",
-        "resize(scale={2,3}) | resize(scale={2,4})",  # half of the samples x2, where the least is lost
-        {f"x{s}": f"resize(scale={s})" for s in (2, 3, 4)},
+        # Half of the clean samples x2, where the least is lost; a third of all small files as cameras and the net make
+        # them, or noise and JPEG's grid would be sharpened like everything else.
+        f"resize(scale={{2,3}}) | resize(scale={{2,4}}) | {SMALL_FILE}",
+        {f"x{s}": f"resize(scale={s})" for s in (2, 3, 4)} | {"x2 of a JPEG": "jpeg(quality=85, size=0.5)"},
         aliases=("upscale", "super-resolution", "superresolution", "enlarge"),
         scales=(2, 3, 4),
     ),
     Task(
         "deblur",
         "sharpens Gaussian blur",
-        "blur(sigma=0.6..3.2)",
-        {f"blur {s}": f"blur(sigma={s})" for s in (1.2, 2.0, 3.0)},
+        # A third of the samples blurred by a lens or a hand and then noisy and compressed, as photos are.
+        f"blur(sigma=0.6..3.2) | blur(sigma=0.6..3.2) | ({SMALL_SPREAD} > {LIGHT})",
+        {f"blur {s}": f"blur(sigma={s})" for s in (1.2, 2.0, 3.0)}
+        | {"defocus in JPEG 90": "defocus(radius=2) > noise(sigma=2) > jpeg(quality=90)"},
         aliases=("deblurring", "sharpen", "blur"),
     ),
     Task(
@@ -100,8 +130,10 @@ _BUNDLED_TASKS = (
     Task(
         "dejpeg",
         "repairs JPEG compression",
-        "jpeg(quality=8..92) | jpeg(quality=8..45)",
-        {f"quality {q}": f"jpeg(quality={q})" for q in (10, 20, 40)},
+        # A third of the samples with the noise or the sharpening of a camera, in files that were saved more than once.
+        f"jpeg(quality=8..92) | jpeg(quality=8..45) | ({TEXTURE}?0.6 > {ANY_FILE} > {SAVED_AGAIN}?0.4)",
+        {f"quality {q}": f"jpeg(quality={q})" for q in (10, 20, 40)}
+        | {"noise in JPEG 50, twice": "noise(sigma=4) > jpeg(quality=50) > jpeg(quality=75, right=3, down=5)"},
         aliases=("jpeg", "deblock", "jpeg-artifacts"),
     ),
 )
@@ -143,16 +175,6 @@ _ZOO_TASKS = (
             "little noise": "camera(shot=0.002, read=0.003, red=2.1, blue=1.7)",
             "much noise": "camera(shot=0.01, read=0.012, red=2.1, blue=1.7)",
         },
-    ),
-    Task(
-        "photo-denoise",
-        "removes noise as it is in photos: coarse, coloured, smoothed by the camera, inside a JPEG",
-        f"noise(sigma=0..55, clip={{true,false}}) | {PHOTO_NOISE}",
-        {
-            "noise 20 in JPEG 90": "noise(sigma=20) > jpeg(quality=90)",
-            "grain in WebP 85": "grain(sigma=12, size=1.5, colour=0.6, blotch=3, shadows=0.3) > webp(quality=85)",
-        },
-        aliases=("real-denoise",),
     ),
     Task(
         "impulse-denoise",

@@ -98,7 +98,7 @@ def test_enlarging(data: Path, ours: Ours) -> None:
 
 def test_unseen_tries_every_adapter_that_fits(ours: Ours) -> None:
     names = {setting.name: [m.name for m in own_methods(setting, *ours)] for setting in SUITES["unseen"]}
-    assert names["motion blur"] == ["input", "foundation", "foundation + denoise"]
+    assert names["salt and pepper"] == ["input", "foundation", "foundation + denoise"]
     assert names["x2 lanczos"] == ["bicubic", "foundation", "foundation + sr"]
 
 

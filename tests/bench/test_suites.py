@@ -17,11 +17,11 @@ from adair.bench.methods import as_given
 from adair.bench.protocols import Score
 from adair.bench.published import published
 from adair.bench.runner import load_case
-from adair.bench.suites import REMARKS, SUITES, UNSEEN
+from adair.bench.suites import CANDIDATES, PHOTO, REMARKS, SUITES, UNSEEN
 from adair.data import dataset
 from adair.degradations import OPERATORS, parse_recipe
 from adair.metrics import quantise
-from adair.tasks import BUNDLED, MIX
+from adair.tasks import BUNDLED, MIX, PHOTOS
 
 SETTINGS = [setting for settings in SUITES.values() for setting in settings]
 
@@ -29,7 +29,7 @@ SETTINGS = [setting for settings in SUITES.values() for setting in settings]
 def test_rows_have_different_names() -> None:
     rows = [(s.suite, s.dataset, s.label(score)) for s in SETTINGS for score in s.scores]
     assert len(rows) == len(set(rows))
-    assert set(REMARKS) == set(SUITES) == {*BUNDLED, "unseen"}
+    assert set(REMARKS) == set(SUITES) == {*BUNDLED, *CANDIDATES} - {"gaussian-denoise"}
 
 
 def test_every_test_set_is_known_and_recipes_parse() -> None:
@@ -39,14 +39,25 @@ def test_every_test_set_is_known_and_recipes_parse() -> None:
             parse_recipe(setting.source.recipe)
 
 
+def operators(recipe: str) -> set[str]:
+    return {name for name in OPERATORS if f"{name}(" in recipe.replace(" ", "")}
+
+
 def test_unseen_degradations_are_in_no_training_recipe() -> None:
-    trained = " ".join([MIX, *(task.recipe for task in BUNDLED.values())])
+    trained = operators(" ".join([MIX, *(task.recipe for task in BUNDLED.values())]))
     for recipe in UNSEEN.values():
-        operators = {name for name in OPERATORS if f"{name}(" in recipe.replace(" ", "")}
-        assert operators
-        unseen = {name for name in operators if f"{name}(" not in trained}
-        assert unseen or "ratio=" in recipe, recipe
-    assert "ratio=" not in trained
+        assert operators(recipe) - trained, recipe
+
+
+def test_damage_of_photos_is_in_the_mix() -> None:
+    for recipe in PHOTO.values():
+        assert operators(recipe) <= operators(PHOTOS), recipe
+
+
+def test_white_noise_is_measured_with_the_adapter_made_for_it_and_with_that_of_photos() -> None:
+    adapters = {s.adapters for s in SUITES["denoise"] if s.name.startswith("sigma")}
+    assert adapters == {("gaussian-denoise", "denoise")}
+    assert all(name in BUNDLED for name in adapters.pop())
 
 
 def test_no_published_figure_gets_lost() -> None:

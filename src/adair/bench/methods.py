@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from adair.bench.case import Case, Method
-from adair.bench.suites import Setting
+from adair.bench.suites import CANDIDATES, Setting
 from adair.degradations import resize
 from adair.restore import Restorer
 from adair.restore.tasks import FOUNDATION, UPSCALING
@@ -41,7 +41,7 @@ def load_ours(
 def own_methods(
     setting: Setting, restorer: Restorer, adapters: Mapping[str, str], ensemble: bool = False
 ) -> list[Method]:
-    """The input and our rows of a setting. No adapter was made for suite "unseen", so every one that fits is tried.
+    """The input and our rows of a setting. Suites for which no adapter was made have candidates.
 
     Args:
         setting: what is to be restored.
@@ -54,20 +54,23 @@ def own_methods(
         Method("bicubic" if setting.source.scale else "input", tasks, as_given, "input"),
         Method("foundation", tasks, lambda case: restorer.restore(as_given(case), FOUNDATION), "ours", version=version),
     ]
-    for task, mark in adapters.items():
-        name = "foundation + adapter"
-        if setting.suite == "unseen":
-            name = f"foundation + {task}"
-            if (task == UPSCALING) != (setting.source.scale is not None):
-                continue
-        elif task != setting.suite:
-            continue
+    for task, mark in _candidates(setting, adapters).items():
+        first = (setting.adapters or (setting.suite,))[0]
+        name = "foundation + adapter" if task == first else f"foundation + {task}"
         marks = f"{version}, adapter {mark[:12]}"
         methods.append(Method(name, tasks, partial(_adapted, restorer, task, False), "ours", version=marks))
         if ensemble:
             slow = partial(_adapted, restorer, task, True)
             methods.append(Method(f"{name}, ensemble", tasks, slow, "ours", version=marks))
     return methods
+
+
+def _candidates(setting: Setting, adapters: Mapping[str, str]) -> dict[str, str]:
+    """Those of the adapters that are measured in a setting."""
+    if setting.suite in CANDIDATES:
+        enlarges = setting.source.scale is not None
+        return {task: mark for task, mark in adapters.items() if (task == UPSCALING) == enlarges}
+    return {task: adapters[task] for task in setting.adapters or (setting.suite,) if task in adapters}
 
 
 def as_given(case: Case) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adair.bench.case import Kind
@@ -22,6 +23,7 @@ class Setting:
         scores: how the result is scored; all on gray, or none.
         family: settings of one dataset and family stand in one table.
         kinds: which kinds of methods are measured.
+        adapters: which of our adapters are measured, the one that was made for it first; (): that of the suite.
     """
 
     suite: str
@@ -31,6 +33,7 @@ class Setting:
     scores: tuple[Score, ...]
     family: str = ""
     kinds: tuple[Kind, ...] = ("input", "ours", "peer")
+    adapters: tuple[str, ...] = ()
 
     @property
     def gray(self) -> bool:
@@ -46,6 +49,9 @@ class Setting:
         return f"{score}; {self.source.text(found)}; result rounded to 8 bits"
 
 
+WHITE = ("gaussian-denoise", "denoise")  # one for papers' noise; the other is for photos and knows white noise, too
+
+
 def _denoise() -> list[Setting]:
     # The other tools have to be given the noise level, which nobody knows here.
     ours: tuple[Kind, ...] = ("input", "ours")
@@ -55,7 +61,7 @@ def _denoise() -> list[Setting]:
         Setting("denoise", "Kodak24", "noise 20 in JPEG 90", in_jpeg, (RGB,), "photos", ours),
     ]
     white = [
-        Setting("denoise", dataset, f"sigma {sigma}{suffix}", Noise(sigma, clipped), (RGB,), family)
+        Setting("denoise", dataset, f"sigma {sigma}{suffix}", Noise(sigma, clipped), (RGB,), family, adapters=WHITE)
         for dataset in ("CBSD68", "Kodak24", "McMaster", "Urban100")
         for clipped, suffix, family in ((False, "", "noise not clipped"), (True, " clipped", "noise clipped"))
         for sigma in (15, 25, 50)
@@ -112,32 +118,41 @@ def _dejpeg() -> list[Setting]:
     ]
 
 
-# Degradations outside the pre-training mix and outside every task's recipe (`adair.tasks`).
+# What happens to photos beyond the tasks: in the second half of the pre-training mix (`adair.tasks.PHOTOS`).
+PHOTO = {
+    "camera noise": "camera(shot=0.006, read=0.01, red=2.1, blue=1.7)",
+    "out of focus": "defocus(radius=3)",
+    "short motion blur": "motion(length=8, angle=30, bend=0)",
+    "elongated blur": "blur(sigma=2.4, ratio=0.4, angle=30)",
+    "shared twice": "jpeg(quality=60) > jpeg(quality=80, right=3, down=5)",
+    "out of focus, grain and JPEG": "defocus(radius=1.5) > grain(sigma=8, size=1.5, colour=0.6, blotch=3, shadows=0.3) "
+    "> jpeg(quality=75)",
+}
+
+# Operators, or combinations of operators, outside the pre-training mix and outside every task's recipe.
 UNSEEN = {
     "photon noise": "poisson(peak=60, clip=true)",
-    "camera noise": "camera(shot=0.006, read=0.01, red=2.1, blue=1.7)",
     "salt and pepper": "impulse(amount=0.05)",
-    "motion blur": "motion(length=12, angle=30, bend=0)",
-    "camera shake": "motion(length=14, angle=70, bend=0.4)",
-    "out of focus": "defocus(radius=3)",
-    "elongated blur": "blur(sigma=3, ratio=0.3, angle=30)",
     "banding": "banding(levels=12)",
     "haze": "haze(thickness=0.6, airlight=0.9, unevenness=0.5)",
     "low light": "lowlight(exposure=0.4)",
     "scratches": "scratches(count=5, width=1.5, tilt=15, strength=0.8)",
-    "motion blur and noise": "motion(length=10, angle=120, bend=0) > noise(sigma=15)",
-    "out of focus and JPEG": "defocus(radius=2) > jpeg(quality=30)",
+    "photon noise in JPEG": "poisson(peak=60, clip=true) > jpeg(quality=50)",
+    "scratches and noise": "scratches(count=5, width=1.5, tilt=15, strength=0.8) > noise(sigma=15)",
     "haze and photon noise": "haze(thickness=0.4, airlight=0.9, unevenness=0.5) > poisson(peak=120)",
 }
 
 
+def _kodak(suite: str, recipes: Mapping[str, str]) -> list[Setting]:
+    return [Setting(suite, "Kodak24", name, Degraded(recipe), (RGB,)) for name, recipe in recipes.items()]
+
+
 def _unseen() -> list[Setting]:
-    kept_size = [Setting("unseen", "Kodak24", name, Degraded(recipe), (RGB,)) for name, recipe in UNSEEN.items()]
     enlarged = [
         Setting("unseen", "Set14", f"x2 {kernel}", SmallPillow(2, kernel), (Score("Y", border=2),))
         for kernel in ("lanczos", "box")
     ]
-    return kept_size + enlarged
+    return _kodak("unseen", UNSEEN) + enlarged
 
 
 SUITES: dict[str, list[Setting]] = {
@@ -146,8 +161,11 @@ SUITES: dict[str, list[Setting]] = {
     "deblur": _deblur(),
     "derain": _derain(),
     "dejpeg": _dejpeg(),
+    "photo": _kodak("photo", PHOTO),
     "unseen": _unseen(),
 }
+
+CANDIDATES = frozenset({"photo", "unseen"})  # suites for which no adapter was made: every one that fits is tried
 
 REMARKS: dict[str, str] = {
     "denoise": "Papers measure noise that is not clipped; files hold noise that is. The input's own row "
@@ -159,6 +177,7 @@ REMARKS: dict[str, str] = {
     "deblur": "The field has no common protocol; this is ours.",
     "derain": "Papers measure Y or RGB; one restoration gives both.",
     "dejpeg": "19 images of LIVE1 are also in Kodak24. classic5 is gray, and so is its JPEG.",
+    "photo": "What happens to photos beyond the tasks, with each adapter as a candidate.",
     "unseen": "Degradations that no network here was trained on, with each adapter as a candidate: what to expect of "
     "damage that is not on the list. Haze and low light change all pixels alike, which none of the adapters undoes.",
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from adair.errors import AdairError
 from adair.inspect.inspector import Finding
 from adair.inspect.kinds import KINDS
 
-THRESHOLD = 0.5  # probability from which on a damage is treated: more likely there than not
 TOGETHER = {"denoise", "dejpeg"}  # tasks that the foundation alone does better when both are needed
 SOFT = {"deblur", "sr"}  # tasks of which one image needs one at most
 
@@ -29,8 +28,18 @@ class Advice:
 
     @property
     def damage(self) -> tuple[Finding, ...]:
-        """The findings that count as there."""
-        return tuple(finding for finding in self.findings if finding.probability >= THRESHOLD)
+        """The findings that are certain enough to count as there."""
+        return tuple(finding for finding in self.findings if finding.probability >= finding.kind.certain)
+
+    @property
+    def burden(self) -> float:
+        """The severity to be expected, over all kinds: what should fall when a damage is undone."""
+        return sum(finding.probability * finding.severity for finding in self.findings)
+
+    def needs(self, blend: Mapping[str, float]) -> bool:
+        """Whether one of the damages that a step undoes counts as there."""
+        tasks = blend.keys() or TOGETHER
+        return any(finding.kind.task in tasks for finding in self.damage)
 
     @property
     def main(self) -> Finding | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from adair.degradations import OPERATORS
+from adair.degradations import OPERATORS, parse_recipe
 from adair.inspect.kinds import KINDS
+from adair.inspect.patterns import draw_patterns
 from adair.metrics import quantise
 
 # How many of the five kinds befall a sample, as shares of the samples: none, one, two, three.
@@ -17,6 +19,15 @@ MARGIN = 16  # pixels by which patches are degraded larger than they are seen: b
 ON_GRID = 0.6  # share of patches cut so that JPEG's blocks begin at their corner, as in files that nobody cropped
 GRAY = 0.08  # share of gray samples
 HARMLESS = 0.35  # share of samples that carry what clean photos carry too, on top of the rest
+DRAWN = 0.15  # share of samples with lines, lattices or letters drawn on them: they are neither rain nor noise
+OTHER = 0.1  # share of samples with a damage that is none of the kinds: it has to be told from them
+OTHERS = (
+    "impulse(amount=0.005..0.1, salt=0..1) | banding(levels=6..32) | scratches(count=1..4) | haze() | "
+    "lowlight(exposure=0.2..0.6)"
+)
+PHOTO_NOISES = parse_recipe(
+    "camera(shot=0.0002..0.012, read=0.001..0.012) | grain(sigma=2..25) | poisson(peak=30..500, clip=true)"
+)
 
 
 def make_samples(clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -34,7 +45,9 @@ def make_samples(clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Ten
     damaged = _which(count, generator)
     gray = torch.rand(count, generator=generator) < GRAY
     x = torch.where(gray.view(-1, 1, 1, 1), clean.mean(1, keepdim=True).expand_as(clean), clean)
+    x, _ = _apply(x, torch.rand(count, generator=generator) < DRAWN, draw_patterns, generator)
     x, _ = _apply(x, torch.rand(count, generator=generator) < HARMLESS, _harmless, generator)
+    x, _ = _apply(x, torch.rand(count, generator=generator) < OTHER, _other, generator)
     severity = torch.zeros(count, len(KINDS))
     for place, (kind, damage) in enumerate(zip(KINDS, (_rain, _blur, _resize, _noise, _jpeg), strict=True)):
         x, level = _apply(x, damaged[:, place], damage, generator)
@@ -93,9 +106,17 @@ def _rain(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _blur(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    sigma = _uniform(x, 0.4, 3.4, generator)
-    ones = torch.ones_like(sigma)
-    return OPERATORS["blur"].apply(x, generator, sigma=sigma, ratio=ones, angle=0 * ones, kernel=25 * ones), sigma
+    """Mostly Gaussian; else a disc or a short line, whose level is the sigma of the Gaussian of the same variance."""
+    if torch.rand(1, generator=generator).item() < 0.7:
+        sigma = _uniform(x, 0.4, 3.4, generator)
+        ones = torch.ones_like(sigma)
+        return OPERATORS["blur"].apply(x, generator, sigma=sigma, ratio=ones, angle=0 * ones, kernel=25 * ones), sigma
+    if torch.rand(1, generator=generator).item() < 0.6:
+        radius = _uniform(x, 1, 4, generator)
+        return OPERATORS["defocus"].apply(x, generator, radius=radius), radius / 2
+    length = _uniform(x, 3, 10, generator)
+    settings = {"angle": _uniform(x, 0, 180, generator), "bend": _uniform(x, 0, 0.3, generator)}
+    return OPERATORS["motion"].apply(x, generator, length=length, **settings), length / math.sqrt(12)
 
 
 def _resize(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -106,15 +127,30 @@ def _resize(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _noise(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Half white noise, half that of photos, whose level is what it changes on the average (root mean square)."""
+    if torch.rand(1, generator=generator).item() < 0.5:
+        noisy = PHOTO_NOISES.run(x, generator)
+        return noisy, 255 * (noisy - x).square().mean((1, 2, 3)).sqrt()
     # More weak noise than a uniform draw has: there the decision falls.
     sigma = 55 * torch.rand(len(x), generator=generator) ** 1.5
     return OPERATORS["noise"].apply(x, generator, sigma=sigma, clip=_chance(x, 0.6, generator)), sigma
 
 
 def _jpeg(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Mostly a plain JPEG; else one that was scaled down afterwards, or a WebP file."""
     quality = _uniform(x, 8, 97, generator).round()
+    way = torch.rand(1, generator=generator).item()
+    if way < 0.12:
+        return OPERATORS["webp"].apply(x, generator, quality=quality), quality
     chroma = torch.where(_chance(x, 0.8, generator) > 0, 420.0, 444.0)
-    return OPERATORS["jpeg"].apply(x, generator, quality=quality, chroma=chroma), quality
+    none = torch.zeros_like(quality)
+    size = none + 1 if way > 0.24 else _uniform(x, 1.05, 1.6, generator)
+    made = OPERATORS["jpeg"].apply(x, generator, quality=quality, chroma=chroma, right=none, down=none, size=size)
+    return made, quality + (100 - quality) * (1 - 1 / size)
+
+
+def _other(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    return parse_recipe(OTHERS).run(x, generator), torch.zeros(len(x))
 
 
 def _harmless(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -73,7 +73,7 @@ class Pipeline:
             step = self._step(blend, planes, options, scale if UPSCALING in blend else 1)
             last = number == len(steps) - 1
             mix = Mix(given.pixels, scale, options) if last and not options.whole else None
-            planes = step.run(planes, mix, progress and partial(_of_all, progress, number, len(steps)))
+            planes = step.run(planes, mix, progress and partial(of_all, progress, number, len(steps)))
         return planes
 
     def session(self, blend: Blend) -> Session:
@@ -100,5 +100,6 @@ class Pipeline:
         return Step(self.session(blend), name, self.runtime.device, scale, tile, batch, options.ensemble)
 
 
-def _of_all(progress: Progress, step: int, steps: int, done: int, total: int) -> None:
+def of_all(progress: Progress, step: int, steps: int, done: int, total: int) -> None:
+    """Report the progress of one of several steps as progress of all."""
     progress(step * total + done, steps * total)

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,10 @@ from adair.inspect import Advice, Inspector, advise, load_estimator
 from adair.restore.library import AdapterInfo, AdapterLibrary
 from adair.restore.mask import Mask
 from adair.restore.options import RestoreOptions
-from adair.restore.pipeline import Pipeline
+from adair.restore.pipeline import Pipeline, of_all
 from adair.restore.restoration import Picture, Progress, Restoration
 from adair.restore.sessions import merged
-from adair.restore.steps import enlarged
+from adair.restore.steps import enlarged, mixed
 from adair.restore.tasks import (
     AUTO,
     FOUNDATION,
@@ -286,13 +287,36 @@ class Restorer:
                 options.mask.check(*one.pixels.shape[:2])
         if options.changes_nothing:
             return Restoration(image if scale == 1 else close([enlarged(one, scale) for one in planes]), ())
-        advice = [self._advise(one) for one in planes] if is_auto(options.task) else []
-        plans = [one.plan for one in advice] or [steps] * len(planes)
-        if not any(plans):
-            return Restoration(image, tuple(advice))
         pipeline = self._pipeline
-        restored = [pipeline.run(plan, one, options, scale, progress) for plan, one in zip(plans, planes, strict=True)]
-        return Restoration(close(restored), tuple(advice))
+        if is_auto(options.task):
+            treated = [self._treat(pipeline, one, options, progress) for one in planes]
+            advice = tuple(advice for _, advice in treated)
+            changed = any(one.plan for one in advice)
+            return Restoration(close([one for one, _ in treated]) if changed else image, advice)
+        return Restoration(close([pipeline.run(steps, one, options, scale, progress) for one in planes]), ())
+
+    def _treat(
+        self, pipeline: Pipeline, given: ImageBuffer, options: RestoreOptions, progress: Progress | None
+    ) -> tuple[ImageBuffer, Advice]:
+        """Do what is advised, with a second look after each step: what made nothing better is taken back.
+
+        Returns:
+            The image, and the advice with the steps that were kept.
+        """
+        first = look = self._advise(given)
+        planes, kept = given, []
+        for number, blend in enumerate(first.plan):
+            if not look.needs(blend):
+                continue
+            part = progress and partial(of_all, progress, number, len(first.plan))
+            result = pipeline.run((blend,), planes, replace(options, strength=1.0), 1, part)
+            second = self._advise(result)
+            if second.burden < look.burden:
+                planes, look = result, second
+                kept.append(blend)
+        if kept and options.strength < 1:
+            planes = mixed(given, planes, options.strength)
+        return planes, replace(first, plan=tuple(kept))
 
     def inspect(self, image: Any) -> list[Advice]:
         """Find out what is wrong with an image and what task "auto" would do about it with the adapters at hand.

@@ -97,6 +97,15 @@ class _Canvas:
             self.mix.keep(top, target)
 
 
+def mixed(given: ImageBuffer, restored: ImageBuffer, strength: float) -> ImageBuffer:
+    """Mix two images of one size: 0 is ``given``, 1 is ``restored``. Alpha is that of ``restored``."""
+    result = np.empty_like(restored.pixels)
+    for row, (before, after) in enumerate(zip(given.pixels, restored.pixels, strict=True)):
+        values = before + np.float32(strength) * (after.astype(np.float32) - before)
+        result[row] = values.clip(0, 1) if WHITE[result.dtype] == 1.0 else np.rint(values)
+    return ImageBuffer(result, restored.alpha)
+
+
 def enlarged(planes: ImageBuffer, scale: int) -> ImageBuffer:
     """The bicubic enlargement alone."""
     bands = [enlarge(band, scale) for band in np.moveaxis(planes.pixels, 2, 0)]
