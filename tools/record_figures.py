@@ -13,12 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from adair.bench.rows import Row, read_rows
+from adair.bench.suites import SUITES
 from adair.weights import bundled_adapters, bundled_foundation, load_foundation, update_card
 
 LICENCE = "Apache-2.0"
 COLUMNS = {"input": "input", "bicubic": "input", "foundation": "foundation", "foundation + adapter": "adapter"}
 # What stands in the README's last column: the first of these that there is.
 BESIDE = ("Restormer (blind)", "Restormer (trained on Rain13K)", "SwinIR", "FBCNN")
+MADE_FOR = {  # which adapter a setting's row "foundation + adapter" is of
+    (setting.suite, setting.dataset, setting.label(score)): (setting.adapters or (setting.suite,))[0]
+    for settings in SUITES.values()
+    for setting in settings
+    for score in setting.scores
+}
 
 
 def figures(rows: Iterable[Row]) -> list[dict[str, Any]]:
@@ -31,7 +38,8 @@ def figures(rows: Iterable[Row]) -> list[dict[str, Any]]:
             if shown not in BESIDE or BESIDE.index(row.method) < BESIDE.index(shown):
                 entry["published"] = f"{row.method} {row.psnr:.2f}"
         elif row.method in COLUMNS and row.limit is None:
-            entry |= {"task": row.suite, "dataset": row.dataset, "setting": row.setting, "protocol": row.protocol}
+            task = MADE_FOR.get((row.suite, row.dataset, row.setting), row.suite)
+            entry |= {"task": task, "dataset": row.dataset, "setting": row.setting, "protocol": row.protocol}
             entry |= {"images": row.images, "seconds_per_megapixel": row.seconds_per_megapixel}
             entry[COLUMNS[row.method]] = row.psnr
     return [entry for entry in entries.values() if set(COLUMNS.values()) <= set(entry)]
