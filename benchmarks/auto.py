@@ -1,14 +1,17 @@
 """Measure task "auto" on the field's test sets: is the damage found, is the result as good as the right adapter's?
 
     python benchmarks/auto.py --data FOLDER [--limit N] [--psnr] [--json FILE]
+    python benchmarks/auto.py --harm FOLDER [--limit N] [--json FILE]
     python benchmarks/auto.py --mixtures PHOTOS [--exclude STEM ...] [--limit N] [--json FILE]
 
 FOLDER is as for `adair bench`. Two tables: degraded images (the right kind found first, and the PSNR of auto less that
 of the adapter that a person who knows would choose; where auto chooses that adapter it is zero, so only the other
 images are restored, unless --psnr asks for all), and clean images (what auto leaves alone, and how near the rest
-stays). With --mixtures another one: ways to treat damage of several kinds, from which the rules of auto are chosen; so
-it uses no test set, but those photos of PHOTOS that `recipes/estimator.py` holds out of the same folder. All PSNR are
-RGB, of results rounded to 8 bits; inputs are 8-bit images too, but for noise that is not clipped.
+stays). With --harm another one: how often auto leaves an image more than 0.1 dB worse than it was, on all of these, on
+real noise, on the damage of photos and on damage that auto does not know. With --mixtures a third one: ways to treat
+damage of several kinds, from which the rules of auto are chosen; so it uses no test set, but those photos of PHOTOS
+that `recipes/estimator.py` holds out of the same folder. All PSNR are RGB, of results rounded to 8 bits; inputs are
+8-bit images too, but for noise that is not clipped.
 """
 
 from __future__ import annotations
@@ -27,9 +30,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from adair import Restorer
+from adair import RestoreOptions, Restorer
 from adair.bench.datasets import clean_images, load
 from adair.bench.inputs import Degraded, Noise, Paired, Small, Source
+from adair.bench.suites import PHOTO, UNSEEN
 from adair.degradations import parse_recipe, resize
 from adair.inspect import Advice
 from adair.metrics import psnr, quantise
@@ -43,6 +47,14 @@ DEGRADED: list[tuple[str, str, str, Source]] = [
     ("derain", "Rain100L", "light rain", Paired()),
     *(("dejpeg", "LIVE1", f"quality {q}", Degraded(f"jpeg(quality={q}, chroma=420)")) for q in (10, 20, 30, 40)),
 ]
+HARM: list[tuple[str, str, Source]] = [
+    *((dataset, f"{task} {name}", source) for task, dataset, name, source in DEGRADED),
+    ("PolyU_canon", "real noise", Paired("real", "mean")),
+    ("Kodak24", "noise 20 in JPEG 90", Degraded("noise(sigma=20) > jpeg(quality=90)")),
+    *(("Kodak24", f"photo: {name}", Degraded(recipe)) for name, recipe in PHOTO.items()),
+    *(("Kodak24", f"unknown: {name}", Degraded(recipe)) for name, recipe in UNSEEN.items()),
+]
+HARMED = 0.1  # dB below the input that count as harm: less is not seen
 CLEAN = ("Kodak24", "McMaster", "CBSD68", "LIVE1", "Set14")
 MIXTURES = {
     "noise 15 > JPEG 40": ("noise(sigma=15) > jpeg(quality=40)", ("dejpeg", "denoise")),
@@ -117,6 +129,30 @@ def measure_degraded(data: Path, restorer: Restorer, options: argparse.Namespace
         yield {"task": task, "set": dataset, "setting": name, "images": len(rows)} | {
             **dict(zip(names, columns, strict=False)),
             "plans": {plan: plans.count(plan) for plan in sorted(set(plans))},
+        }
+
+
+def measure_harm(data: Path, restorer: Restorer, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    for dataset, name, source in HARM:
+        if not (data / dataset).is_dir():
+            continue
+        gains: list[float] = []
+        harmed: list[str] = []
+        treated = 0
+        for number, (clean, given) in enumerate(degraded_images(data, dataset, source, options.limit)):
+            outcome = restorer.run(given, RestoreOptions("auto"))
+            treated += bool(outcome.advice[0].plan)
+            gains.append(quality(outcome.image, clean) - quality(given, clean))
+            if gains[-1] < -HARMED:
+                harmed.append(f"{number}: {gains[-1]:.2f} dB, {outcome.advice[0]}")
+        yield {
+            "set": dataset,
+            "setting": name,
+            "images": len(gains),
+            "treated": treated,
+            "mean gain": mean(gains),
+            "worst": min(gains),
+            "harmed": harmed,
         }
 
 
@@ -209,6 +245,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only N images of each setting, evenly spaced")
     parser.add_argument("--task", action="append", help="only degraded images of this task; repeat for more")
     parser.add_argument("--psnr", action="store_true", help="restore every image, not only those where auto differs")
+    parser.add_argument("--harm", type=Path, help="measure harm alone, on this folder of test sets")
     parser.add_argument("--mixtures", type=Path, help="measure mixtures alone, on this folder of training photos")
     parser.add_argument("--exclude", action="append", default=[], help="stem of a photo left out of training; repeat")
     parser.add_argument("--estimator", type=Path, help="an estimator file instead of the bundled one")
@@ -216,24 +253,31 @@ def main() -> None:
     parser.add_argument("--adapter", type=Path, action="append", default=[], help="an adapter file to add")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
-    if (options.data is None) == (options.mixtures is None):
-        parser.error("give --data FOLDER or --mixtures PHOTOS")
+    if sum(folder is not None for folder in (options.data, options.harm, options.mixtures)) != 1:
+        parser.error("give one of --data FOLDER, --harm FOLDER and --mixtures PHOTOS")
     console = Console(width=180)
     restorer = Restorer.load(options.foundation, estimator=options.estimator)
     for path in options.adapter:
         restorer.add_adapter(path, replace=True)
-    parts = {"mixtures": measure_mixtures} if options.mixtures else {"degraded": measure_degraded}
-    if options.data and not options.task:
+    parts = {"degraded": measure_degraded}
+    if options.mixtures:
+        parts = {"mixtures": measure_mixtures}
+    elif options.harm:
+        parts = {"harm": measure_harm, "clean": measure_clean}
+    elif not options.task:
         parts["clean"] = measure_clean
     result: dict[str, list[dict[str, Any]]] = {}
     for part, measure in parts.items():
         result[part] = []
-        for row in measure(options.data or options.mixtures, restorer, options):
+        for row in measure(options.data or options.harm or options.mixtures, restorer, options):
             print(json.dumps(row), file=sys.stderr)
             result[part].append(row)
         show(console, result[part])
     for line in summary(result["degraded"]) if result.get("degraded") else []:
         console.print(line, highlight=False)
+    if rows := result.get("harm"):
+        images, harmed = sum(row["images"] for row in rows), sum(len(row["harmed"]) for row in rows)
+        console.print(f"auto more than {HARMED} dB below the input: {harmed} of {images}", highlight=False)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
 
