@@ -24,6 +24,7 @@ from torch import Tensor
 from adair.degradations import parse_recipe
 from adair.inspect import Estimator, Inspector, load_estimator, save_estimator
 from adair.inspect.estimator import PATCH
+from adair.inspect.plan import THRESHOLD
 from adair.inspect.samples import MARGIN, make_samples
 from adair.train.photos import PhotoStore, open_store
 
@@ -158,7 +159,7 @@ def examine(estimator: Estimator, store: PhotoStore) -> dict[str, dict[str, floa
             if recipe:
                 x = parse_recipe(recipe).run(x, torch.Generator().manual_seed(0))
             findings = inspector.inspect(x[0].permute(1, 2, 0).numpy())
-            silent = not any(finding.probability >= finding.kind.certain for finding in findings)
+            silent = findings[0].probability < THRESHOLD
             nothing += silent
             right += silent if kind is None else findings[0].kind.name == kind and not silent
             levels += [finding.level for finding in findings if finding.kind.name == kind]

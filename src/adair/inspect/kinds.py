@@ -18,7 +18,6 @@ class Kind:
         measure: what the level is called, and its unit.
         none, worst: level of severity 0 and of severity 1.
         worth: level from which on the damage counts as there: what is weaker, clean photos have too.
-        certain: probability from which on the damage is treated. What a wrong guess ruins needs more certainty.
         digits: decimals of the level that mean something.
     """
 
@@ -28,7 +27,6 @@ class Kind:
     none: float
     worst: float
     worth: float
-    certain: float
     digits: int = 1
 
     def severity(self, level: float) -> float:
@@ -41,10 +39,10 @@ class Kind:
 
 
 KINDS = (
-    Kind("rain", "derain", "mean change by streaks, of 255", none=0, worst=40, worth=1.5, certain=0.9),
-    Kind("blur", "deblur", "sigma of the Gaussian, pixels", none=0, worst=3.5, worth=0.7, certain=0.8),
-    Kind("resize", "sr", "factor by which the image was once smaller", none=1, worst=4, worth=1.4, certain=0.8),
-    Kind("noise", "denoise", "sigma, of 255", none=0, worst=55, worth=3, certain=0.5),
-    Kind("jpeg", "dejpeg", "quality", none=100, worst=8, worth=86, certain=0.5, digits=0),
+    Kind("rain", "derain", "mean change by streaks, of 255", none=0, worst=40, worth=1.5),
+    Kind("blur", "deblur", "sigma of the Gaussian, pixels", none=0, worst=3.5, worth=0.7),
+    Kind("resize", "sr", "factor by which the image was once smaller", none=1, worst=4, worth=1.4),
+    Kind("noise", "denoise", "sigma, of 255", none=0, worst=55, worth=3),
+    Kind("jpeg", "dejpeg", "quality", none=100, worst=8, worth=86, digits=0),
 )
 """In the order in which they befall a photo: rain in front of the lens, optics, enlargement, the sensor, the file."""

@@ -9,6 +9,7 @@ from adair.errors import AdairError
 from adair.inspect.inspector import Finding
 from adair.inspect.kinds import KINDS
 
+THRESHOLD = 0.7  # probability from which on a damage is treated: to leave one costs less than to see one that is not
 TOGETHER = {"denoise", "dejpeg"}  # tasks that the foundation alone does better when both are needed
 SOFT = {"deblur", "sr"}  # tasks of which one image needs one at most
 
@@ -29,7 +30,7 @@ class Advice:
     @property
     def damage(self) -> tuple[Finding, ...]:
         """The findings that are certain enough to count as there."""
-        return tuple(finding for finding in self.findings if finding.probability >= finding.kind.certain)
+        return tuple(finding for finding in self.findings if finding.probability >= THRESHOLD)
 
     @property
     def burden(self) -> float:

@@ -105,15 +105,34 @@ def _rain(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return wet, (wet - x).abs().mean((1, 2, 3)) * 255
 
 
+def _either(x: Tensor, generator: torch.Generator, *ways: tuple[float, Damage]) -> tuple[Tensor, Tensor]:
+    """Damage each sample in one of several ways, each with its share; the shares add up to 1."""
+    shares = torch.tensor([share for share, _ in ways])
+    chosen = torch.multinomial(shares, len(x), replacement=True, generator=generator)
+    levels = torch.zeros(len(x))
+    for way, (_, damage) in enumerate(ways):
+        x, level = _apply(x, chosen == way, damage, generator)
+        levels += level
+    return x, levels
+
+
 def _blur(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Mostly Gaussian; else a disc or a short line, whose level is the sigma of the Gaussian of the same variance."""
-    if torch.rand(1, generator=generator).item() < 0.7:
-        sigma = _uniform(x, 0.4, 3.4, generator)
-        ones = torch.ones_like(sigma)
-        return OPERATORS["blur"].apply(x, generator, sigma=sigma, ratio=ones, angle=0 * ones, kernel=25 * ones), sigma
-    if torch.rand(1, generator=generator).item() < 0.6:
-        radius = _uniform(x, 1, 4, generator)
-        return OPERATORS["defocus"].apply(x, generator, radius=radius), radius / 2
+    return _either(x, generator, (0.7, _gaussian), (0.18, _disc), (0.12, _line))
+
+
+def _gaussian(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    sigma = _uniform(x, 0.4, 3.4, generator)
+    ones = torch.ones_like(sigma)
+    return OPERATORS["blur"].apply(x, generator, sigma=sigma, ratio=ones, angle=0 * ones, kernel=25 * ones), sigma
+
+
+def _disc(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    radius = _uniform(x, 1, 4, generator)
+    return OPERATORS["defocus"].apply(x, generator, radius=radius), radius / 2
+
+
+def _line(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     length = _uniform(x, 3, 10, generator)
     settings = {"angle": _uniform(x, 0, 180, generator), "bend": _uniform(x, 0, 0.3, generator)}
     return OPERATORS["motion"].apply(x, generator, length=length, **settings), length / math.sqrt(12)
@@ -127,26 +146,51 @@ def _resize(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _noise(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Half white noise, half that of photos, whose level is what it changes on the average (root mean square)."""
-    if torch.rand(1, generator=generator).item() < 0.5:
-        noisy = PHOTO_NOISES.run(x, generator)
-        return noisy, 255 * (noisy - x).square().mean((1, 2, 3)).sqrt()
+    return _either(x, generator, (0.5, _white_noise), (0.5, _photo_noise))
+
+
+def _white_noise(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     # More weak noise than a uniform draw has: there the decision falls.
     sigma = 55 * torch.rand(len(x), generator=generator) ** 1.5
     return OPERATORS["noise"].apply(x, generator, sigma=sigma, clip=_chance(x, 0.6, generator)), sigma
 
 
+def _photo_noise(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Its level is what it changes: the root of the mean square."""
+    noisy = PHOTO_NOISES.run(x, generator)
+    return noisy, 255 * (noisy - x).square().mean((1, 2, 3)).sqrt()
+
+
 def _jpeg(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mostly a plain JPEG; else one that was scaled down afterwards, or a WebP file."""
-    quality = _uniform(x, 8, 97, generator).round()
-    way = torch.rand(1, generator=generator).item()
-    if way < 0.12:
-        return OPERATORS["webp"].apply(x, generator, quality=quality), quality
+    """Mostly a plain JPEG; else a WebP file, or a JPEG that was scaled down afterwards and so looks better."""
+    return _either(x, generator, (0.76, _plain_jpeg), (0.12, _webp), (0.12, _shrunk_jpeg))
+
+
+def _plain_jpeg(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    return _jpeg_at(x, torch.ones(len(x)), generator)
+
+
+def _shrunk_jpeg(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    size = _uniform(x, 1.05, 1.6, generator)
+    made, quality = _jpeg_at(x, size, generator)
+    return made, quality + (100 - quality) * (1 - 1 / size)
+
+
+def _jpeg_at(x: Tensor, size: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    quality = _quality(x, generator)
     chroma = torch.where(_chance(x, 0.8, generator) > 0, 420.0, 444.0)
     none = torch.zeros_like(quality)
-    size = none + 1 if way > 0.24 else _uniform(x, 1.05, 1.6, generator)
-    made = OPERATORS["jpeg"].apply(x, generator, quality=quality, chroma=chroma, right=none, down=none, size=size)
-    return made, quality + (100 - quality) * (1 - 1 / size)
+    settings = {"quality": quality, "chroma": chroma, "right": none, "down": none, "size": size}
+    return OPERATORS["jpeg"].apply(x, generator, **settings), quality
+
+
+def _webp(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    quality = _quality(x, generator)
+    return OPERATORS["webp"].apply(x, generator, quality=quality), quality
+
+
+def _quality(x: Tensor, generator: torch.Generator) -> Tensor:
+    return _uniform(x, 8, 97, generator).round()
 
 
 def _other(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
