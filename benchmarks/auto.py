@@ -184,9 +184,9 @@ def ways(tasks: tuple[str, str]) -> dict[str, tuple[dict[str, float], ...]]:
     last, early = tasks
     return {
         "foundation": ({},),
-        "one adapter": ({last: 1.0},),
+        "last alone": ({last: 1.0},),
+        "first alone": ({early: 1.0},),
         "halves": ({last: 0.5, early: 0.5},),
-        "sum": ({last: 1.0, early: 1.0},),
         "last damage first": ({last: 1.0}, {early: 1.0}),
         "first damage first": ({early: 1.0}, {last: 1.0}),
         "foundation, then first": ({}, {early: 1.0}),

@@ -46,7 +46,7 @@ def half_size(photo: Image.Image) -> Image.Image:
 
 
 TRIALS = [
-    Trial("denoise", "noise, sigma 25", by_recipe("noise(sigma=25)"), "kitten"),
+    Trial("denoise", "noise, sigma 20, in a JPEG", by_recipe("noise(sigma=20) > jpeg(quality=90)"), "kitten"),
     Trial("sr", "half size", half_size, "lake", scale=2),
     Trial("deblur", "Gaussian blur, sigma 2", by_recipe("blur(sigma=2)"), "colosseum"),
     Trial("derain", "rain streaks", by_recipe("rain(amount=0.15, angle=-20, length=35, brightness=0.6)"), "kitten"),

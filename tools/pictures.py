@@ -36,7 +36,13 @@ class Damage:
 
 
 SHEETS = {
-    "denoise": (Damage("noise, sigma 25", "noise(sigma=25)"), Damage("noise, sigma 50", "noise(sigma=50)")),
+    "denoise": (
+        Damage("noise 20 in JPEG 90", "noise(sigma=20) > jpeg(quality=90)"),
+        Damage(
+            "coarse grain in WebP 85",
+            "grain(sigma=15, size=2, colour=0.7, blotch=4, shadows=0.4) > webp(quality=85)",
+        ),
+    ),
     "sr": (
         Damage("a half of the size", "downscale(scale=2)", 2),
         Damage("a quarter of the size", "downscale(scale=4)", 4),

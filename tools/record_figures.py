@@ -2,7 +2,8 @@
 
     python tools/record_figures.py FILE
 
-Only rows of whole test sets count. Weights and fingerprints stay as they are, bit for bit.
+Only rows of whole test sets count; adapters without any keep what their cards say. Weights and fingerprints stay as
+they are, bit for bit.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def main() -> None:
     before = load_foundation().fingerprint
     update_card(bundled_foundation(), licence=LICENCE)
     for task, path in bundled_adapters().items():
-        update_card(path, licence=LICENCE, measured=[entry for entry in entries if entry["task"] == task])
+        if measured := [entry for entry in entries if entry["task"] == task]:
+            update_card(path, licence=LICENCE, measured=measured)
     assert load_foundation().fingerprint == before
 
     shown: dict[tuple[str, str, str], dict[str, Any]] = {}

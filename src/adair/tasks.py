@@ -33,7 +33,6 @@ LIGHT = f"{TRACE}?0.7 > jpeg(quality=75..98, chroma={{420, 444}})?0.5"
 OPTICS = "(blur(sigma=0.3..2.5, ratio=0.4..1) | defocus(radius=0.7..3.5) | motion(length=3..9) | resize(scale=1.2..3))"
 ANY_FILE = "(jpeg(quality=20..95, chroma={420, 444}, size={1, 1..1.6}) | webp(quality=20..90))"
 SMALL_SPREAD = "(blur(sigma=0.6..3, ratio=0.4..1) | defocus(radius=1..3.5) | motion(length=3..9))"
-SMALL_FILE = "(grain(sigma=0..6)?0.5 > blur(sigma=0.3..0.8)?0.4 > jpeg(quality=70..98, size={0.5, 0.3333, 0.25}))"
 TEXTURE = "(noise(sigma=1..6) | camera(shot=0.0001..0.002, read=0..0.003) | sharpen(amount=0.2..0.8))"
 SAVED_AGAIN = "jpeg(quality=30..95, right=0..7, down=0..7)"
 
@@ -104,10 +103,8 @@ _BUNDLED_TASKS = (
     Task(
         "sr",
         "enlarges 2, 3 or 4 times",
-        # Half of the clean samples x2, where the least is lost; a third of all small files as cameras and the net make
-        # them, or noise and JPEG's grid would be sharpened like everything else.
-        f"resize(scale={{2,3}}) | resize(scale={{2,4}}) | {SMALL_FILE}",
-        {f"x{s}": f"resize(scale={s})" for s in (2, 3, 4)} | {"x2 of a JPEG": "jpeg(quality=85, size=0.5)"},
+        "resize(scale={2,3}) | resize(scale={2,4})",  # half of the samples x2, where the least is lost
+        {f"x{s}": f"resize(scale={s})" for s in (2, 3, 4)},
         aliases=("upscale", "super-resolution", "superresolution", "enlarge"),
         scales=(2, 3, 4),
     ),

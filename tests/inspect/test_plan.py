@@ -54,11 +54,10 @@ def test_the_last_damage_is_undone_first() -> None:
     )
 
 
-def test_noise_in_a_jpeg_is_left_to_the_foundation() -> None:
-    advice = advise(findings(noise=0.9, jpeg=0.8, blur=0.9), TASKS)
-    assert advice.plan == ({}, {"deblur": 1.0})
-    assert str(advice).startswith("foundation then deblur (")
-    assert advise(findings(noise=0.9, jpeg=0.8), ["denoise"]).plan == ({"denoise": 1.0},)
+def test_noise_goes_before_the_jpeg_that_it_is_in() -> None:
+    advice = advise(findings(noise=0.8, jpeg=0.9, blur=0.75), TASKS)
+    assert advice.plan == ({"denoise": 1.0}, {"dejpeg": 1.0}, {"deblur": 1.0})
+    assert str(advice).startswith("denoise then dejpeg then deblur (jpeg ")
 
 
 @pytest.mark.parametrize(("blur", "resize", "task"), [(0.9, 0.8, "deblur"), (0.8, 0.9, "sr")])

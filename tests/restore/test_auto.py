@@ -24,22 +24,14 @@ class Told(Inspector):
     Args:
         dark, bright: probabilities by kind.
         change: by how much the severity changes from one look to the next.
-        later: what is found in dark images from the second look on; None: the same.
     """
 
-    def __init__(
-        self,
-        dark: Mapping[str, float],
-        bright: Mapping[str, float],
-        change: float = -0.01,
-        later: Mapping[str, float] | None = None,
-    ) -> None:
-        self.found, self.change, self.later, self.looks = (dark, bright), change, later, 0
+    def __init__(self, dark: Mapping[str, float], bright: Mapping[str, float], change: float = -0.01) -> None:
+        self.found, self.change, self.looks = (dark, bright), change, 0
 
     def inspect(self, pixels: np.ndarray) -> tuple[Finding, ...]:
         white = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(pixels.dtype, 1)
-        bright = int(pixels.mean() / white > 0.5)
-        chances = self.later if self.looks and not bright and self.later is not None else self.found[bright]
+        chances = self.found[int(pixels.mean() / white > 0.5)]
         severity = 0.5 + self.change * self.looks
         self.looks += 1
         found = [Finding(kind, chances.get(kind.name, 0.01), kind.level(severity)) for kind in KINDS]
@@ -119,8 +111,6 @@ def test_steps_follow_each_other(noisy: Restorer, dark: np.ndarray) -> None:
     expected = noisy.restore(noisy.restore(dark, "denoise", tile=48), "sr", scale=1, tile=48)
     np.testing.assert_array_equal(result, expected)
     assert seen == sorted(seen) and seen[-1][0] == seen[-1][1] and len({total for _, total in seen}) == 1
-    noisy._inspector = Told({"jpeg": 0.9, "noise": 0.8}, {})
-    np.testing.assert_array_equal(noisy.restore(dark, "auto"), noisy.restore(dark, "foundation"))
 
 
 def test_strength_holds_for_auto_too(noisy: Restorer, dark: np.ndarray) -> None:
@@ -138,13 +128,6 @@ def test_a_step_after_which_nothing_looks_better_is_taken_back(noisy: Restorer, 
     noisy._inspector = Told({"noise": 0.9}, {"noise": 0.9}, change=0.01)
     outcome = noisy.run(dark, RestoreOptions("auto"))
     assert outcome.image is dark and outcome.advice[0].plan == () and outcome.advice[0].damage
-
-
-def test_a_damage_that_went_with_another_is_not_undone_again(noisy: Restorer, dark: np.ndarray) -> None:
-    noisy._inspector = Told({"noise": 0.9, "rain": 0.95}, {"rain": 0.1}, later={"noise": 0.1, "rain": 0.1})
-    outcome = noisy.run(dark, RestoreOptions("auto"))
-    assert outcome.advice[0].plan == ({"denoise": 1.0},)
-    np.testing.assert_array_equal(outcome.image, noisy.restore(dark, "denoise"))
 
 
 def test_auto_is_checked_as_other_tasks_are(noisy: Restorer, dark: np.ndarray) -> None:

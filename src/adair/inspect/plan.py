@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from adair.errors import AdairError
@@ -10,7 +10,13 @@ from adair.inspect.inspector import Finding
 from adair.inspect.kinds import KINDS
 
 THRESHOLD = 0.7  # probability from which on a damage is treated: to leave one costs less than to see one that is not
-TOGETHER = {"denoise", "dejpeg"}  # tasks that the foundation alone does better when both are needed
+ORDER = (
+    "denoise",
+    "dejpeg",
+    "deblur",
+    "sr",
+    "derain",
+)  # in which tasks are done: what befell the photo last comes first
 SOFT = {"deblur", "sr"}  # tasks of which one image needs one at most
 
 Plan = tuple[dict[str, float], ...]
@@ -37,11 +43,6 @@ class Advice:
         """The severity to be expected, over all kinds: what should fall when a damage is undone."""
         return sum(finding.probability * finding.severity for finding in self.findings)
 
-    def needs(self, blend: Mapping[str, float]) -> bool:
-        """Whether one of the damages that a step undoes counts as there."""
-        tasks = blend.keys() or TOGETHER
-        return any(finding.kind.task in tasks for finding in self.damage)
-
     @property
     def main(self) -> Finding | None:
         """The main damage: the most probable finding that counts as there, if any."""
@@ -55,10 +56,9 @@ class Advice:
 def advise(findings: Sequence[Finding], tasks: Collection[str]) -> Advice:
     """Choose what to do about findings.
 
-    Several kinds of damage are undone one after the other, the last to befall the image first. Two exceptions: noise in
-    a JPEG file is neither the noise nor the JPEG that the adapters know, but the foundation alone has learned the two
-    together; and of blur and enlargement, which look alike, only the more probable one is undone. The figures behind
-    this are in docs/inspect.md.
+    Several kinds of damage are undone one after the other, the last to befall the image first. Two exceptions: noise is
+    removed before the JPEG that it is in, since the adapter for noise knows files; and of blur and enlargement, which
+    look alike, only the more probable one is undone. The figures behind this are in docs/inspect.md.
 
     Args:
         findings: what `Inspector.inspect` returned, the most probable first.
@@ -74,7 +74,5 @@ def advise(findings: Sequence[Finding], tasks: Collection[str]) -> Advice:
     treated = [finding.kind.task for finding in advice.damage if finding.kind.task in tasks]
     if set(treated) >= SOFT:
         treated.remove(max(SOFT, key=treated.index))
-    steps = [{task: 1.0} for task in reversed(known) if task in treated]
-    if set(treated) >= TOGETHER:
-        steps = [{}, *(step for step in steps if not TOGETHER & step.keys())]
+    steps = [{task: 1.0} for task in ORDER if task in treated]
     return replace(advice, plan=tuple(steps))

@@ -304,18 +304,17 @@ class Restorer:
             The image, and the advice with the steps that were kept.
         """
         first = look = self._advise(given)
+        whole = RestoreOptions(options.task, tile=options.tile, ensemble=options.ensemble)
         planes, kept = given, []
         for number, blend in enumerate(first.plan):
-            if not look.needs(blend):
-                continue
             part = progress and partial(of_all, progress, number, len(first.plan))
-            result = pipeline.run((blend,), planes, replace(options, strength=1.0), 1, part)
+            result = pipeline.run((blend,), planes, whole, 1, part)
             second = self._advise(result)
             if second.burden < look.burden:
                 planes, look = result, second
                 kept.append(blend)
-        if kept and options.strength < 1:
-            planes = mixed(given, planes, options.strength)
+        if kept and not options.whole:
+            planes = mixed(given, planes, options)
         return planes, replace(first, plan=tuple(kept))
 
     def inspect(self, image: Any) -> list[Advice]:

@@ -15,10 +15,13 @@ from adair.errors import NonFiniteOutputError
 from adair.images.buffer import WHITE, ImageBuffer
 from adair.restore.ensemble import self_ensemble
 from adair.restore.mix import Mix
+from adair.restore.options import RestoreOptions
 from adair.restore.region import enlarge, region
 from adair.restore.restoration import Progress
 from adair.restore.tiling import Tiler
 from adair.runtimes import Session
+
+LINES = 256  # of a finished image that are mixed at once
 
 
 @dataclass(frozen=True)
@@ -87,22 +90,29 @@ class _Canvas:
             )
         lines = lines.clamp_(0, 1)
         lines = lines if self.source.shape[2] == 3 else lines.mean(0, keepdim=True)
-        if self.mix is not None:
-            lines = self.mix.apply(top, lines)
-        white = WHITE[self.result.dtype]
-        values = lines.mul_(white).permute(1, 2, 0).numpy()
-        target = self.result[top : top + len(values)]
-        target[:] = values if white == 1.0 else np.rint(values, out=values)
-        if self.mix is not None:
-            self.mix.keep(top, target)
+        _write(self.result, top, lines, self.mix)
 
 
-def mixed(given: ImageBuffer, restored: ImageBuffer, strength: float) -> ImageBuffer:
-    """Mix two images of one size: 0 is ``given``, 1 is ``restored``. Alpha is that of ``restored``."""
+def _write(result: npt.NDArray[Any], top: int, lines: Tensor, mix: Mix | None) -> None:
+    """Mix finished lines (C, h, width), in 0..1, if there is a mix, and store them as ``result`` stores pixels."""
+    if mix is not None:
+        lines = mix.apply(top, lines)
+    white = WHITE[result.dtype]
+    values = lines.mul_(white).permute(1, 2, 0).numpy()
+    target = result[top : top + len(values)]
+    target[:] = values if white == 1.0 else np.rint(values, out=values)
+    if mix is not None:
+        mix.keep(top, target)
+
+
+def mixed(given: ImageBuffer, restored: ImageBuffer, options: RestoreOptions) -> ImageBuffer:
+    """Mix an image and what it became, of one size, as ``options`` say: for steps that were run without a mix."""
+    height, width = restored.pixels.shape[:2]
     result = np.empty_like(restored.pixels)
-    for row, (before, after) in enumerate(zip(given.pixels, restored.pixels, strict=True)):
-        values = before + np.float32(strength) * (after.astype(np.float32) - before)
-        result[row] = values.clip(0, 1) if WHITE[result.dtype] == 1.0 else np.rint(values)
+    for top in range(0, height, LINES):
+        box = (top, 0, min(top + LINES, height), width)
+        lines = region(restored.pixels, 1, box, torch.device("cpu"))[0]
+        _write(result, top, lines, Mix(given.pixels, 1, options))
     return ImageBuffer(result, restored.alpha)
 
 
