@@ -24,7 +24,7 @@ if [ ! -e "$runs/done-foundation" ]; then
 fi
 
 # Share of MINUTES and highest learning rate of each task.
-for entry in "denoise 0.26 2e-3" "sr 0.22 3e-3" "deblur 0.19 3e-3" "derain 0.17 2e-3" "dejpeg 0.16 2e-3"; do
+for entry in "denoise 0.22 2e-3" "gaussian-denoise 0.18 2e-3" "sr 0.18 3e-3" "deblur 0.16 3e-3" "derain 0.13 2e-3" "dejpeg 0.13 2e-3"; do
     # shellcheck disable=SC2086
     set -- $entry
     task=$1 time=$(awk "BEGIN { print $minutes * $2 }") rate=$3

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Train the next foundation for many hours, in as many pieces as it takes: recipes/campaign.sh PHOTOS RUN [MINUTES] [FALL]
 #
-# Starts from recipes/campaign/foundation.safetensors (without it: from the bundled one), or goes on from the checkpoint
-# in RUN. The learning rate is constant and the result a long average of the weights, so it does not matter where a
+# Starts from the file START (default: recipes/campaign/foundation.safetensors, without it the bundled foundation), or goes
+# on from the checkpoint in RUN. The learning rate is constant and the result a long average of the weights, so it does not matter where a
 # piece ends. After every MINUTES (75) the average replaces recipes/campaign/foundation.safetensors, in half precision,
 # ready to be committed. With FALL, a number of steps, the rate falls to zero over so many steps instead and the script
 # ends: what is worth bundling comes from there. All at the lowest priority.
@@ -13,7 +13,7 @@ snapshot=$here/campaign/foundation.safetensors
 held_out="--exclude budgie-kitten-on-lawn --exclude budgie-lake-sherburne --exclude budgie-roman-colosseum"
 export OMP_NUM_THREADS=1
 
-start=$snapshot
+start=${START:-$snapshot}
 [ -e "$start" ] || start=$here/../src/adair/weights/bundled/foundation.safetensors
 # A priority of its own does not help against other sessions: Linux shares by autogroup first (sched(7)).
 { echo 19 >/proc/$$/autogroup; } 2>/dev/null || true
