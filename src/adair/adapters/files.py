@@ -45,7 +45,7 @@ def save_adapter(
     card: Mapping[str, Any] | None = None,
     dtype: torch.dtype = torch.float16,
 ) -> None:
-    """Write an adapter file; it appears whole or not at all.
+    """Write an adapter file; a partial file is never visible.
 
     The file's metadata: format, kind "adapter", adapter (kind, options), foundation (fingerprint), task,
     checksum (`fingerprint` of its own tensors), card.

@@ -1,4 +1,4 @@
-"""What a benchmark hands to a method: one degraded image, and what a method may be told about it."""
+"""What a benchmark hands to a method: one degraded image, and the facts about it that a method may use."""
 
 from __future__ import annotations
 

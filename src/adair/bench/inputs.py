@@ -23,7 +23,7 @@ class Source:
 
     @property
     def facts(self) -> Mapping[str, float]:
-        """What a method that is not blind may be told (see `Case`)."""
+        """The facts that a method that is not blind may use (see `Case`)."""
         return {}
 
     @property

@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from adair.bench.baselines import find_baselines, load_baseline
 from adair.bench.case import Method
 from adair.bench.methods import own_methods
-from adair.bench.peers import load_peer, peers
 from adair.bench.suites import SUITES, Setting
 from adair.data import dataset
 from adair.errors import AdairError
@@ -17,7 +17,7 @@ from adair.restore import Restorer
 KINDS = {"input": "input", "ours": "ours", "peers": "peer"}  # words that stand for all methods of a kind
 PUBLISHED = "published"
 
-Plan = list[tuple[Setting, list[Method]]]
+BenchConfig = list[tuple[Setting, list[Method]]]
 
 
 def choose_settings(
@@ -51,7 +51,7 @@ def choose_methods(
     checkpoints: Iterable[Path] = (),
     wanted: Sequence[str] = (),
     ensemble: bool = False,
-) -> Plan:
+) -> BenchConfig:
     """Settings with the methods that are to be measured on them; settings without any are left out.
 
     Args:
@@ -64,10 +64,12 @@ def choose_methods(
     Raises:
         AdairError: a checkpoint that cannot be used, or a name that fits no method.
     """
-    loaded = [load_peer(path) for path in checkpoints]
+    loaded = [load_baseline(path) for path in checkpoints]
     plan = []
     for setting in settings:
-        methods = own_methods(setting, restorer, adapters, ensemble) + peers(setting.suite, setting.source.scale)
+        methods = own_methods(setting, restorer, adapters, ensemble) + find_baselines(
+            setting.suite, setting.source.scale
+        )
         methods += [method for method in loaded if setting.suite in method.tasks]
         plan.append((setting, [method for method in methods if method.kind in setting.kinds]))
     _check("method", wanted, {*KINDS, PUBLISHED, *(method.name for _, methods in plan for method in methods)})

@@ -117,7 +117,7 @@ def _panel(axes: Axes, rows: Sequence[Row], looks: dict[str, dict[str, Any]]) ->
 
 
 def _published(axes: Axes, rows: Sequence[Row]) -> None:
-    """Ticks at the right edge, each with a label beside it."""
+    """Ticks at the right edge, each with a label next to it."""
     values = [row.psnr or 0.0 for row in rows]
     low, high = axes.get_ylim()
     low, high = min([low, *values]), max([high, *values])

@@ -1,4 +1,4 @@
-"""Figures copied from papers, to stand beside measured ones and never among them: `Row.published` is set."""
+"""Figures copied from papers, printed next to measured ones and never mixed with them: `Row.published` is set."""
 
 from __future__ import annotations
 

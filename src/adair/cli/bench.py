@@ -16,7 +16,7 @@ from adair.cli.names import Adapters, FoundationFile
 from adair.errors import AdairError
 
 if TYPE_CHECKING:
-    from adair.bench.plan import Plan
+    from adair.bench.plan import BenchConfig
     from adair.bench.rows import Row
     from adair.bench.suites import Setting
 
@@ -27,7 +27,7 @@ def bench(
         typer.Argument(help="denoise, sr, deblur, derain, dejpeg, unseen. Default: all.", metavar="[SUITE]..."),
     ] = None,
     data: Annotated[Path, typer.Option(help="Folder of test sets, one folder each.")] = Path("data"),
-    listed: Annotated[bool, typer.Option("--list", help="Show suites, test sets and other tools at hand.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show suites, test sets and available tools.")] = False,
     dataset: Annotated[list[str] | None, typer.Option(help="Only this test set; repeat for more.")] = None,
     setting: Annotated[
         list[str] | None, typer.Option(help='Only this one, such as "sigma 25" or x2; repeat for more.')
@@ -57,11 +57,11 @@ def bench(
 ) -> None:
     """Measure the foundation, its adapters and other tools on the test sets of the field.
 
-    Every row carries its protocol. With --json a run that was stopped goes on where it was. Exit code 1: images or
+    Every row carries its protocol. With --json an interrupted run resumes. Exit code 1: images or
     methods had to be left out (each is named).
     """
+    from adair.bench.baselines import unavailable
     from adair.bench.methods import load_ours
-    from adair.bench.peers import unavailable
     from adair.bench.plan import PUBLISHED, advice, choose_methods, choose_settings
     from adair.bench.published import published
     from adair.bench.report import print_rows
@@ -123,7 +123,7 @@ def _write(
 
 def _list(data: Path) -> None:
     """Show which test sets are there, and which other tools."""
-    from adair.bench.peers import peers, unavailable
+    from adair.bench.baselines import find_baselines, unavailable
     from adair.bench.plan import advice
     from adair.bench.suites import SUITES
     from adair.cli.show import print_table
@@ -134,7 +134,7 @@ def _list(data: Path) -> None:
     notes: dict[str, str] = {}
     for setting in (setting for settings in SUITES.values() for setting in settings):
         sets.setdefault(setting.dataset, {})[setting.suite] = None
-        for method in peers(setting.suite, setting.source.scale):
+        for method in find_baselines(setting.suite, setting.source.scale):
             tools.setdefault(method.name, {})[setting.suite] = None
             notes[method.name] = method.note
     rows = []
@@ -155,7 +155,7 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _progress(plan: Plan) -> Iterator[Callable[[str, float], None]]:
+def _progress(plan: BenchConfig) -> Iterator[Callable[[str, float], None]]:
     """Show what is measured: a bar in a terminal, else a line for each row."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

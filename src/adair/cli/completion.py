@@ -1,4 +1,4 @@
-"""``adair completion``: a script that lets the shell complete commands and options."""
+"""``adair completion``: shell completion of commands and options."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def get(
 ) -> None:
     """Download datasets, check and unpack them; what is there already is checked instead.
 
-    An interrupted download goes on where it stopped when the command is given again. Exit code 1: some are missing; 2:
+    Run the command again to resume an interrupted download. Exit code 1: some are missing; 2:
     all are.
     """
     import sys

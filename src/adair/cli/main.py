@@ -41,7 +41,7 @@ COMMANDS = {
     "push": "Publish an adapter with a card.",
     "merge": "Merge adapters into one file that acts like their blend.",
     "export": "Export a task for other programs: ONNX, OpenVINO, darktable, PyTorch.",
-    "bench": "Measure on the test sets of the field, beside other tools.",
+    "bench": "Measure on standard test sets, and compare with other tools.",
     "study": "Rerun an experiment of the paper and judge its claims.",
     "data": "List and fetch public test and training sets.",
     "compare": "Measure how an image differs from a reference, and show it.",

@@ -3,7 +3,7 @@
 from adair.inspect.estimator import Estimator, load_estimator, save_estimator
 from adair.inspect.inspector import Finding, Inspector
 from adair.inspect.kinds import KINDS, Kind
-from adair.inspect.plan import Advice, Plan, advise
+from adair.inspect.plan import Advice, RestorationPlan, advise
 
 __all__ = [
     "KINDS",
@@ -12,7 +12,7 @@ __all__ = [
     "Finding",
     "Inspector",
     "Kind",
-    "Plan",
+    "RestorationPlan",
     "advise",
     "load_estimator",
     "save_estimator",

@@ -19,7 +19,7 @@ ORDER = (
 )  # in which tasks are done: what befell the photo last comes first
 SOFT = {"deblur", "sr"}  # tasks of which one image needs one at most
 
-Plan = tuple[dict[str, float], ...]
+RestorationPlan = tuple[dict[str, float], ...]
 """Blends of adapters (name to strength; none for the foundation alone) to apply one after the other.
 
 Empty: leave the image alone.
@@ -31,7 +31,7 @@ class Advice:
     """What was found in an image, and what to do about it."""
 
     findings: tuple[Finding, ...]
-    plan: Plan
+    plan: RestorationPlan
 
     @property
     def damage(self) -> tuple[Finding, ...]:

@@ -107,7 +107,7 @@ def page(results: Results, seed: int) -> Page:
     return Page(
         "Unseen degradations, and few pairs of them",
         "Do a frozen foundation and its adapters restore what nobody trained them on better than networks of one task "
-        "or of all tasks do? And when a few pairs of a new degradation are at hand, what learns most from them: an "
+        "or of all tasks do? And given a few pairs of a new degradation, what learns most from them: an "
         "adapter, the whole foundation, or a network from scratch?",
         [
             "### As they come\n\nPSNR in dB of the networks of study `strategies`, none of them trained further. Where "

@@ -179,7 +179,7 @@ class Workspace:
 
     @cached_property
     def training_mark(self) -> list[str]:
-        """What decides a training beside its own settings."""
+        """What decides a training in addition to its own settings."""
         return [_fingerprint(self.photos), str(self.precision), self.device.type]
 
     @cached_property
@@ -240,7 +240,7 @@ class Workspace:
         return found
 
     def work(self, job: Job) -> Result:
-        """Work a job and keep its result, which appears whole or not at all."""
+        """Work a job and store its result; a partial result is never visible."""
         begun = time.monotonic()
         result = replace(job.work(self), machine=self.machine)
         result.costs.setdefault("worked", time.monotonic() - begun)

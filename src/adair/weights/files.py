@@ -47,7 +47,7 @@ def fingerprint(weights: Mapping[str, Tensor]) -> str:
 
 
 def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors (as they are: type and values) with our metadata; the file appears whole or not at all.
+    """Write tensors (as they are: type and values) with our metadata; a partial file is never visible.
 
     Args:
         path: the file; an existing one is replaced.

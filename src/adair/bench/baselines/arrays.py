@@ -32,12 +32,12 @@ def tensor(pixels: npt.NDArray[Any]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels, np.float32)).div(top).permute(2, 0, 1).unsqueeze(0)
 
 
-def told(case: Case, fact: str) -> float:
+def stated(case: Case, fact: str) -> float:
     """A fact about a case.
 
     Raises:
         AdairError: the suite does not state it, so the method cannot be used there.
     """
     if fact not in case.facts:
-        raise AdairError(f"needs to be told {fact}, which suite {case.task} does not state")
+        raise AdairError(f"needs {fact}, which suite {case.task} does not state")
     return case.facts[fact]

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from adair.bench.baselines.arrays import eight_bits, tensor
 from adair.bench.case import Case
-from adair.bench.peers.arrays import eight_bits, tensor
 
 
 def lanczos(case: Case) -> Tensor:

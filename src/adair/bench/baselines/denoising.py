@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adair.bench.baselines.arrays import eight_bits, floats, stated, tensor
 from adair.bench.case import Case
-from adair.bench.peers.arrays import eight_bits, floats, tensor, told
 
 _NLM_OPENCV = 0.6  # h / sigma, for luma and chroma alike
 _NLM_SKIMAGE = 0.6  # h / sigma: with sigma subtracted from distances between patches, as its documentation advises
@@ -27,7 +27,7 @@ def nlm_opencv(case: Case) -> Tensor:
     """Non-local means on Lab in 8 bits (Buades et al. 2005), patches of 7x7 within 21x21, the sizes OpenCV advises."""
     import cv2
 
-    strength = _NLM_OPENCV * told(case, "sigma")
+    strength = _NLM_OPENCV * stated(case, "sigma")
     # OpenCV takes B, G, R.
     swapped = np.ascontiguousarray(eight_bits(case.given)[..., ::-1])
     restored = cv2.fastNlMeansDenoisingColored(swapped, None, strength, strength, 7, 21)
@@ -51,7 +51,7 @@ def wavelet(case: Case) -> Tensor:
     """
     from skimage.restoration import denoise_wavelet
 
-    noisy, sigma = floats(case.given), told(case, "sigma") / 255
+    noisy, sigma = floats(case.given), stated(case, "sigma") / 255
     shifts = [(0, 0), (0, 1), (1, 0), (1, 1)]
     total = np.zeros_like(noisy)
     for down, right in shifts:
@@ -67,7 +67,7 @@ def total_variation(case: Case) -> Tensor:
     """Total variation (Rudin et al. 1992), solved as Chambolle 2004; its weight from sigma or from JPEG quality."""
     from skimage.restoration import denoise_tv_chambolle
 
-    weight = _TV_JPEG / sqrt(told(case, "quality")) if case.task == "dejpeg" else _TV * told(case, "sigma") / 255
+    weight = _TV_JPEG / sqrt(stated(case, "quality")) if case.task == "dejpeg" else _TV * stated(case, "sigma") / 255
     return tensor(denoise_tv_chambolle(floats(case.given), weight, channel_axis=-1))
 
 
@@ -75,12 +75,12 @@ def bm3d(case: Case) -> Tensor:
     """Colour BM3D (Dabov et al. 2007) in its authors' own implementation, default profile."""
     from bm3d import bm3d_rgb
 
-    return tensor(bm3d_rgb(floats(case.given), told(case, "sigma") / 255))
+    return tensor(bm3d_rgb(floats(case.given), stated(case, "sigma") / 255))
 
 
 def ffdnet(case: Case) -> Tensor:
     """FFDNet (Zhang et al. 2018) with the weights of its IPOL article (Tassano et al. 2019)."""
-    sigma = torch.tensor([told(case, "sigma") / 255])
+    sigma = torch.tensor([stated(case, "sigma") / 255])
     with torch.inference_mode():
         restored: Tensor = _ffdnet()(case.given, sigma)
     return restored

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from adair.bench.baselines import find_baselines, registry, unavailable
+from adair.bench.baselines.registry import BASELINES
 from adair.bench.case import Case, Method
-from adair.bench.peers import peers, registry, unavailable
-from adair.bench.peers.registry import PEERS
 from adair.degradations import parse_recipe, resize, shrink
 from adair.errors import AdairError
 from adair.metrics import psnr, quantise
@@ -50,11 +50,11 @@ def small(clean: Tensor) -> Case:
 
 
 CASES: dict[str, Callable[[Tensor], Case]] = {"denoise": noise, "deblur": blur, "dejpeg": compression, "sr": small}
-PAIRS = [(peer.name, task) for peer in PEERS for task in CASES if task in peer.tasks]
+PAIRS = [(peer.name, task) for peer in BASELINES for task in CASES if task in peer.tasks]
 
 
 def installed(name: str, task: str) -> Method:
-    found = {method.name: method for method in peers(task)}
+    found = {method.name: method for method in find_baselines(task)}
     if name not in found:
         pytest.skip(f"{name}: {unavailable()[name]}")
     return found[name]
@@ -101,12 +101,15 @@ def test_noise_beyond_black_and_white_is_used(clean: Tensor) -> None:
 
 
 def test_suites_get_the_peers_that_fit() -> None:
-    names = {task: {method.name for method in peers(task)} for task in ("sr", "deblur", "derain", "unseen")}
+    names = {task: {method.name for method in find_baselines(task)} for task in ("sr", "deblur", "derain", "unseen")}
     assert "Lanczos" in names["sr"] and "unsharp mask" in names["deblur"]
     assert names["derain"] == set()
     assert "Lanczos" not in names["unseen"]
-    assert {method.name for method in peers("unseen", scale=2)} == names["sr"]
-    assert all(method.kind == "peer" and method.note and method.version for method in peers("denoise") + peers("sr"))
+    assert {method.name for method in find_baselines("unseen", scale=2)} == names["sr"]
+    assert all(
+        method.kind == "peer" and method.note and method.version
+        for method in find_baselines("denoise") + find_baselines("sr")
+    )
 
 
 def test_a_missing_package_takes_the_peer_away_and_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +118,7 @@ def test_a_missing_package_takes_the_peer_away_and_names_the_remedy(monkeypatch:
     assert "pip install bm3d" in unavailable()["BM3D"] and "non-commercial" in unavailable()["BM3D"]
     assert unavailable()["TV"] == "pip install 'adair[bench]'"
     assert "Lanczos" not in unavailable()
-    assert not {"BM3D", "TV"} & {method.name for method in peers("denoise")}
+    assert not {"BM3D", "TV"} & {method.name for method in find_baselines("denoise")}
 
 
 def test_opencv_keeps_the_order_of_colours(clean: Tensor) -> None:

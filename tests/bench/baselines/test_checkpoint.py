@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from adair.backbones import build_backbone
+from adair.bench.baselines import checkpoint, load_baseline
 from adair.bench.case import Case
-from adair.bench.peers import checkpoint, load_peer
 from adair.degradations import resize
 from adair.errors import AdairError
 
@@ -30,7 +30,7 @@ def test_a_published_network_restores_as_it_should(tmp_path: Path) -> None:
     state = {name: tensor + 0.1 * torch.randn_like(tensor) for name, tensor in ours.state_dict().items()}
     ours.load_state_dict(state)
     save_file(state, tmp_path / "their denoiser.safetensors")
-    method = load_peer(tmp_path / "their denoiser.safetensors")
+    method = load_baseline(tmp_path / "their denoiser.safetensors")
     given = torch.rand(1, 3, 16, 24)
     restored = method.run(Case("denoise", given, (16, 24)))
     assert torch.allclose(restored, ours(given).detach().clamp(0, 1), atol=1e-5)
@@ -55,7 +55,7 @@ def small_upscaler(path: Path, channels: int) -> None:
 @needs_spandrel
 def test_an_upscaler_serves_every_scale(tmp_path: Path) -> None:
     small_upscaler(tmp_path / "up.safetensors", channels=3)
-    method = load_peer(tmp_path / "up.safetensors")
+    method = load_baseline(tmp_path / "up.safetensors")
     assert method.tasks == {"sr"} and "x2" in method.note
     given = torch.rand(1, 3, 10, 12)
     twice = F.interpolate(given, scale_factor=2.0, mode="nearest")
@@ -68,9 +68,9 @@ def test_what_is_no_network_for_rgb_is_refused(tmp_path: Path) -> None:
     small_upscaler(tmp_path / "gray.safetensors", channels=1)
     save_file({"a.weight": torch.zeros(2, 2)}, tmp_path / "odd.safetensors")
     with pytest.raises(AdairError, match=r"gray\.safetensors: RealESRGAN Compact x2 does not turn one RGB image"):
-        load_peer(tmp_path / "gray.safetensors")
+        load_baseline(tmp_path / "gray.safetensors")
     with pytest.raises(AdairError, match=r"odd\.safetensors: spandrel .* knows no network"):
-        load_peer(tmp_path / "odd.safetensors")
+        load_baseline(tmp_path / "odd.safetensors")
 
 
 class Bomb:
@@ -85,7 +85,7 @@ def test_pickles_are_never_opened_whatever_their_name(name: str, tmp_path: Path)
     (tmp_path / name).write_bytes(pickle.dumps(Bomb()))
     remedy = "weights_only=True" if not name.endswith("safetensors") else "cannot be read as a safetensors file"
     with pytest.raises(AdairError, match=remedy) as raised:
-        load_peer(tmp_path / name)
+        load_baseline(tmp_path / name)
     assert str(tmp_path / name) in str(raised.value) and "\n" not in str(raised.value)
 
 
@@ -93,7 +93,7 @@ def test_the_named_conversion_works(tmp_path: Path) -> None:
     """The command of the refusal makes the file that is wanted."""
     torch.save({"params": {"a.weight": torch.arange(4.0)}}, tmp_path / "their.pth")
     with pytest.raises(AdairError) as raised:
-        load_peer(tmp_path / "their.pth")
+        load_baseline(tmp_path / "their.pth")
     command = str(raised.value).split('python -c "')[1].removesuffix('"')
     exec(command, {})
     assert load_file(tmp_path / "their.safetensors")["a.weight"].tolist() == [0, 1, 2, 3]
@@ -101,8 +101,8 @@ def test_the_named_conversion_works(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_missing_spandrel_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AdairError, match=r"none\.safetensors: cannot be read"):
-        load_peer(tmp_path / "none.safetensors")
+        load_baseline(tmp_path / "none.safetensors")
     small_upscaler(tmp_path / "up.safetensors", channels=3)
     monkeypatch.setattr(checkpoint, "find_spec", lambda name: None)
     with pytest.raises(AdairError, match="pip install --no-deps spandrel einops"):
-        load_peer(tmp_path / "up.safetensors")
+        load_baseline(tmp_path / "up.safetensors")

@@ -31,7 +31,7 @@ _CONVERT = (
 _TORCHVISION = "torchvision.transforms.functional"
 
 
-def load_peer(path: Path) -> Method:
+def load_baseline(path: Path) -> Method:
     """A published network, from its weights alone, as a row.
 
     A network for super-resolution takes part in suite "sr" at every scale: where its own scale is another one, its
