@@ -153,6 +153,7 @@ def test_damage_and_size_are_found_before_decoding(tmp_path: Path) -> None:
         read_image(tmp_path / "cut.heic")
     with pytest.raises(TooLargeError):
         read_image(SAMPLES / "turned.heic", max_pixels=100)
+    pytest.importorskip("pylibjxl")
     rubbish = io.BytesIO(b"\xff\x0a" + bytes(range(100))).getvalue()
     (tmp_path / "bad.jxl").write_bytes(rubbish)
     with pytest.raises(FileFormatError):
