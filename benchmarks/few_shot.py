@@ -54,9 +54,15 @@ from adair.train.validation import GAIN, HELD_OUT_PHOTOS, mean_psnr
 from adair.weights import bundled_adapters, bundled_foundation, load_foundation, read_header
 from zoo import centres, quality
 
-OLD = dict(
-    zip(MIX_VALIDATION, ("denoise", "sr", "deblur", "derain", "dejpeg"), strict=True)
-)  # validation sets and their adapters
+OLD = {  # validation sets and their adapters
+    "noise 25": "gaussian-denoise",
+    "x2": "sr",
+    "blur 2": "deblur",
+    "rain": "derain",
+    "quality 20": "dejpeg",
+    "noise in JPEG": "denoise",
+    "photo": "denoise",
+}
 SIDE = 64  # pixels of a patch
 RATES = {False: 2e-3, True: 7e-4}  # learning rate of an adapter, as `adair adapt` has it, and of all weights
 

@@ -14,7 +14,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TASKS = {"denoise", "sr", "deblur", "derain", "dejpeg"}
+TASKS = {"denoise", "gaussian-denoise", "sr", "deblur", "derain", "dejpeg"}
 LARGEST = {"foundation": 20_000_000, "adapter": 1_900_000}
 
 

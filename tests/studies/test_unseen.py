@@ -28,7 +28,7 @@ from adair.studies.training import FewPairs
 from adair.studies.unseen import UNSEEN, Unseen
 from adair.studies.verdict import FAILS, HOLDS, OPEN
 from adair.studies.workspace import Workspace
-from adair.tasks import MIX
+from adair.tasks import LABORATORY
 
 if TYPE_CHECKING:
     from adair.studies.tasks import Test
@@ -52,7 +52,7 @@ def operators(recipe: str) -> set[str]:
 def most(operator: str, parameter: str) -> float:
     """The highest value that training draws."""
     found = []
-    for recipe in (MIX, *ALL_RECIPES):
+    for recipe in (LABORATORY, *ALL_RECIPES):
         for name, settings in OPERATOR.findall(recipe):
             if name == operator:
                 value = re.search(rf"\b{parameter}=([^=]*?)(?:, \w+=|$)", settings)
@@ -83,11 +83,13 @@ def test_nobody_saw_it(one: Unseen) -> None:
             assert lowest and float(lowest[1]) > most(one.test.source.recipe.partition("(")[0], parameter)  # type: ignore[attr-defined]
     elif isinstance(source, Drawn):  # not so the resize kernels: training has the bicubic one alone
         together = operators(source.recipe)
-        assert not any(together <= operators(part) for recipe in (MIX, *ALL_RECIPES) for part in alternatives(recipe))
+        assert not any(
+            together <= operators(part) for recipe in (LABORATORY, *ALL_RECIPES) for part in alternatives(recipe)
+        )
 
 
 def test_few_pairs_are_of_degradations_that_nobody_saw() -> None:
-    trained = operators(MIX).union(*map(operators, ALL_RECIPES))
+    trained = operators(LABORATORY).union(*map(operators, ALL_RECIPES))
     assert all(operators(recipe) - trained for recipe in few_shot.RECIPES.values())
 
 

@@ -12,7 +12,7 @@ def rows(card: dict[str, object]) -> dict[str, str]:
 def test_a_card_as_we_write_it() -> None:
     measured = [{"dataset": "CBSD68", "setting": "sigma 15", "adapter": 33.591}, "no figure"]
     row = rows({"recipe": "noise(sigma=25)", "licence": "Apache-2.0", "measured": measured})
-    assert row["What it does"].startswith("removes noise of unknown strength")
+    assert row["What it does"].startswith("removes noise as it is in photos")
     assert row["Size"] == "1.50 MB"
     assert row["Measured"] == "CBSD68, sigma 15: 33.59 dB"
 

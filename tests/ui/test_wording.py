@@ -30,8 +30,9 @@ def test_damage_and_plan_are_named() -> None:
     assert text.endswith("Auto would repair the compression, then sharpen.")
 
 
-def test_noise_in_a_jpeg_goes_to_the_foundation() -> None:
-    assert describe(advice(noise=(0.99, 0.9), jpeg=(0.6, 0.5))).endswith("Auto would clean it as a whole.")
+def test_steps_are_told_in_the_order_in_which_they_are_done() -> None:
+    text = describe(advice(noise=(0.8, 0.9), jpeg=(0.99, 0.5)))
+    assert text.endswith("Auto would remove the noise, then repair the compression.")
 
 
 @pytest.mark.parametrize("task", TASKS)

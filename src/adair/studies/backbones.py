@@ -15,7 +15,7 @@ from adair.studies.tasks import ALL_TESTS, Task
 from adair.studies.training import Course
 from adair.studies.verdict import Verdict, compare
 from adair.studies.workspace import Job
-from adair.tasks import MIX
+from adair.tasks import LABORATORY
 
 RESTORMER, PARAMETERS, SECONDS = "restormer", "nafnet, equal parameters", "nafnet, equal seconds"
 
@@ -28,7 +28,7 @@ def shapes(budget: Budget) -> Mapping[str, Shape]:
 def base(budget: Budget, form: Shape, seed: int) -> Whole:
     """The foundation of a shape; half as long in pre-training as in the other studies, since there are three."""
     steps = max(1, budget.pretrain_steps // 2)
-    return Whole(Course((MIX,), steps, budget.batch, budget.patch, budget.rate, seed=seed), form)
+    return Whole(Course((LABORATORY,), steps, budget.batch, budget.patch, budget.rate, seed=seed), form)
 
 
 def methods(budget: Budget, seed: int) -> dict[str, tuple[Method, Method]]:

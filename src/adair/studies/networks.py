@@ -17,7 +17,7 @@ from adair.images.files import write_whole
 from adair.studies.budget import Budget, Shape
 from adair.studies.training import Course, fit, step_seconds
 from adair.studies.workspace import Job, Result, Workspace, describe
-from adair.tasks import MIX
+from adair.tasks import LABORATORY
 from adair.train.trainer import channels_last
 
 Part = Literal["all", "low-rank", "vectors"]
@@ -233,7 +233,7 @@ def course(budget: Budget, recipes: Sequence[str], seed: int, times: int = 1, on
     return Course(tuple(recipes), times * budget.steps, budget.batch, budget.patch, rate, seed=seed)
 
 
-def foundation(budget: Budget, seed: int, recipe: str = MIX) -> Whole:
+def foundation(budget: Budget, seed: int, recipe: str = LABORATORY) -> Whole:
     """A foundation, pre-trained on the product's mix of degradations or another recipe."""
     lessons = Course((recipe,), budget.pretrain_steps, budget.batch, budget.patch, budget.rate, seed=seed)
     return Whole(lessons, budget.shape)
