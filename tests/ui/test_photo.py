@@ -30,9 +30,9 @@ def test_auto_shows_what_it_would_do_to_the_whole_photo(desk: Desk, upload: Call
     nothing = replace(photo, advice=replace(photo.advice, plan=()))
     before, after = preview(nothing, RestoreOptions("auto"), 0, 0, desk.restorer)
     assert np.array_equal(before, after)
-    foundation_first = replace(photo, advice=replace(photo.advice, plan=({}, {"sr": 1.0})))
-    _, after = preview(foundation_first, RestoreOptions("auto"), 0, 0, desk.restorer)
-    expected = desk.restorer.restore(photo.image.pixels, "foundation > sr", scale=1)
+    two_steps = replace(photo, advice=replace(photo.advice, plan=({"denoise": 1.0}, {"sr": 1.0})))
+    _, after = preview(two_steps, RestoreOptions("auto"), 0, 0, desk.restorer)
+    expected = desk.restorer.restore(photo.image.pixels, "denoise > sr", scale=1)
     assert np.array_equal(after, expected)
 
 

@@ -10,17 +10,12 @@ from adair.inspect.inspector import Finding
 from adair.inspect.kinds import KINDS
 
 THRESHOLD = 0.7  # probability from which on a damage is treated: to leave one costs less than to see one that is not
-ORDER = (
-    "denoise",
-    "dejpeg",
-    "deblur",
-    "sr",
-    "derain",
-)  # in which tasks are done: what befell the photo last comes first
+# In which tasks are done: what befell the photo last comes first, but for noise before the JPEG that it is in.
+ORDER = ("denoise", "dejpeg", "deblur", "sr", "derain")
 SOFT = {"deblur", "sr"}  # tasks of which one image needs one at most
 
 RestorationPlan = tuple[dict[str, float], ...]
-"""Blends of adapters (name to strength; none for the foundation alone) to apply one after the other.
+"""Blends of adapters (name to strength) to apply one after the other.
 
 Empty: leave the image alone.
 """
@@ -49,7 +44,7 @@ class Advice:
         return self.damage[0] if self.damage else None
 
     def __str__(self) -> str:
-        steps = " then ".join("+".join(blend) or "foundation" for blend in self.plan) or "nothing to do"
+        steps = " then ".join("+".join(blend) for blend in self.plan) or "nothing to do"
         return f"{steps} ({'; '.join(map(str, self.damage)) or 'no damage found'})"
 
 

@@ -21,7 +21,7 @@ GRAY = 0.08  # share of gray samples
 HARMLESS = 0.35  # share of samples that carry what clean photos carry too, on top of the rest
 DRAWN = 0.15  # share of samples with lines, lattices or letters drawn on them: they are neither rain nor noise
 OTHER = 0.1  # share of samples with a damage that is none of the kinds: it has to be told from them
-OTHERS = (
+OTHERS = parse_recipe(
     "impulse(amount=0.005..0.1, salt=0..1) | banding(levels=6..32) | scratches(count=1..4) | haze() | "
     "lowlight(exposure=0.2..0.6)"
 )
@@ -194,7 +194,7 @@ def _quality(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _other(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    return parse_recipe(OTHERS).run(x, generator), torch.zeros(len(x))
+    return OTHERS.run(x, generator), torch.zeros(len(x))
 
 
 def _harmless(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

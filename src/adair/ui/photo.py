@@ -13,7 +13,7 @@ import numpy.typing as npt
 from adair.errors import InputError
 from adair.images import ImageFile, convert_depth, read_image
 from adair.inspect import Advice
-from adair.restore import AUTO, FOUNDATION, RestoreOptions, Restorer
+from adair.restore import AUTO, RestoreOptions, Restorer
 from adair.restore.mask import Mask
 from adair.restore.tasks import UPSCALING, is_auto, parse_task
 
@@ -116,7 +116,7 @@ def preview(photo: Photo, options: RestoreOptions, across: float, down: float, r
     if options.task == AUTO:
         if not photo.advice.plan:
             return [shown(part.image.pixels), shown(part.image.pixels)]
-        options = replace(options, task=_named(photo.advice.plan), scale=_keep_size(photo.advice.plan))
+        options = replace(options, task=list(photo.advice.plan), scale=_keep_size(photo.advice.plan))
     before = restorer.run(part.image, replace(options, strength=0.0)).image
     after = restorer.run(part.image, options).image
     return [shown(before.pixels), shown(after.pixels)]
@@ -126,10 +126,6 @@ def shown(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Stored pixels as (H, W, 3) uint8."""
     eight = convert_depth(pixels, np.uint8)
     return np.ascontiguousarray(np.broadcast_to(eight, (*eight.shape[:2], 3)), np.uint8)
-
-
-def _named(plan: tuple[Mapping[str, float], ...]) -> list[Mapping[str, float]]:
-    return [blend or {FOUNDATION: 1.0} for blend in plan]
 
 
 def _keep_size(plan: tuple[Mapping[str, float], ...]) -> int | None:

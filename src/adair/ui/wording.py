@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from adair.inspect import Advice, Finding
-from adair.restore import FOUNDATION, RestoreOptions
+from adair.restore import RestoreOptions
 
 _DAMAGE = {
     "rain": "rain streaks",
@@ -20,7 +20,6 @@ _STEPS = {
     "sr": "bring back detail, at the same size",
     "denoise": "remove the noise",
     "dejpeg": "repair the compression",
-    FOUNDATION: "clean it as a whole",
 }
 
 
@@ -29,7 +28,7 @@ def describe(advice: Advice) -> str:
     if not advice.damage:
         return "Nothing seems wrong with this photo. Auto would leave it as it is."
     found = "; ".join(_finding(one) for one in advice.damage)
-    steps = [" and ".join(_STEPS.get(name, name) for name in blend or {FOUNDATION: 1.0}) for blend in advice.plan]
+    steps = [" and ".join(_STEPS.get(name, name) for name in blend) for blend in advice.plan]
     return f"This photo seems to have {found}. Auto would {', then '.join(steps) or 'leave it as it is'}."
 
 

@@ -146,7 +146,7 @@ BASELINES = (
 
 
 def find_baselines(task: str, scale: int | None = None) -> list[Method]:
-    """The peers of a suite whose packages are installed.
+    """The baselines of a suite whose packages are installed.
 
     Args:
         task: name of a suite; one without peers has none.
@@ -157,7 +157,7 @@ def find_baselines(task: str, scale: int | None = None) -> list[Method]:
 
 
 def unavailable() -> dict[str, str]:
-    """The peers that cannot run here, each with the command that brings it."""
+    """The baselines that cannot run here, each with the command that brings it."""
     return {peer.name: peer.install for peer in BASELINES if not peer.installed}
 
 
