@@ -157,3 +157,14 @@ def test_no_adapter_may_be_called_auto(restorer: Restorer, model_files: Path, tm
     save_adapter(path, adapter, foundation_fingerprint=foundation.fingerprint, task="auto")
     with pytest.raises(AdairError, match="task name 'auto' is taken"):
         restorer.add_adapter(path)
+
+
+def test_another_estimator_is_another_mark(restorer: Restorer) -> None:
+    """Or files that were restored with the old one would count as done."""
+    options = RestoreOptions("auto")
+    other = Inspector()
+    before, plain = restorer.mark(options), restorer.mark(RestoreOptions("denoise"))
+    with torch.no_grad():
+        other.estimator.verdict.bias.add_(0.5)
+    restorer._inspector = other
+    assert restorer.mark(options) != before and restorer.mark(RestoreOptions("denoise")) == plain

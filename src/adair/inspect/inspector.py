@@ -11,6 +11,7 @@ import torch
 from adair.inspect.estimator import PATCH, Estimator, load_estimator
 from adair.inspect.kinds import KINDS, Kind
 from adair.inspect.patches import choose_patches
+from adair.weights import fingerprint
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Inspector:
 
     def __init__(self, estimator: Estimator | None = None) -> None:
         self.estimator = load_estimator() if estimator is None else estimator
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this estimator's weights from others."""
+        return fingerprint(self.estimator.state_dict())
 
     @torch.inference_mode()
     def inspect(self, pixels: npt.NDArray[Any]) -> tuple[Finding, ...]:

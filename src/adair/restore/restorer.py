@@ -360,6 +360,7 @@ class Restorer:
             *(options.task if is_auto(options.task) else steps, scale, options.strength, options.ensemble),
             *((name, self._library.fingerprint(name)) for name in names),
             *((options.luma, options.colour, options.mask and options.mask.digest) if not options.whole else ()),
+            *([self._ready_inspector().fingerprint] if is_auto(options.task) else ()),
         ]
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
@@ -369,7 +370,10 @@ class Restorer:
         return steps, check_scale(options.scale, steps)
 
     def _advise(self, planes: ImageBuffer) -> Advice:
+        return advise(self._ready_inspector().inspect(planes.pixels), self.tasks)
+
+    def _ready_inspector(self) -> Inspector:
         with self._lock:
             if self._inspector is None:
                 self._inspector = Inspector()
-        return advise(self._inspector.inspect(planes.pixels), self.tasks)
+            return self._inspector
