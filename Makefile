@@ -38,7 +38,7 @@ types: $(VENV)/dev
 tests: $(VENV)/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4
 
-# Gradio is large and wants an older Pillow, so it has an environment of its own, on top of the other one.
+# Gradio is large, so it has an environment of its own, on top of the other one.
 test-ui: .venv-ui/ready
 	PYTHONPATH=src OMP_NUM_THREADS=1 .venv-ui/bin/python -m pytest -q -W default tests/ui
 
@@ -46,7 +46,7 @@ test-ui: .venv-ui/ready
 	$(BIN)/python -m venv .venv-ui
 	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" > \
 		"$$(.venv-ui/bin/python -c 'import site; print(site.getsitepackages()[0])')/below.pth"
-	.venv-ui/bin/python -m pip --disable-pip-version-check install --quiet gradio==6.31.0 pillow==12.3.0 playwright==1.65.2
+	.venv-ui/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt gradio playwright==1.65.2
 	@touch $@
 
 # A warning, such as a link that leads nowhere, is an error.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import adair
+from adair.images.optional import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEC = importlib.util.spec_from_file_location("check_release", ROOT / "tools" / "check_release.py")
@@ -21,6 +24,15 @@ SPEC.loader.exec_module(check_release)
 
 def test_every_file_names_the_version() -> None:
     assert set(check_release.versions().values()) == {adair.__version__}
+
+
+def test_every_extra_that_is_named_exists() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.py")]
+    text = "".join(path.read_text(encoding="utf-8") for path in texts)
+    named = set(re.findall(r"(?:adair|\.)\[([a-z]+)\]'", text))
+    assert named | {extra for _, extra in PACKAGES.values()} <= set(extras)
+    assert {"ui", "heic"} <= named
 
 
 def test_a_forgotten_place_is_named(tmp_path: Path) -> None:
