@@ -115,7 +115,7 @@ def test_a_result_that_is_not_finite_is_no_file(
     save_adapter(path, adapter, foundation_fingerprint=network.fingerprint, task="huge")
     assert restore(photos / "a.png", "-t", "huge", "--adapter", path, "-o", tmp_path / "out.png") == 2
     assert not (tmp_path / "out.png").exists()
-    assert "'huge': the network returns NaN or infinity" in capsys.readouterr().err
+    assert "'huge': the network returned NaN or infinity" in capsys.readouterr().err
 
 
 def test_ensemble(restore: Restore, photos: Path, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_two_sources_of_one_result_are_refused_before_anything_is_written(
         (["a.png", "-t", "denoise", "--strength", "2"], "strength 2.0 is outside 0..1"),
         (["a.png", "-t", "denoise", "--quality", "0"], "quality 0 is outside 1..100"),
         (["a.png", "-t", "denoise", "-o", "x.gif"], "unknown image extension '.gif'"),
-        (["a.png", "b.jpg", "-t", "denoise", "-o", "x.png"], "name a folder"),
+        (["a.png", "b.jpg", "-t", "denoise", "-o", "x.png"], "give a folder"),
         (["empty", "-t", "denoise"], "empty: no images in this folder"),
         (["a.png", "-t", "denoise", "--max-megapixels", "0.001"], "more than 0.001 megapixels"),
         (["a.png", "-t", "denoise", "--max-megapixels", "nan"], "--max-megapixels nan: give a number"),
@@ -208,7 +208,7 @@ def test_two_sources_of_one_result_are_refused_before_anything_is_written(
         (["a.png", "-t", "denoise", "--name", "{stem.__class__}"], "use {stem}, {task} and {ext}"),
         (["a.png", "-t", "denoise", "--name", "../{stem}{ext}"], "use {stem}, {task} and {ext}"),
         (["a.png", "-t", "denoise", "--workers", "0"], "workers 0: give 1 to 64"),
-        (["a.png", "-t", "denoise", "--overwrite", "--skip-existing"], "exclude each other"),
+        (["a.png", "-t", "denoise", "--overwrite", "--skip-existing"], "mutually exclusive"),
         (["a.png"], "--task"),
     ],
 )
@@ -287,7 +287,7 @@ def test_started_again_it_does_only_what_is_missing_or_has_changed(
     assert restore(*words, "-t", "denoise") == 0
     streams = capsys.readouterr()
     assert [line.split(" -> ")[0] for line in streams.out.splitlines()] == [str(photos / "b.jpg")]
-    assert "2 of 3 files were done before" in streams.err
+    assert "2 of 3 files were already done" in streams.err
     assert (out / "a.png").stat().st_mtime_ns == before[out / "a.png"]
 
     write_image(photos / "a.png", np.zeros((20, 30, 3), np.uint8))  # the source is another one now

@@ -17,7 +17,7 @@ from adair.cli.main import main
         (["--cluster", "dask"], "the only engine is ray"),
         (["--cluster", "ray", "--worker-cpus", "0"], "--worker-cpus 0"),
         (["--cluster", "ray", "--workers", "0"], "--workers 0"),
-        (["more", "--cluster", "ray"], "one folder or URL"),
+        (["more", "--cluster", "ray"], "one source folder or URL"),
     ],
 )
 def test_bad_use(

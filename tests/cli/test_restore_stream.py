@@ -60,7 +60,7 @@ def test_from_pipe_to_pipe_it_is_what_files_give(
     [
         (["-"], b"no image", "standard input: is not an image"),
         (["-", "-"], b"", "stands for one image"),
-        (["-", "--json"], b"", "without --json"),
+        (["-", "--json"], b"", "excludes --json"),
         (["-", "-o", "c.jpg"], b"", "c.jpg: exists"),
         (["-", "--max-megapixels", "0.000001"], bytes(2**26 + 100), "raise --max-megapixels"),
     ],

@@ -432,7 +432,7 @@ def test_bad_outputs_are_named(tmp_path: Path, photo: np.ndarray) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(AdairError, match="cannot be written"):
         write_image(tmp_path / "file" / "a.png", photo)
-    with pytest.raises(AdairError, match=r"at most 65535 pixels a side.*\.png"):
+    with pytest.raises(AdairError, match=r"at most 65535 pixels per side.*\.png"):
         write_image(tmp_path / "a.jpg", np.zeros((1, 70_000, 3), np.uint8))
 
 

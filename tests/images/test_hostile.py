@@ -53,7 +53,7 @@ def test_a_pipe_in_a_folder_is_one_failed_file(tmp_path: Path, capsys: pytest.Ca
 
 def test_no_more_than_the_limit_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(bytes(100))
-    with pytest.raises(InputError, match="100 bytes are more than the 99"):
+    with pytest.raises(InputError, match="100 bytes; files of at most 99 bytes are read"):
         files.read_stable(tmp_path / "a.bin", 99)
     assert len(files.read_stable(tmp_path / "a.bin", 100)) == 100
 
@@ -146,7 +146,7 @@ def test_an_image_larger_than_memory_is_refused_before_decoding(
 ) -> None:
     write_image(tmp_path / "a.png", noise().astype(np.uint16))
     monkeypatch.setattr(limits, "memory_available", lambda: 200 * 200 * 3 * 2 * 2 - 1)
-    with pytest.raises(OutOfMemoryError, match=r"200x200 with 3 channels of 16 bits takes 0\.00 GB.* are free"):
+    with pytest.raises(OutOfMemoryError, match=r"200x200 with 3 channels of 16 bits needs 0\.00 GB.* are free"):
         read_image(tmp_path / "a.png")
     monkeypatch.setattr(limits, "memory_available", lambda: 200 * 200 * 3 * 2 * 2)
     read_image(tmp_path / "a.png")
@@ -220,7 +220,7 @@ def test_raw_photos_are_never_restored_from_their_preview(
         with pytest.raises(FileFormatError, match=rf"{kind} damaged or truncated \(\w"):
             read_image(tmp_path / name)
     monkeypatch.setitem(sys.modules, "rawpy", None)
-    with pytest.raises(InputError, match=rf"is a {kind} raw photo, and rawpy.*adair\[raw\]"):
+    with pytest.raises(InputError, match=rf"is a {kind} raw photo; reading it needs rawpy.*adair\[raw\]"):
         read_image(tmp_path / name)
 
 

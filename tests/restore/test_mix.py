@@ -135,7 +135,7 @@ def test_bad_masks_are_refused(mask: np.ndarray) -> None:
 
 
 def test_mask_of_another_size_is_refused(restorer: Restorer, photo: np.ndarray) -> None:
-    with pytest.raises(InputError, match="mask: has 4x3 pixels and the image"):
+    with pytest.raises(InputError, match="mask: is 4x3 pixels, the image"):
         restorer.restore(photo, "denoise", mask=np.zeros((3, 4), np.uint8))
 
 
@@ -171,4 +171,4 @@ def test_command(model_files: Path, photo: np.ndarray, tmp_path: Path, capsys: p
     assert (result[:, middle:] != photo[:, middle:]).any()
     Image.fromarray(half_mask(3, 4)).save(tmp_path / "small.png")
     assert main([*words[:-1], str(tmp_path / "small.png")]) == 2
-    assert "small.png: has 4x3 pixels" in capsys.readouterr().err
+    assert "small.png: is 4x3 pixels" in capsys.readouterr().err

@@ -50,9 +50,9 @@ def test_what_can_be_written(task: Any, steps: list[dict[str, float]]) -> None:
         ("> denoise", "a part without a name"),
         ("denoise > > deblur", "a part without a name"),
         ("denoise > dblur", "unknown task 'dblur'; did you mean 'deblur'"),
-        ("auto > denoise", "name it alone"),
-        (["auto"], "name it alone"),
-        ("sr > denoise > sr", "names 'sr' twice"),
+        ("auto > denoise", "use it alone"),
+        (["auto"], "use it alone"),
+        ("sr > denoise > sr", "contains 'sr' twice"),
         (" > ".join(["denoise"] * 9), "9 steps; 8 at most"),
         ([], "no task named"),
         ([[]], "is a list"),
@@ -153,7 +153,7 @@ def test_a_network_that_returns_no_numbers_is_an_error_that_names_the_adapter(
     path = tmp_path / "huge.safetensors"
     save_adapter(path, adapter, foundation_fingerprint=restorer.foundation.fingerprint, task="huge")
     restorer.add_adapter(path)
-    with pytest.raises(NonFiniteOutputError, match=r"'huge': the network returns NaN or infinity"):
+    with pytest.raises(NonFiniteOutputError, match=r"'huge': the network returned NaN or infinity"):
         restorer.restore(photo, "denoise > huge")
     assert restorer.restore(photo, "denoise").shape == photo.shape
 
@@ -169,5 +169,5 @@ def test_an_adapter_that_is_called_like_an_alias_comes_first() -> None:
 
 
 def test_one_task_by_two_names_is_refused() -> None:
-    with pytest.raises(InputError, match="'sr' is named twice"):
+    with pytest.raises(InputError, match="'sr' is given twice"):
         parse_task({"sr": 0.5, "upscale": 0.5}, ["sr"])

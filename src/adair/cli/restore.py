@@ -1,4 +1,4 @@
-"""``adair restore``: photos in, better photos out."""
+"""``adair restore``: restore image files and folders."""
 
 from __future__ import annotations
 
@@ -34,54 +34,52 @@ def restore(
         typer.Option(
             "--task",
             "-t",
-            help="What to undo (see 'adair tasks'), or auto: find out. One after the other: 'dejpeg > denoise', or -t "
+            help="What to undo (see 'adair tasks'), or auto to find out. A sequence: 'dejpeg > denoise', or -t "
             "dejpeg -t denoise. A blend in one network: denoise=0.7,dejpeg=0.3.",
         ),
     ],
     scale: Annotated[
-        int | None, typer.Option(help="2, 3 or 4; only for task sr (2 unless given; 1: keep size).")
+        int | None, typer.Option(help="2, 3 or 4; only for task sr (default 2; 1 keeps the size).")
     ] = None,
     strength: Annotated[
-        float, typer.Option(help="How much of the whole correction to apply: 0 nothing, 1 all of it.")
+        float, typer.Option(help="How much of the correction to apply, from 0 (none) to 1 (all).")
     ] = 1.0,
-    luma: Annotated[float, typer.Option(help="How much of the correction of brightness: 0 to 1.")] = 1.0,
-    colour: Annotated[float, typer.Option(help="How much of the correction of colour: 0 to 1.")] = 1.0,
+    luma: Annotated[float, typer.Option(help="How much of the brightness correction to apply: 0 to 1.")] = 1.0,
+    colour: Annotated[float, typer.Option(help="How much of the colour correction to apply: 0 to 1.")] = 1.0,
     mask: Annotated[
-        Path | None, typer.Option(help="Image of the same size: white is restored, black stays as it is, bit by bit.")
+        Path | None, typer.Option(help="Image of the same size: white is restored, black stays unchanged, bit for bit.")
     ] = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Mean over all flips and quarter turns: a little better, 8 x the time.")
+        bool, typer.Option("--ensemble", help="Average over all flips and rotations: slightly better, 8 times slower.")
     ] = False,
     output: Annotated[
         str | None,
         typer.Option(
             "--output",
             "-o",
-            help="A file for one image, else a folder; - for standard output. Default: the folder of the image.",
+            help="A file for one image, otherwise a folder; - for standard output. Default: the folder of the image.",
         ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of results. Default: '{stem}.{task}{ext}', or '{stem}{ext}' with -o.")
     ] = None,
     format: Annotated[str | None, typer.Option(help="Format of results: png, jpg, webp, tif, avif, bmp.")] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders of folders too.")] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search subfolders too.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
-    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out images with a result.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Skip images that have a result.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
     workers: Annotated[
         int | None,
-        typer.Option(
-            help="Files at a time; small images go through the network together. Default: 1, or all of a cluster."
-        ),
+        typer.Option(help="Files to restore at a time; small images are batched. Default: 1, or the whole cluster."),
     ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
-            help="'ray': one folder or URL (s3://...) to another, on the cluster of RAY_ADDRESS or a local one."
+            help="'ray': from one folder or URL (s3://...) to another, on the cluster at RAY_ADDRESS or a local one."
         ),
     ] = None,
-    worker_cpus: Annotated[int, typer.Option(help="CPUs of one worker of a cluster.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each file.")] = False,
+    worker_cpus: Annotated[int, typer.Option(help="CPUs per cluster worker.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per file.")] = False,
     quality: Annotated[int, typer.Option(help="1 to 100 for JPEG, WebP, AVIF; 100: lossless WebP, AVIF.")] = 95,
     tile: Annotated[int | None, typer.Option(help="Side of tiles in pixels, 0 for none. Default: by memory.")] = None,
     device: Device = None,
@@ -89,14 +87,16 @@ def restore(
     runtime: RuntimeName = "torch",
     foundation: FoundationFile = None,
     adapter: Adapters = None,
-    max_megapixels: Annotated[float, typer.Option(help="Refuse larger images, which may be bombs.")] = 500.0,
+    max_megapixels: Annotated[
+        float, typer.Option(help="Refuse larger images, which may be decompression bombs.")
+    ] = 500.0,
 ) -> None:
     """Restore photos: noise, blur, rain, JPEG, small size.
 
-    Colour profile, EXIF, transparency and bit depth are kept; the format follows the result's name. Started again on a
-    folder or a list of files, it leaves out what is done and does again what has changed: the source, or the settings.
-    Any other file in the place of a result is an error, unless --overwrite or --skip-existing is given. Exit code 1:
-    some files failed; 2: all did.
+    Colour profile, EXIF, transparency and bit depth are kept; the format follows the result's name. Run again on a
+    folder or a list of files, it skips what is done and redoes results whose source or settings have changed. Any other
+    file in the place of a result is an error, unless --overwrite or --skip-existing is given. Exit code 1: some files
+    failed; 2: all failed.
     """
     from adair.errors import InputError
     from adair.restore.batch import Naming, expand_patterns, plan_batch
@@ -107,7 +107,7 @@ def restore(
     from adair.restore.single import FileOptions
 
     if overwrite and skip_existing:
-        raise InputError("--overwrite and --skip-existing exclude each other; give one of them")
+        raise InputError("--overwrite and --skip-existing are mutually exclusive; give one of them")
     if not 0 < max_megapixels <= 1e6:
         raise InputError(f"--max-megapixels {max_megapixels:g}: give a number of megapixels, such as 500")
     where = None if mask is None else Mask.of(mask)
@@ -115,7 +115,7 @@ def restore(
     options = RestoreOptions(chosen, scale, strength, tile, ensemble, luma, colour, where)
     files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6))
     at_once = 1 if workers is None else workers
-    shared = 1 if cluster else at_once  # workers of a cluster have restorers of their own
+    shared = 1 if cluster else at_once  # the workers of a cluster have their own restorers
     restorer = _restorer(options, foundation, adapter or [], (runtime, device, precision), shared, cluster is None)
     extension = f".{format.removeprefix('.')}" if format else None
     naming = Naming(restorer.check(options), name, extension, restorer.tasks)
@@ -135,7 +135,7 @@ def restore(
         from adair.cli.restore_stream import restore_stream
 
         if as_json or dry_run or name is not None:
-            raise InputError("- goes from one image to another, without --json, --dry-run and --name")
+            raise InputError("- restores one image to one result; it excludes --json, --dry-run and --name")
         restore_stream(images, output, extension, overwrite, restorer, options, files)
         return
     paths = expand_patterns(images)
@@ -152,7 +152,7 @@ def restore(
             tally[outcome.status] += 1
             _print(outcome, as_json)
     if tally["skipped"]:
-        _say(f"{tally['skipped']} of {len(batch.jobs)} files were done before")
+        _say(f"{tally['skipped']} of {len(batch.jobs)} files were already done")
     if tally["failed"]:
         if len(batch.jobs) > 1:
             _say(f"{tally['failed']} of {len(batch.jobs)} files failed")
@@ -167,7 +167,7 @@ def _restorer(
     workers: int,
     may_be_prepared: bool,
 ) -> FileRestorer:
-    """What restores: a graph that an earlier run has prepared, without PyTorch, or a restorer with everything."""
+    """Return a graph that an earlier run has prepared, which needs no PyTorch, or else a full restorer."""
     name, device, precision = runtime
     usual = device in (None, "auto", "cpu") and precision in (None, "auto", "fp32")
     place = None
@@ -182,11 +182,11 @@ def _restorer(
 
     restorer = Restorer.load(foundation, runtime=_runtime(name, device, precision, workers))
     for path in adapters:
-        restorer.add_adapter(path, replace=True)  # asked for by name
+        restorer.add_adapter(path, replace=True)  # requested by name
     if place:
         from adair.export import ExportOptions, export
 
-        with suppress(OSError, AdairError):  # a cache: the next run starts more slowly, and that is all
+        with suppress(OSError, AdairError):  # only a cache: without it the next run starts more slowly
             place.graph.parent.mkdir(parents=True, exist_ok=True)
             export(restorer, ExportOptions(options.task, options.scale), "onnx", place.graph, overwrite=True)
             place.vouch(restorer.check(options), restorer.mark(options), restorer.tasks)
@@ -194,18 +194,18 @@ def _restorer(
 
 
 def _runtime(name: str, device: str | None, precision: str | None, workers: int) -> Runtime:
-    """What runs the network: for several files at a time one that they share."""
+    """Return the runtime: for several files at a time, one that they share."""
     from adair.runtimes import BatchingRuntime, create_runtime
 
     inner = create_runtime(name, device, precision)
     if workers == 1:
         return inner
-    # In float32 a batch rounds differently than its tiles one by one, and results must not depend on the neighbours.
+    # In float32 a batch rounds differently from its tiles one by one, and results must not depend on other files.
     return BatchingRuntime(inner, 1 if inner.precision.name == "fp32" else workers, SMALL)
 
 
 def _print(outcome: Outcome, as_json: bool) -> None:
-    """Say what a file came to; files that were done before are only counted."""
+    """Report the outcome of a file; files that were done before are only counted."""
     job, result = outcome.job, outcome.result
     advice = () if result is None or result.advice is None else (str(result.advice),)
     notes = advice + (() if result is None else result.notes)
@@ -232,7 +232,7 @@ def _say(text: str) -> None:
 
 
 class _FilesBar:
-    """Turns parts of files into one bar over all; files may be worked on at the same time."""
+    """Combines the progress of files, several of which may run at the same time, into one bar."""
 
     def __init__(self, bar: Any, jobs: tuple[Job, ...]) -> None:
         self._bar, self._jobs = bar, jobs
@@ -248,7 +248,7 @@ class _FilesBar:
 
 @contextmanager
 def _bar(jobs: tuple[Job, ...]) -> Iterator[FilesProgress | None]:
-    """A bar over all files with the time that is left, in a terminal only."""
+    """A progress bar over all files with the remaining time, only in a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -257,6 +257,6 @@ def _bar(jobs: tuple[Job, ...]) -> Iterator[FilesProgress | None]:
         yield None
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-    # Lines printed meanwhile appear above the bar; into a pipe they go as they are.
+    # Lines printed meanwhile appear above the bar; in a pipe they are not changed.
     with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
         yield _FilesBar(bar, jobs)

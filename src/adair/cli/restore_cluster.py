@@ -1,4 +1,4 @@
-"""``adair restore SOURCE -o TARGET --cluster ray``: the same, on many machines."""
+"""``adair restore SOURCE -o TARGET --cluster ray``: restore a folder on many machines."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def worker_spec(
     restorer: Restorer,
     cpus: int,
 ) -> WorkerSpec:
-    """What workers need to know, from the words of the command line.
+    """Return what workers need to know, from the options of the command line.
 
     Args:
         cluster, images, output, options, files, cpus: as given.
@@ -41,15 +41,15 @@ def worker_spec(
         restorer: loaded from them; its runtime, device and precision are those of the workers.
 
     Raises:
-        InputError: anything but one folder to another, an engine that is not Ray, fewer CPUs than 1.
+        InputError: anything but one source folder and one target, an engine other than Ray, fewer CPUs than 1.
     """
     from adair.cluster.worker import WorkerSpec
 
     if cluster != "ray":
-        raise InputError(f"--cluster {cluster}: the only engine is ray; which cluster it is says RAY_ADDRESS")
+        raise InputError(f"--cluster {cluster}: the only engine is ray; RAY_ADDRESS selects the cluster")
     if len(images) != 1 or output is None:
         raise InputError(
-            "--cluster takes one folder or URL, and -o another: adair restore SOURCE -o TARGET --cluster ray"
+            "--cluster needs one source folder or URL and one target: adair restore SOURCE -o TARGET --cluster ray"
         )
     if cpus < 1:
         raise InputError(f"--worker-cpus {cpus}: give 1 or more")
@@ -78,7 +78,7 @@ def run_on_cluster(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Restore a folder and say what became of each file; exit codes as for one machine."""
+    """Restore a folder and report the outcome of each file; exit codes as for one machine."""
     from adair.cluster.plan import make_plan
     from adair.cluster.run import SUMMARY, run_plan
     from adair.cluster.storage import Storage
@@ -96,7 +96,7 @@ def run_on_cluster(
     outcomes = run_plan(plan, spec, workers, _print_json if as_json else _print)
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     if plan.done:
-        _say(f"{len(plan.done)} of {len(outcomes)} files were done before")
+        _say(f"{len(plan.done)} of {len(outcomes)} files were already done")
     if failed:
         _say(f"{failed} of {len(outcomes)} files failed; {target.url_of(SUMMARY)} lists all")
         raise typer.Exit(1 if failed < len(outcomes) else 2)
@@ -116,7 +116,7 @@ def _print(outcome: ClusterOutcome) -> None:
 
 
 def _absolute(url: str) -> str:
-    """Workers run in other folders than this process."""
+    """Return an absolute path, because workers run in other folders than this process."""
     return url if "://" in url else str(Path(url).absolute())
 
 

@@ -30,8 +30,8 @@ def restore_stream(
 
     Args:
         images: one word, "-" for standard input.
-        output: a file, or "-" for standard output, which is also where an image from standard input goes without it.
-        extension: of the result, if it goes to standard output; None for the format that came in.
+        output: a file, or "-" for standard output, which is also the default for an image from standard input.
+        extension: extension of the result, if it goes to standard output; None for the format of the input.
         overwrite: whether an existing ``output`` is replaced.
 
     Raises:
@@ -45,7 +45,7 @@ def restore_stream(
     from adair.restore.single import check_free
 
     if len(images) != 1:
-        raise InputError("- stands for one image, and there are several; give it alone")
+        raise InputError("- stands for one image; give it alone")
     target = None if output in (None, STREAM) else Path(str(output))
     if target is None and sys.stdout.isatty():
         raise InputError("-o -: standard output is a terminal; write into a file or a pipe")

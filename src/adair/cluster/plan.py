@@ -11,7 +11,7 @@ from typing import Any
 from adair.cluster.storage import Entry, Storage
 from adair.errors import InputError
 from adair.images import FORMATS
-from adair.restore.batch import APART, Naming
+from adair.restore.batch import OTHER_FOLDER, Naming
 from adair.restore.runner import Existing
 
 STATE = ".adair-cluster.json"
@@ -109,7 +109,7 @@ def _items(names: list[str], naming: Naming) -> list[Item]:
     items: dict[str, Item] = {}
     for name in names:
         path = Path(name)
-        result = path.with_name(naming.name(path, APART)).as_posix()
+        result = path.with_name(naming.name(path, OTHER_FOLDER)).as_posix()
         item = items.setdefault(result, Item(name, result))
         if item.source != name:
             raise InputError(f"{result}: {item.source} and {name} would both be written there; restore them apart")

@@ -1,8 +1,8 @@
-"""Images in and out: files with all that they hold, and the buffer that everything else works on.
+"""Image files with their metadata, and the image buffer that all other packages work on.
 
 Read and written: PNG, JPEG, WebP, TIFF, AVIF (libvips) and BMP (Pillow); 8 and 16 bits; gray and RGB, with or without
-alpha. Only read, with packages of their own (`optional`): HEIC, JPEG XL, raw photos. Converted on the way in: palette
-to RGB, CMYK through its profile to sRGB, Lab and YCbCr to sRGB.
+alpha. Read only, through optional packages (`optional`): HEIC, JPEG XL, raw photos. Converted when read: palette to
+RGB, CMYK through its profile to sRGB, Lab and YCbCr to sRGB.
 """
 
 from adair.images.buffer import WHITE, ImageBuffer, open_image

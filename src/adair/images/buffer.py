@@ -1,6 +1,6 @@
-"""What a user may hand over for restoring, and how the same kind is handed back.
+"""The kinds of image that a user may pass in, and the conversion of results back to the same kind.
 
-`open_image` turns every kind into planes (stored pixels and alpha as NumPy arrays) and knows the way back.
+`open_image` turns every kind into an `ImageBuffer` (stored pixels and alpha as NumPy arrays) and returns the inverse.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from adair.images.image_file import ImageFile
 if TYPE_CHECKING:
     from torch import Tensor
 
-DARKEST, BRIGHTEST = -2.0, 3.0  # noise that nobody clipped stays within; further out, white is not 1
+DARKEST, BRIGHTEST = -2.0, 3.0  # unclipped noise stays within; beyond it, white is not 1
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
 
 
@@ -61,15 +61,17 @@ def open_image(image: Any) -> tuple[list[ImageBuffer], Close]:
 
 def _planes(array: npt.NDArray[Any]) -> ImageBuffer:
     if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and not 1 <= array.shape[2] <= 4):
-        raise InputError(f"an array of shape {array.shape} is no image; give (H, W) or (H, W, C) with C from 1 to 4")
+        raise InputError(
+            f"an array of shape {array.shape} is not an image; give (H, W) or (H, W, C) with C from 1 to 4"
+        )
     if array.dtype.kind == "f":
         array = array.astype(np.float32, copy=False)
         low, high = float(array.min()), float(array.max())
         if not (math.isfinite(low) and math.isfinite(high)):
-            raise InputError("the image holds numbers that are not finite (NaN or infinity); replace them")
+            raise InputError("the image contains NaN or infinity; replace these values")
         if low < DARKEST or high > BRIGHTEST:
             raise InputError(
-                f"the image holds values from {low:.4g} to {high:.4g}, and floats are taken as 0..1; "
+                f"the image has values from {low:.4g} to {high:.4g}, but floats must be in 0..1; "
                 "divide by the value of white (255 for 8 bits)"
             )
     elif array.dtype not in (np.uint8, np.uint16):
@@ -100,7 +102,7 @@ def _open_pil(image: Image.Image) -> tuple[list[ImageBuffer], Close]:
     array = np.asarray(image if sixteen or mode == image.mode else image.convert(mode))
     info = {key: value for key, value in image.info.items() if key != "transparency"}
     if mode == "RGB" and image.mode != "RGB":
-        info.pop("icc_profile", None)  # it described the inks, not the RGB that came of them
+        info.pop("icc_profile", None)  # it described the inks, not the RGB values made from them
 
     def close(out: list[ImageBuffer]) -> Image.Image:
         restored = Image.fromarray(np.ascontiguousarray(_joined(out[0], array.ndim)))
@@ -116,7 +118,7 @@ def _open_tensor(image: Tensor) -> tuple[list[ImageBuffer], Close]:
     if image.ndim != 4 or not (image.is_floating_point() or image.dtype == torch.uint8):
         shape = tuple(image.shape)
         raise InputError(
-            f"a tensor of shape {shape} and {image.dtype} is no image; give (N, C, H, W), float in 0..1 or uint8"
+            f"a tensor of shape {shape} and {image.dtype} is not an image; give (N, C, H, W), float in 0..1 or uint8"
         )
     levels = image.detach() if image.dtype == torch.uint8 else image.detach().float()
     arrays = levels.cpu().permute(0, 2, 3, 1).numpy()

@@ -1,4 +1,4 @@
-"""Pixels per millimetre, where a file states them; libvips reads 72 dpi out of files that do not, and writes it."""
+"""Pixels per millimetre, if a file states them; libvips assumes 72 dpi otherwise, and would write that."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from adair.images.image_file import DEFAULT_DENSITY
 
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 NO_UNIT = 1
-UNKNOWN = 1.0  # what libvips says of formats without a default of its own
+UNKNOWN = 1.0  # what libvips reports for formats without a default of their own
 
 
 def stated_density(data: bytes, kind: str, density: tuple[float, float]) -> tuple[float, float] | None:
-    """Return what libvips has read of a file of the format ``kind``, or None if the file does not state it."""
+    """Return the density that libvips read from a file of the format ``kind``; None if the file states none."""
     if density == (UNKNOWN, UNKNOWN):
         return None
     if any(abs(value - DEFAULT_DENSITY) > 1e-2 for value in density):
@@ -26,15 +26,15 @@ def stated_density(data: bytes, kind: str, density: tuple[float, float]) -> tupl
 
 
 def with_density(encoded: bytes, kind: str, density: tuple[float, float] | None, exif: bool) -> bytes:
-    """Return a file that libvips has written, with the right statement of pixels per millimetre, or with none.
+    """Correct the density in a file that libvips has written, or remove it.
 
     Args:
-        encoded: the file; libvips has been given ``density``, or `DEFAULT_DENSITY` in its place.
+        encoded: the file, written with ``density``, or with `DEFAULT_DENSITY` if that is None.
         kind: its format.
-        density: what it is to state; None for nothing outside its EXIF.
-        exif: whether it has an EXIF block, which then states it.
+        density: what it should state; None for nothing outside its EXIF.
+        exif: whether it has an EXIF block, which then states the density.
     """
-    if kind == "JPEG" and density is not None and not exif:  # libvips writes it to EXIF alone
+    if kind == "JPEG" and density is not None and not exif:  # libvips writes it only to EXIF
         per_inch = [min(max(round(value * 25.4), 1), 65535) for value in density]
         return encoded[:2] + struct.pack(">HH5sHBHHBB", 0xFFE0, 16, b"JFIF\0", 0x0102, 1, *per_inch, 0, 0) + encoded[2:]
     if kind == "PNG" and density is None:
@@ -47,7 +47,7 @@ def with_density(encoded: bytes, kind: str, density: tuple[float, float] | None,
 
 
 def _tiff_without(encoded: bytes) -> bytes:
-    """A unit of "none", and a ratio of 1, since TIFF demands the entries."""
+    """Set the unit to "none" and the ratio to 1, because TIFF requires the entries."""
     out = bytearray(encoded)
     (start,) = struct.unpack_from("<I", out, 4)
     (count,) = struct.unpack_from("<H", out, start)

@@ -1,7 +1,7 @@
-"""What is wrong with a damaged file, and what is lost of an intact one, where decoders do not say it.
+"""What is wrong with a damaged file, and what is lost from an intact one, where decoders do not report it.
 
-A decoder's error is often a heap of harmless warnings with the cause somewhere in it, or says no more than "read
-error". Where the format has checksums or lengths, they tell the cause.
+A decoder's error is often a heap of harmless warnings with the cause somewhere among them, or no more than "read
+error". In formats with checksums or lengths, these reveal the cause.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 LONGEST = 160  # characters of a cause
 EMPTY_WORDS = re.compile(r"unable to call|unable to load|bad seek|load error|libpng read error|libjpeg error", re.I)
-MOST_DIRECTORIES = 50  # of a TIFF that are looked at
+MOST_DIRECTORIES = 50  # of a TIFF that are examined
 ZEROED = bytes(32)  # a run that no photo is coded as, where the code of all zeros carries a value
 
 
@@ -23,7 +23,7 @@ def find_cause(data: bytes, kind: str, error: Exception) -> str:
     if found:
         return found
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    lines = [line for line in lines if re.search(r"[a-z]{3}", line)]  # some are nothing but a code
+    lines = [line for line in lines if re.search(r"[a-z]{3}", line)]  # some consist only of a code
     telling = [line for line in lines if not EMPTY_WORDS.search(line)] or lines or [type(error).__name__]
     text = re.sub(r"\s+", " ", telling[-1])
     text = re.sub(r"^b'(.*)'$", r"\1", text)  # LibRaw's
@@ -31,7 +31,7 @@ def find_cause(data: bytes, kind: str, error: Exception) -> str:
 
 
 def find_losses(data: bytes, kind: str, pages: int) -> list[str]:
-    """What an intact file holds that is not read, or that looks damaged though it decodes; one line each."""
+    """Return what is not read from an intact file, and what looks damaged although it decodes; one line each."""
     notes = []
     if kind == "PNG" and (frames := _png_frames(data)) > 1:
         pages = frames
@@ -92,9 +92,9 @@ def _tiff_fault(data: bytes) -> str | None:
 
 
 def missing_bytes(data: bytes) -> int:
-    """How many bytes of its pictures a TIFF-based raw file lacks, by what its directories say; 0 for other files.
+    """Return how many bytes of its pictures a TIFF-based raw file lacks, by its directories; 0 for other files.
 
-    LibRaw develops what there is of a file that was cut off, and says so only on the terminal.
+    LibRaw develops what is left of a truncated file, and reports it only on the terminal.
     """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     end = len(data)
@@ -112,13 +112,13 @@ def missing_bytes(data: bytes) -> int:
             following = struct.unpack_from(f"{order}I", data, place + 2 + 12 * count)
             new = [one for one in (*entries.get(0x014A, ()), *following) if one and one not in directories]
             directories += new[: max(MOST_DIRECTORIES - len(directories), 0)]
-    except struct.error:  # a directory lies beyond the end, which the decoder finds out by itself
+    except struct.error:  # a directory lies beyond the end; the decoder reports that itself
         pass
     return end - len(data)
 
 
 def _numbers(data: bytes, order: str, kind: int, number: int, place: int) -> tuple[int, ...]:
-    """The values of an entry of 16 or 32-bit numbers; of others none."""
+    """Return the values of an entry of 16-bit or 32-bit numbers; none for other types."""
     letter = {3: "H", 4: "I", 13: "I"}.get(kind)
     if letter is None or number > len(data):
         return ()
@@ -133,10 +133,10 @@ def _webp_fault(data: bytes) -> str | None:
 
 
 def _zeroed(data: bytes) -> int | None:
-    """Where a JPEG's coded picture holds a run of zero bytes that no encoder writes; None where there is none.
+    """Return where a JPEG's coded data contains a run of zero bytes that no encoder writes; None if there is none.
 
-    Zero bits are the shortest code of a table, again and again. Where that code means "no change" (flat areas under
-    optimised tables), such a run is right; where it carries a value, the run would be a picture of one pattern.
+    Zero bits repeat the shortest code of a table. If that code means "no change" (flat areas under optimised tables),
+    such a run is valid; if it carries a value, the run would decode to a repeated pattern.
     """
     if ZEROED not in data:
         return None
@@ -165,7 +165,7 @@ def _zeroed(data: bytes) -> int | None:
 
 
 def _scan_end(data: bytes, place: int) -> int:
-    """Where the next marker is that is neither a stuffed byte nor a restart marker."""
+    """Return the position of the next marker that is neither a stuffed byte nor a restart marker."""
     while (place := data.find(b"\xff", place)) >= 0 and place + 1 < len(data):
         if data[place + 1] != 0 and not 0xD0 <= data[place + 1] <= 0xD7:
             return place

@@ -1,7 +1,7 @@
-"""What EXIF needs beyond libvips: it neither reads nor writes EXIF in TIFF files, and keeps stale thumbnails.
+"""EXIF handling that libvips lacks: it neither reads nor writes EXIF in TIFF files, and keeps stale thumbnails.
 
 An EXIF block is itself a small TIFF: photographic tags in the main directory (maker, date, ...) and in two directories
-hanging off it (camera settings, position). In a TIFF file the same tags stand beside those that describe the pixels.
+that it points to (camera settings, position). In a TIFF file the same tags are mixed with those that describe pixels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
-# Tags of the main directory that tell about the photo; the others there describe how pixels are stored.
+# Tags of the main directory that describe the photo; its other tags describe how the pixels are stored.
 DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298
 PHOTO_TAGS = (DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT)
 ASCII, LONG = 2, 4
@@ -22,7 +22,7 @@ EMPTY_BLOCK = len(Image.Exif().tobytes())
 
 
 def without_thumbnail(exif: bytes) -> bytes:
-    """Unhook the second directory of an EXIF block: it holds a small picture that the restored one would belie."""
+    """Unlink the second directory of an EXIF block: it holds a thumbnail of the image before restoring."""
     start = 6 if exif.startswith(b"Exif\0\0") else 0
     order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
     if order is None or len(exif) < start + 8:
@@ -36,12 +36,12 @@ def without_thumbnail(exif: bytes) -> bytes:
 
 
 def exif_from_tiff(data: bytes) -> bytes | None:
-    """Return the photographic tags of a TIFF file as an EXIF block; None where it has none that can be read."""
+    """Return the photographic tags of a TIFF file as an EXIF block; None if it has none that can be read."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, about broken tags, which are left out anyway
+            warnings.simplefilter("ignore")  # Pillow's, about broken tags, which are dropped anyway
             return _photo_tags(data)
-    except Exception:  # metadata comes from anywhere; a broken tag must not cost the picture
+    except Exception:  # metadata comes from many programs; a broken tag must not cost the picture
         return None
 
 
@@ -62,7 +62,7 @@ def _photo_tags(data: bytes) -> bytes | None:
 def exif_into_tiff(tiff: bytes, exif: bytes) -> bytes:
     """Return ``tiff`` (classic, little-endian) with the photographic tags of the EXIF block ``exif`` added.
 
-    The pixels stay where they are: a new main directory with the old entries and the new ones goes to the end of the
+    The pixels stay where they are: a new main directory with the old and the new entries is appended to the
     file, and the header points to it. A block that cannot be read leaves the file as it was.
     """
     if tiff[:4] != b"II*\0":
@@ -102,7 +102,7 @@ def _main_entries(tiff: bytes) -> dict[int, bytes]:
 
 
 def _append(out: bytearray, block: bytes) -> int:
-    """Append ``block`` at an even offset, as TIFF wants, and return the offset."""
+    """Append ``block`` at an even offset, as TIFF requires, and return the offset."""
     out.extend(bytes(len(out) % 2))
     offset = len(out)
     out.extend(block)

@@ -1,7 +1,7 @@
-"""Files in and out, whatever they hold: read without ever blocking, written so that only complete files appear.
+"""Reading files without ever blocking, and writing them atomically.
 
-A file is written under a temporary name in the folder of its target and then published under the target's name. What a
-killed process leaves behind is deleted by the next one that writes into the same folder.
+A file is written under a temporary name in the folder of its target and then renamed. Temporary files that a killed
+process leaves behind are deleted by the next one that writes into the same folder.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import BinaryIO
 
 from adair.errors import AdairError, InputError
 
-MINUTE = 60.0  # seconds; a younger temporary file is never swept
-_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]  # a process number means nothing elsewhere
+MINUTE = 60.0  # seconds; younger temporary files are never deleted
+_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]  # process numbers are only valid on one machine
 _PART = re.compile(rf"\.adair-{_HOST}-(\d+)-[0-9a-f]+\.part")
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.EINVAL}
 _swept: set[Path] = set()
@@ -31,13 +31,13 @@ _swept: set[Path] = set()
 
 @contextlib.contextmanager
 def open_regular(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading; anything but a regular file is refused instead of being waited for.
+    """Open a file for reading; anything but a regular file is refused, because opening it might block.
 
     Raises:
-        InputError: the path leads to a folder, a pipe, a socket or a device.
+        InputError: the path is a folder, a pipe, a socket or a device.
         OSError: the file cannot be opened.
     """
-    # Opening a pipe that nobody writes to would block for ever, hence O_NONBLOCK; regular files ignore it.
+    # Opening a pipe that nobody writes to would block forever, hence O_NONBLOCK; regular files ignore it.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         mode = os.fstat(descriptor).st_mode
@@ -60,7 +60,7 @@ def read_stable(path: Path, most: int) -> bytes:
         with open_regular(path) as file:
             before = os.fstat(file.fileno())
             if before.st_size > most:
-                raise InputError(f"{path}: {before.st_size:,} bytes are more than the {most:,} that are read of a file")
+                raise InputError(f"{path}: {before.st_size:,} bytes; files of at most {most:,} bytes are read")
             data = file.read(before.st_size + 1)
         after = path.stat()
     except OSError as error:
@@ -74,15 +74,15 @@ def read_stable(path: Path, most: int) -> bytes:
 
 
 def write_whole(path: Path, data: bytes, overwrite: bool = True) -> None:
-    """Write a file that appears complete or not at all; missing folders are made.
+    """Write a file atomically; missing folders are created.
 
-    Whatever goes wrong (a full disk, Ctrl-C, a lost network drive), ``path`` keeps what it held and no temporary file
-    remains.
+    Whatever goes wrong (a full disk, Ctrl-C, a lost network drive), ``path`` keeps its former content and no temporary
+    file remains.
 
     Args:
         path: the file.
-        data: what it is to hold.
-        overwrite: whether an existing file is replaced. If not, of several processes that write to one name exactly
+        data: its content.
+        overwrite: whether an existing file is replaced. If not, and several processes write to one name, exactly
             one succeeds.
 
     Raises:
@@ -97,12 +97,12 @@ def write_whole(path: Path, data: bytes, overwrite: bool = True) -> None:
 
 @contextlib.contextmanager
 def new_file(path: Path, overwrite: bool = True) -> Iterator[Path]:
-    """Give a temporary path to write to; what was written there becomes ``path`` when the block ends without an error.
+    """Provide a temporary path to write to; it is renamed to ``path`` when the block ends without an error.
 
-    For what is too large to hold in memory as bytes; `write_whole` is this for bytes.
+    For files that are too large to hold in memory; `write_whole` does the same for bytes.
 
     Args:
-        path: the file; missing folders are made.
+        path: the file; missing folders are created.
         overwrite: as for `write_whole`.
 
     Raises:
@@ -128,22 +128,22 @@ def new_file(path: Path, overwrite: bool = True) -> Iterator[Path]:
 
 
 def exists_error(path: Path) -> AdairError:
-    """What to say of a file that may not be replaced."""
+    """The message for a file that may not be replaced."""
     return AdairError(f"{path}: exists; choose another name with -o, or replace it with --overwrite")
 
 
 def _publish_new(part: Path, path: Path) -> None:
-    """Give ``part`` the name ``path``, unless that is taken, at whatever moment."""
+    """Rename ``part`` to ``path``; fail if that exists, even if it appears at the last moment."""
     try:
         if sys.platform == "win32":
-            part.rename(path)  # never replaces there
+            part.rename(path)  # never replaces on Windows
             return
         try:
             os.link(part, path)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            path.touch(exist_ok=False)  # the disk knows no links: an empty file reserves the name
+            path.touch(exist_ok=False)  # no hard links on this disk: an empty file reserves the name
             part.replace(path)
     except FileExistsError as error:
         raise exists_error(path) from error
@@ -165,9 +165,9 @@ def _sweep(folder: Path) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process of this machine still runs; where that cannot be asked, it is said to."""
+    """Whether a process of this machine still runs; assumed if the system cannot be asked."""
     if sys.platform == "win32":
-        return True  # asking with a signal would end it
+        return True  # a signal would end it
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -181,7 +181,7 @@ def _cause(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; free some space or choose another folder"
     if error.errno == errno.EFBIG:
-        return "the file would be larger than this disk or account allows; choose another folder"
+        return "the file would be larger than this disk or the quota allows; choose another folder"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "no permission to write there; choose another folder"
     return (error.strerror or str(error)).lower()

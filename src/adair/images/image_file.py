@@ -1,4 +1,4 @@
-"""What an image file holds, and what its name says about its format."""
+"""The content of an image file, and the formats that file names stand for."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ RAW_SUFFIXES = (
     ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
     ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
 )  # fmt: skip
-# Extensions of what is read and not written, most of it with a package of its own (`optional`); what results get.
+# Extensions of formats that are only read, most through an optional package (`optional`), and those of their results.
 READ_ONLY = {".gif": "GIF", ".heic": "HEIC", ".heif": "HEIC", ".jxl": "JPEG XL", **dict.fromkeys(RAW_SUFFIXES, "raw")}
 WRITTEN_AS = {"GIF": ".webp", "HEIC": ".jpg", "JPEG XL": ".png", "raw": ".tif"}
-DEFAULT_DENSITY = 72 / 25.4  # pixels per millimetre that EXIF takes for granted where a file does not say
+DEFAULT_DENSITY = 72 / 25.4  # pixels per millimetre (72 dpi) that EXIF assumes if a file does not say
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,9 +40,9 @@ class ImageFile:
         pixels: (H, W, 1) gray or (H, W, 3) RGB, uint8 or uint16, in the colour space of ``icc``.
         alpha: (H, W) opacity in the same type, or None; colour is not premultiplied.
         icc: colour profile; None means sRGB.
-        exif: EXIF block (orientation already applied); None where the file has none.
+        exif: EXIF block (orientation already applied); None if the file has none.
         xmp: XMP packet or None.
-        density: pixels per millimetre, horizontally and vertically; None where the file does not say.
+        density: pixels per millimetre, horizontally and vertically; None if the file does not say.
         notes: what a user should know about how the file was read, one line each.
     """
 
@@ -56,7 +56,7 @@ class ImageFile:
 
 
 def output_format(path: Path) -> str:
-    """Name of the format that the extension of ``path`` stands for.
+    """Return the format that the extension of ``path`` stands for.
 
     Raises:
         AdairError: for any extension that is not in `FORMATS`.
@@ -68,18 +68,18 @@ def output_format(path: Path) -> str:
 
 
 def result_suffix(source: str) -> str:
-    """Extension of a result: that of the source, unless its format is only read."""
+    """Return the extension of a result: that of the source, unless its format is only read."""
     return WRITTEN_AS[READ_ONLY[source.lower()]] if source.lower() in READ_ONLY else source
 
 
 def check_quality(quality: int) -> None:
-    """Raise `AdairError` unless ``quality`` is one that lossy formats know, 1 to 100."""
+    """Raise `AdairError` unless ``quality`` is 1 to 100."""
     if not 1 <= quality <= 100:
         raise AdairError(f"quality {quality} is outside 1..100; 95 is nearly lossless")
 
 
 def convert_depth(array: Pixels, dtype: npt.DTypeLike) -> Pixels:
-    """Bring 8-bit values to 16 bits (times 257) or back (rounded); a matching array is returned as it is."""
+    """Convert 8-bit values to 16 bits (times 257) or back (rounded); a matching array is returned unchanged."""
     if array.dtype == dtype:
         return array
     if dtype == np.uint16:
@@ -88,5 +88,5 @@ def convert_depth(array: Pixels, dtype: npt.DTypeLike) -> Pixels:
 
 
 def fitting_icc(icc: bytes | None, bands: int) -> bytes | None:
-    """The profile, if it describes as many channels as there are (its header names the colour space)."""
+    """Return the profile if it fits the number of channels (its header names the colour space)."""
     return icc if icc and icc[16:20] == (b"GRAY" if bands == 1 else b"RGB ") else None

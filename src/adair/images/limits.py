@@ -1,4 +1,4 @@
-"""How large an image may be: a fixed number of pixels, and what memory there is."""
+"""How large an image may be: a fixed number of pixels, and the memory that is free."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from adair.errors import OutOfMemoryError, TooLargeError
 from adair.hardware import memory_available
 
 MAX_PIXELS = 500_000_000
-COPIES = 2  # of the decoded pixels: the decoder's and ours
+COPIES = 2  # of the decoded pixels: the decoder's and our own
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may take."""
+    """Limits for one file."""
 
     path: Path
     max_pixels: int = MAX_PIXELS
@@ -24,7 +24,7 @@ class Limits:
 
         Raises:
             TooLargeError: more pixels than `max_pixels`.
-            OutOfMemoryError: more bytes, once decoded, than are free.
+            OutOfMemoryError: decoded, it would take more bytes than are free.
         """
         if width * height > self.max_pixels:
             raise TooLargeError(
@@ -35,7 +35,7 @@ class Limits:
         needed, free = COPIES * width * height * channels * item_bytes, memory_available()
         if needed > free:
             raise OutOfMemoryError(
-                f"{self.path}: {width}x{height} with {channels} channels of {8 * item_bytes} bits takes "
-                f"{needed / 1e9:.2f} GB to decode, and {free / 1e9:.2f} GB are free; "
-                "free some memory, or cut the image into parts"
+                f"{self.path}: {width}x{height} with {channels} channels of {8 * item_bytes} bits needs "
+                f"{needed / 1e9:.2f} GB to decode, but only {free / 1e9:.2f} GB are free; "
+                "free some memory, or cut the image into smaller ones"
             )

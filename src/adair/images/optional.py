@@ -1,4 +1,4 @@
-"""Formats that are only read, each with a package of its own: HEIC and HEIF, JPEG XL, and the raw files of cameras.
+"""Formats that are only read, each through an optional package: HEIC and HEIF, JPEG XL, and raw files of cameras.
 
 Extra ``heic``: pi-heif (BSD; brings libheif and libde265, LGPL). Extra ``jxl``: pylibjxl (BSD, with libjxl). Extra
 ``raw``: rawpy (MIT; brings LibRaw, LGPL 2.1 or CDDL). Packages whose wheels contain code under the GPL (pillow-heif,
@@ -24,20 +24,20 @@ from adair.images.image_file import FORMATS, READ_ONLY, ImageFile, Pixels, fitti
 from adair.images.limits import Limits
 
 PACKAGES = {"HEIC": ("pi_heif", "heic"), "JPEG XL": ("pylibjxl", "jxl"), "raw": ("rawpy", "raw")}
-SRGB_CURVE = (2.4, 12.92)  # exponent and slope near black, as LibRaw wants them (IEC 61966-2-1)
+SRGB_CURVE = (2.4, 12.92)  # exponent and slope near black, as LibRaw expects them (IEC 61966-2-1)
 
 
 def suffixes_read() -> frozenset[str]:
-    """Extensions of files that can be read with what is installed."""
+    """Return the extensions of files that can be read with the packages that are installed."""
     missing = {kind for kind, (module, _) in PACKAGES.items() if not is_installed(module)}
     return frozenset(FORMATS) | {suffix for suffix, kind in READ_ONLY.items() if kind not in missing}
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module could be imported."""
+    """Whether a module can be imported."""
     try:
         return importlib.util.find_spec(module) is not None
-    except ValueError:  # its place in `sys.modules` is taken by nothing
+    except ValueError:  # `sys.modules` holds None for it
         return False
 
 
@@ -45,20 +45,20 @@ def load_package(kind: str, path: Path, what: str) -> Any:
     """Import the package that reads a kind of file.
 
     Raises:
-        InputError: it is not installed; the message says how to get it.
+        InputError: it is not installed; the message says how to install it.
     """
     module, extra = PACKAGES[kind]
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise InputError(
-            f"{path}: is {what}, and {module.replace('_', '-')}, which reads it, is not installed: "
+            f"{path}: is {what}; reading it needs {module.replace('_', '-')}, which is not installed: "
             f"pip install 'adair[{extra}]'; or convert it to a 16-bit TIFF first"
         ) from error
 
 
 def decode_heic(data: bytes, limits: Limits) -> ImageFile:
-    """Decode the main picture of a HEIC or HEIF file; 10 and 12 bits become 16. Raises whatever pi-heif does."""
+    """Decode the main picture of a HEIC or HEIF file; 10 and 12 bits become 16. Raises what pi-heif raises."""
     pi_heif = load_package("HEIC", limits.path, "a HEIC photo")
     pictures = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
     main = pictures[pictures.primary_index]
@@ -66,7 +66,7 @@ def decode_heic(data: bytes, limits: Limits) -> ImageFile:
     width, height = main.size
     limits.check(width, height, 4, 1 if bits == 8 else 2)
     array = np.atleast_3d(np.asarray(main))
-    if bits > 8:  # they come shifted to the left; white is to be white
+    if bits > 8:  # they come shifted to the left, which would leave white below 65535
         array = array | (array >> bits)
     notes = [f"holds {len(pictures)} pictures: only the main one is used"] if len(pictures) > 1 else []
     if b"hdrgainmap" in data[: 2**18]:
@@ -78,16 +78,16 @@ def decode_heic(data: bytes, limits: Limits) -> ImageFile:
 
 
 def decode_jxl(data: bytes, limits: Limits) -> ImageFile:
-    """Decode a JPEG XL file with 8 bits a channel. Raises whatever pylibjxl does."""
+    """Decode a JPEG XL file with 8 bits per channel. Raises what pylibjxl raises."""
     pylibjxl = load_package("JPEG XL", limits.path, "a JPEG XL image")
     header = pylibjxl.probe(data)
     limits.check(header["width"], header["height"], 4, 1)
     array, extras = pylibjxl.decode(data, metadata=True)
     bits = header.get("bits_per_sample", 8)
     pixels, alpha = _parted(np.atleast_3d(array))
-    notes = [f"holds {bits} bits a channel: read with 8"] if bits > 8 else []
+    notes = [f"has {bits} bits per channel: read with 8"] if bits > 8 else []
     notes += ["holds several frames: only the first is used"] if header.get("have_animation") else []
-    exif = re.search(rb"(MM\0\*|II\*\0).*", extras.get("exif", b""), re.DOTALL)  # some length may stand before it
+    exif = re.search(rb"(MM\0\*|II\*\0).*", extras.get("exif", b""), re.DOTALL)  # a length may precede it
     return ImageFile(
         pixels,
         alpha,
@@ -99,7 +99,7 @@ def decode_jxl(data: bytes, limits: Limits) -> ImageFile:
 
 
 def decode_raw(data: bytes, limits: Limits, kind: str) -> ImageFile:
-    """Develop a camera's raw file plainly: its white balance, sRGB, 16 bits, no brightening. Raises as rawpy does."""
+    """Develop a raw file: the camera's white balance, sRGB, 16 bits, no brightening. Raises what rawpy raises."""
     rawpy = load_package("raw", limits.path, f"a {kind} raw photo")
     if missing := missing_bytes(data):
         raise FileFormatError(f"{limits.path}: {kind} damaged or truncated ({missing:,} bytes are missing at its end)")
@@ -119,7 +119,7 @@ def decode_raw(data: bytes, limits: Limits, kind: str) -> ImageFile:
 
 
 def _parted(array: npt.NDArray[Any]) -> tuple[Pixels, Pixels | None]:
-    """Colour, and alpha if there is one."""
+    """Return colour, and alpha if there is any."""
     if array.shape[-1] in (2, 4):
         return np.ascontiguousarray(array[..., :-1]), np.ascontiguousarray(array[..., -1])
     return np.ascontiguousarray(array), None

@@ -1,4 +1,4 @@
-"""Files of several pages or frames: TIFF, and animated WebP and GIF, whose frames become those of a WebP."""
+"""Files with several pages or frames: TIFF, animated WebP, and GIF, whose frames are written as WebP."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from adair.images.reading import guarded
 from adair.images.sniff import find_format, find_raw
 from adair.images.writing import LONGEST_SIDE, encode, encode_image
 
-HOLDS = {"TIFF": ("TIFF",), "WebP": ("WebP", "GIF")}  # format of a result: formats of which it holds all pages
+HOLDS = {"TIFF": ("TIFF",), "WebP": ("WebP", "GIF")}  # format of a result: formats whose pages it can all hold
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pages:
-    """All pages of a file, in order.
+    """The pages of a file, in order.
 
     Attributes:
-        images: the pages; those of a TIFF may differ in size and depth.
-        delays: milliseconds that each frame is shown; None for pages.
-        loop: how often the frames are shown, 0 for ever.
+        images: the pages; in a TIFF they may differ in size and depth.
+        delays: milliseconds for which each frame is shown; None for pages.
+        loop: how often the frames are shown; 0 for endlessly.
     """
 
     images: tuple[ImageFile, ...]
@@ -42,9 +42,9 @@ def read_pages(data: bytes, path: Path, target: Path, max_pixels: int = MAX_PIXE
 
     Args:
         data: the bytes of the file.
-        path: what it is called in messages.
-        target: the result; its extension decides.
-        max_pixels: of all pages together.
+        path: its name in messages.
+        target: the result; its extension decides the format.
+        max_pixels: limit for all pages together.
 
     Raises:
         InputError, FileFormatError, OutOfMemoryError: as `read_image`.
@@ -73,7 +73,7 @@ def read_pages(data: bytes, path: Path, target: Path, max_pixels: int = MAX_PIXE
 
 
 def write_pages(path: Path, pages: Pages, quality: int = 95, overwrite: bool = True) -> tuple[str, ...]:
-    """Write all pages into one file, complete or not at all; return what the format could not hold.
+    """Write all pages into one file, atomically; return what the format could not hold.
 
     Raises:
         AdairError: as `write_image`.
@@ -89,7 +89,7 @@ def _tiff(path: Path, pages: Pages) -> tuple[bytes, tuple[str, ...]]:
     buffer, notes = io.BytesIO(), list[str]()
     writer: Any = AppendingTiffWriter(buffer)
     for number, page in enumerate(pages.images):
-        # EXIF describes the file; the pointer to it would have to be moved in the others.
+        # EXIF describes the file; in other pages its pointer would have to be moved.
         like = page if number == 0 else dataclasses.replace(page, exif=None)
         data, said = encode_image(path, page.pixels, like)
         writer.write(data)
@@ -102,7 +102,7 @@ def _tiff(path: Path, pages: Pages) -> tuple[bytes, tuple[str, ...]]:
 def _webp(path: Path, pages: Pages, quality: int) -> tuple[bytes, tuple[str, ...]]:
     first = pages.images[0]
     if max(first.pixels.shape[:2]) > LONGEST_SIDE["WebP"]:
-        raise AdairError(f"{path}: WebP holds at most {LONGEST_SIDE['WebP']} pixels a side; use .tif")
+        raise AdairError(f"{path}: WebP allows at most {LONGEST_SIDE['WebP']} pixels per side; use .tif")
     pixels = np.concatenate([image.pixels for image in pages.images])
     alphas = [image.alpha for image in pages.images if image.alpha is not None]
     alpha: Any = np.concatenate(alphas) if alphas else None

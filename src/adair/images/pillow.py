@@ -1,8 +1,8 @@
 """Decoding with Pillow: BMP always, and every format on a machine without libvips, where training still works.
 
-Files of 8 bits and 16-bit gray give the pixels that libvips gives, but for AVIF in colour (1 level of 255 at 4:4:4).
-Pillow has no 16-bit colour: PNG comes with 8 bits then, at most 1 level away from rounded ones, and such a TIFF is
-refused. CMYK is converted without its profile.
+8-bit files and 16-bit gray give the same pixels as libvips, except AVIF in colour (1 level of 255 at 4:4:4). Pillow has
+no 16-bit colour: such a PNG is read with 8 bits, at most 1 level away from rounded values, and such a TIFF is refused.
+CMYK is converted without its profile.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NAMES = {"JPEG": ("JPEG", "MPO")}  # a JPEG with a second picture is MPO to Pill
 
 
 def decode(data: bytes, kind: str, limits: Limits) -> ImageFile:
-    """Decode a file of the format ``kind``; raises whatever Pillow does.
+    """Decode a file of the format ``kind``; raises what Pillow raises.
 
     Raises:
         AdairError: an image that is too large, or of floating-point pixels.
@@ -35,7 +35,7 @@ def decode(data: bytes, kind: str, limits: Limits) -> ImageFile:
     sixteen = image.mode.startswith("I")
     limits.check(image.width, image.height, len(image.getbands()), 2 if sixteen else 1)
     if image.mode == "F":
-        raise InputError(f"{limits.path}: pixels are stored as 'float'; save it with 8 or 16 bits a channel")
+        raise InputError(f"{limits.path}: pixels are stored as 'float'; save it with 8 or 16 bits per channel")
     notes = find_losses(data, kind, getattr(image, "n_frames", 1) if kind != "JPEG" else 1)
     icc, exif, xmp = (image.info.get(name) for name in ("icc_profile", "exif", "xmp"))
     if image.mode == "CMYK":

@@ -1,4 +1,4 @@
-"""Image files in: decoded whole or refused, turned upright, with all that they hold."""
+"""Reading image files: decoded completely or refused, turned upright, with their metadata."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from adair.images.sniff import find_format, find_raw
 
 
 def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ImageFile:
-    """Read an image file; of a file with several pages or frames the first, with a note.
+    """Read an image file; if it has several pages or frames, only the first, with a note.
 
-    libvips decodes; without it Pillow does, which reads everything that training needs (see `adair.images.pillow`).
+    libvips decodes it, or else Pillow, which reads everything that training needs (see `adair.images.pillow`).
 
     Args:
         path: the file; its content decides the format, not its name.
-        max_pixels: larger images are refused before any memory is taken.
+        max_pixels: larger images are refused before any memory is allocated.
 
     Raises:
-        InputError: one line for a file that is missing, empty, no image, too large, of an unsupported pixel type, of
-            a format whose package is not installed, or that changed while it was being read.
-        FileFormatError: one that is damaged or truncated, with the cause.
+        InputError: the file is missing, empty, not an image, too large, of an unsupported pixel type or of a format
+            whose package is not installed, or it changed while being read.
+        FileFormatError: the file is damaged or truncated; the message names the cause.
         OutOfMemoryError: an image that would not fit into memory once decoded.
     """
     path = Path(path)
@@ -36,7 +36,7 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Im
 
 
 def most_bytes(max_pixels: int) -> int:
-    """Size of the largest file that is read: RGBA of 16 bits, and metadata."""
+    """Return the size of the largest file that is read: 16-bit RGBA plus metadata."""
     return 8 * max_pixels + 2**26
 
 
@@ -45,7 +45,7 @@ def decode_image(data: bytes, path: Path, max_pixels: int = MAX_PIXELS) -> Image
 
     Args:
         data: the bytes.
-        path: what the file is called in messages; nothing is read from there.
+        path: the file's name in messages; nothing is read from there.
         max_pixels: as for `read_image`.
 
     Raises:
@@ -74,7 +74,7 @@ def decode_image(data: bytes, path: Path, max_pixels: int = MAX_PIXELS) -> Image
 
 @contextlib.contextmanager
 def guarded(data: bytes, kind: str, path: Path) -> Iterator[None]:
-    """Turn whatever a decoder raises on damaged input into one line about the file of the format ``kind``."""
+    """Turn whatever a decoder raises on damaged input into one line about the file."""
     try:
         yield
     except AdairError:
@@ -83,6 +83,6 @@ def guarded(data: bytes, kind: str, path: Path) -> Iterator[None]:
         raise OutOfMemoryError(
             f"{path}: not enough memory to decode it; free some memory or use a smaller image"
         ) from error
-    except Exception as error:  # decoders raise all kinds of things on hostile input; a user needs one line
+    except Exception as error:  # decoders raise all kinds of exceptions on hostile input; a user needs one line
         cause = find_cause(data, kind, error)
         raise FileFormatError(f"{path}: {kind} damaged or truncated ({cause}); get an intact copy") from error

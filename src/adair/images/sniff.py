@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: only what is meant to be read ever reaches a decoder."""
+"""File formats recognised by their first bytes, so that only supported files ever reach a decoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEW_SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION = 0x00FE, 0x014A, 0xC612
 
 
 def find_format(data: bytes) -> str | None:
-    """Return the name of the format, one of those in `FORMATS` and `WRITTEN_AS`; None for anything else."""
+    """Return the name of the format, one of `FORMATS` and `WRITTEN_AS`; None for anything else."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if data.startswith(b"\xff\xd8\xff"):
@@ -45,12 +45,12 @@ def find_format(data: bytes) -> str | None:
 
 
 def suffix_of(kind: str | None) -> str:
-    """Extension of a result whose source has a format; ".png" for None."""
+    """Return the extension of a result whose source has a format; ".png" for None."""
     return WRITTEN_AS.get(kind or "") or next((suffix for suffix, name in FORMATS.items() if name == kind), ".png")
 
 
 def find_raw(path: Path, data: bytes) -> str | None:
-    """Return the kind of a camera's raw file, such as "NEF"; None for what is not raw.
+    """Return the kind of a raw file, such as "NEF"; None for other files.
 
     Most raw formats are TIFF files whose first picture is a small preview.
     """
@@ -70,7 +70,7 @@ def find_raw(path: Path, data: bytes) -> str | None:
 
 
 def _first_directory(data: bytes) -> dict[int, int]:
-    """Tag and inline value of each entry of a classic TIFF's first directory; empty if it lies outside the file."""
+    """Return tags and inline values of a classic TIFF's first directory; empty if it lies outside the file."""
     order = "<" if data[:2] == b"II" else ">"
     try:
         if struct.unpack_from(order + "H", data, 2)[0] != 42:

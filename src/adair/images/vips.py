@@ -15,13 +15,13 @@ from adair.images.exif import exif_from_tiff, without_thumbnail
 from adair.images.image_file import ImageFile, Pixels, fitting_icc
 from adair.images.limits import Limits
 
-pyvips.cache_set_max(0)  # libvips would keep decoded pictures that are never asked for again
-pyvips.block_untrusted_set(True)  # loaders that libvips itself does not hold fit for files from strangers
+pyvips.cache_set_max(0)  # libvips would keep decoded pictures that are never needed again
+pyvips.block_untrusted_set(True)  # loaders that libvips itself does not trust with files from strangers
 
 
 @dataclass(frozen=True)
 class PageFacts:
-    """How many pages a file has; of an animation, the height of a frame, and how it is shown (see `Pages`)."""
+    """The number of pages; for an animation, the height of a frame and how it is shown (see `Pages`)."""
 
     count: int
     height: int
@@ -30,7 +30,7 @@ class PageFacts:
 
 
 def page_facts(data: bytes) -> PageFacts:
-    """Look at the header of a file; raises whatever libvips does."""
+    """Read the header of a file; raises what libvips raises."""
     image = pyvips.Image.new_from_buffer(data, "", fail_on="error")
     delays = _field(image, "delay", None)
     return PageFacts(
@@ -39,12 +39,12 @@ def page_facts(data: bytes) -> PageFacts:
 
 
 def decode(data: bytes, kind: str, limits: Limits, page: int | None = None, count: int = 1) -> ImageFile:
-    """Decode a file of the format ``kind``; raises whatever libvips does.
+    """Decode a file of the format ``kind``; raises what libvips raises.
 
     Args:
-        data, kind, limits: the file, and what it may take.
+        data, kind, limits: the file, its format and its limits.
         page: which page or frame, from 0; None for the first, with a note if there are more.
-        count: how many frames of an animation, one below the other.
+        count: number of frames of an animation, stacked vertically.
 
     Raises:
         AdairError: an image that is too large, or of an unsupported pixel type.
@@ -59,7 +59,7 @@ def decode(data: bytes, kind: str, limits: Limits, page: int | None = None, coun
     elif exif:
         exif = without_thumbnail(exif)
     if image.format not in ("uchar", "ushort"):
-        raise InputError(f"{limits.path}: pixels are stored as '{image.format}'; save it with 8 or 16 bits a channel")
+        raise InputError(f"{limits.path}: pixels are stored as '{image.format}'; save it with 8 or 16 bits per channel")
     space = image.interpretation
     if space == "cmyk":
         image = image.icc_transform("srgb", embedded=True, depth=16 if image.format == "ushort" else 8)
@@ -77,7 +77,7 @@ def decode(data: bytes, kind: str, limits: Limits, page: int | None = None, coun
     alpha = np.ascontiguousarray(array[..., -1]) if array.shape[-1] in (2, 4) else None
     pixels = array if alpha is None else np.ascontiguousarray(array[..., :-1])
     if kind in ("WebP", "GIF", "AVIF") and icc is None and _is_gray(pixels):
-        pixels = np.ascontiguousarray(pixels[..., :1])  # these come as RGB, whatever they hold
+        pixels = np.ascontiguousarray(pixels[..., :1])  # these decode to RGB even if they are gray
     return ImageFile(pixels, alpha, fitting_icc(icc, pixels.shape[-1]), exif, xmp, density, tuple(notes))
 
 

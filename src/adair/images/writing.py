@@ -1,4 +1,4 @@
-"""Image files out: the format that the name asks for, whole or not at all."""
+"""Writing image files atomically, in the format that the file name asks for."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def write_image(
     quality: int = 95,
     overwrite: bool = True,
 ) -> tuple[str, ...]:
-    """Write ``pixels`` in the format that the name of ``path`` asks for, whole or not at all.
+    """Write ``pixels`` atomically, in the format that the name of ``path`` asks for.
 
     Colour profile, EXIF, XMP, density and alpha come from ``like``. 16-bit pixels stay 16-bit in PNG and TIFF, become
     12-bit in AVIF and 8-bit in the others.
 
     Args:
-        path: its extension is one of `FORMATS`; missing folders are made.
+        path: its extension is one of `FORMATS`; missing folders are created.
         pixels: (H, W, 1), (H, W, 3) or (H, W), uint8 or uint16.
         like: the image that ``pixels`` was made from; its alpha must have the size of ``pixels``.
         quality: 1 to 100 for JPEG (4:4:4), WebP and AVIF (4:4:4); 100 is lossless in WebP and AVIF. PNG, TIFF and BMP
             are always lossless.
-        overwrite: whether an existing file is replaced; if not, it is an error, also if the file appears meanwhile.
+        overwrite: whether an existing file is replaced; if not, it is an error, even if it appears meanwhile.
 
     Returns:
         What the format could not hold, one line each.
@@ -69,7 +69,7 @@ def encode_image(
     """Return the bytes that `write_image` writes, and what the format could not hold.
 
     Args:
-        path: its extension decides the format, and it is what messages name; nothing is written there.
+        path: its extension decides the format, and messages name it; nothing is written there.
         pixels, like, quality: as for `write_image`.
 
     Raises:
@@ -85,7 +85,7 @@ def encode_image(
     longest = LONGEST_SIDE.get(kind, max(height, width))
     if max(height, width) > longest:
         raise AdairError(
-            f"{path}: {kind} holds at most {longest} pixels a side, not {width}x{height}; use .png or .tif"
+            f"{path}: {kind} allows at most {longest} pixels per side, not {width}x{height}; use .png or .tif"
         )
     like = like or ImageFile(pixels)
     alpha = None if like.alpha is None else convert_depth(like.alpha, pixels.dtype)
@@ -93,14 +93,14 @@ def encode_image(
         raise ValueError(f"alpha is {alpha.shape[1]}x{alpha.shape[0]}, the pixels {width}x{height}")
     notes = []
     if pixels.dtype == np.uint16 and kind in ("JPEG", "WebP", "BMP"):
-        notes.append(f"{kind} holds 8 bits a channel: rounded from 16")
+        notes.append(f"{kind} has 8 bits per channel: rounded from 16")
         pixels, alpha = convert_depth(pixels, np.uint8), None if alpha is None else convert_depth(alpha, np.uint8)
     if alpha is not None and kind in ("JPEG", "BMP"):
-        notes.append(f"{kind} holds no transparency: laid on white")
+        notes.append(f"{kind} has no transparency: flattened onto white")
         pixels, alpha = _on_white(pixels, alpha), None
     if kind == "BMP":
         if like.icc or like.exif:
-            notes.append("BMP holds no colour profile and no EXIF: left out")
+            notes.append("BMP has no colour profile and no EXIF: left out")
         return _encode_bmp(pixels), tuple(notes)
     import pyvips
 
@@ -121,12 +121,12 @@ def encode(
     frames: Mapping[str, int] | None = None,
     delays: Sequence[int] | None = None,
 ) -> bytes:
-    """Encode pixels that the format can hold; raises whatever libvips does.
+    """Encode pixels that the format can hold; raises what libvips raises.
 
     Args:
-        kind, pixels, alpha, like, quality: as for `encode_image`; frames of an animation lie one below the other.
-        frames: libvips' facts of an animation.
-        delays: milliseconds of its frames.
+        kind, pixels, alpha, like, quality: as for `encode_image`; frames of an animation are stacked vertically.
+        frames: libvips' metadata of an animation.
+        delays: milliseconds per frame.
     """
     import pyvips
 
@@ -163,7 +163,7 @@ def encode(
         },
     }
     suffix = next(suffix for suffix, name in FORMATS.items() if name == kind)
-    kept = 0 if like.exif else pyvips.ForeignKeep.EXIF  # libvips would make up a block that says 72 dpi
+    kept = 0 if like.exif else pyvips.ForeignKeep.EXIF  # libvips would invent a block that says 72 dpi
     data: bytes = image.write_to_buffer(suffix, keep=pyvips.ForeignKeep.ALL & ~kept, **options[kind])
     data = with_density(data, kind, like.density, like.exif is not None)
     return exif_into_tiff(data, like.exif) if kind == "TIFF" and like.exif else data

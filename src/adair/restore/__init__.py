@@ -1,6 +1,6 @@
 """Restoring images: files in and out, tiles, and the object that a user holds.
 
-Names are imported when first used: what restores files with a prepared graph needs no PyTorch.
+Names are imported when first used, because restoring with a prepared graph does not need PyTorch.
 """
 
 from typing import TYPE_CHECKING

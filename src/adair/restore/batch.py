@@ -1,4 +1,4 @@
-"""Which files a command line means, and where each result goes."""
+"""Which files a command line refers to, and where each result goes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from adair.restore.record import made_here
 from adair.restore.tasks import AUTO, FOUNDATION
 from adair.tasks import TASKS
 
-BESIDE = "{stem}.{task}{ext}"  # a result in the folder of its source
-APART = "{stem}{ext}"  # a result in a folder of results
+SAME_FOLDER = "{stem}.{task}{ext}"  # a result in the folder of its source
+OTHER_FOLDER = "{stem}{ext}"  # a result in a folder of results
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One file to restore and the file that it becomes."""
+    """A file to restore and its result."""
 
     source: Path
     output: Path
@@ -29,7 +29,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Jobs in order, and what was left out of folders, one line each."""
+    """Jobs in order, and what was skipped in folders, one line each."""
 
     jobs: tuple[Job, ...]
     notes: tuple[str, ...]
@@ -37,17 +37,17 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class Naming:
-    """How results are called.
+    """How results are named.
 
     Attributes:
-        label: what was done, as `Restorer.check` writes it.
-        template: name of a result, with {stem} and {ext} of the source and {task} for the label; None for `BESIDE` in
-            the folder of the source and `APART` in another.
-        extension: of all results, such as ".png"; None for that of the source.
-        tasks: names of tasks beyond those that AdaIR knows; results are recognised by them.
+        label: what was done, as returned by `Restorer.check`.
+        template: name of a result, with {stem} and {ext} of the source and {task} for the label; None for `SAME_FOLDER`
+            if it goes into the folder of the source, and `OTHER_FOLDER` otherwise.
+        extension: extension of all results, such as ".png"; None for that of the source.
+        tasks: names of tasks besides the registered ones; results are recognised by them.
 
     Raises:
-        InputError: a template that asks for anything else, or that names no file; an unknown extension.
+        InputError: a template with other fields, or without a file name; an unknown extension.
     """
 
     label: str
@@ -61,10 +61,10 @@ class Naming:
         if self.template is not None:
             rest = re.sub(r"\{(stem|task|ext)\}", "", self.template)
             if "{stem}" not in self.template or set(rest) & set("{}/\\"):
-                raise InputError(f"name '{self.template}': use {{stem}}, {{task}} and {{ext}}, as in '{BESIDE}'")
+                raise InputError(f"name '{self.template}': use {{stem}}, {{task}} and {{ext}}, as in '{SAME_FOLDER}'")
 
     def name(self, source: Path, default: str) -> str:
-        """Name of the result of ``source``."""
+        """Return the name of the result of ``source``."""
         name = self.template or default
         for field, value in (
             ("{task}", self.label),
@@ -75,7 +75,7 @@ class Naming:
         return name
 
     def is_result(self, path: Path, siblings: Collection[str]) -> bool:
-        """Whether ``path`` is called like a result of one of the files with the stems ``siblings``."""
+        """Whether ``path`` is named like a result of one of the files with the stems ``siblings``."""
         names = "|".join(re.escape(name) for name in {*TASKS, *self.tasks, AUTO, FOUNDATION})
         step = rf"(?:{names})[\d.]*"
         label = re.compile(rf"{step}(?:[_+]{step})*(?:-x\d)?(?:-s[\d.]+)?(?:-ensemble)?|{re.escape(self.label)}")
@@ -84,10 +84,10 @@ class Naming:
 
 
 def expand_patterns(words: Iterable[str | Path]) -> list[Path]:
-    """Return the paths that words of a command line mean.
+    """Return the paths that the words of a command line stand for.
 
-    A word with ``*``, ``?`` or ``[`` that is the name of no file is a pattern, ``**`` for any folders: shells of
-    Windows leave patterns to programs, and others do so with quoted ones.
+    A word with ``*``, ``?`` or ``[`` is a pattern unless a file has that name; ``**`` stands for any folders. Windows
+    shells leave patterns to programs, as other shells do with quoted ones.
 
     Raises:
         InputError: a pattern that nothing matches.
@@ -104,7 +104,7 @@ def expand_patterns(words: Iterable[str | Path]) -> list[Path]:
 
 
 def find_images(folder: Path, recursive: bool = False) -> Iterator[Path]:
-    """Yield what may be an image in a folder, in order of names: files that are not hidden, in folders that are not."""
+    """Yield the files of a folder that may be images, in order of names, without hidden files and folders."""
     for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
         if not path.is_dir() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
             yield path
@@ -114,16 +114,16 @@ def plan_batch(sources: Sequence[Path], output: Path | None, naming: Naming, rec
     """Find the images in ``sources`` and name their results.
 
     Without ``output`` a result goes into the folder of its source. With one source file and an ``output`` that has an
-    extension, that is the result's name; else ``output`` is a folder, in which the tree of every source folder is kept.
-    Folders are searched one level deep, or all the way when ``recursive``. Left out of them: hidden files, files with
-    other extensions, and results of earlier runs, which are recognised by their record or by their name.
+    extension, that is the result's name; otherwise ``output`` is a folder that keeps the tree of every source folder.
+    Folders are searched one level deep, or all the way if ``recursive``. Skipped in them: hidden files, files with
+    other extensions, and results of earlier runs, which are recognised by their record or their name.
 
     Raises:
-        InputError: a folder without images, an output that cannot be meant, or two sources with one output.
+        InputError: a folder without images, an output that does not fit, or two sources with the same output.
     """
     one_file = len(sources) == 1 and not sources[0].is_dir()
     if output is not None and output.suffix.lower() in FORMATS and not output.is_dir() and not one_file:
-        raise InputError(f"{output}: is the name of one image, and there are several; name a folder with -o")
+        raise InputError(f"{output}: is the name of one image, but there are several; give a folder with -o")
     named = output if output is not None and one_file and output.suffix and not output.is_dir() else None
     if named is not None:
         output_format(named)
@@ -132,12 +132,14 @@ def plan_batch(sources: Sequence[Path], output: Path | None, naming: Naming, rec
     notes: list[str] = []
     for source, folder in _found(sources, output, naming, recursive, notes):
         if output is not None:
-            target = (output / source.relative_to(folder)).with_name(naming.name(source, APART))
+            target = (output / source.relative_to(folder)).with_name(naming.name(source, OTHER_FOLDER))
         else:
-            target = source.with_name(naming.name(source, BESIDE))
+            target = source.with_name(naming.name(source, SAME_FOLDER))
         job = jobs.setdefault(target.resolve(), Job(source, target))
         if job.source.resolve() != source.resolve():
-            raise InputError(f"{target}: {job.source} and {source} would both be written there; restore them apart")
+            raise InputError(
+                f"{target}: {job.source} and {source} would both be written there; restore them one by one"
+            )
     return Batch(tuple(jobs.values()), tuple(notes))
 
 
@@ -161,7 +163,7 @@ def _found(
 def _in_folder(
     folder: Path, output: Path | None, naming: Naming, recursive: bool, notes: list[str]
 ) -> Iterator[tuple[Path, Path]]:
-    """Yield the images of a folder that are no results."""
+    """Yield the images of a folder that are not results."""
     stems: dict[Path, set[str]] = {}
     images: list[Path] = []
     readable = suffixes_read()
@@ -169,7 +171,7 @@ def _in_folder(
         if output is not None and output.resolve() != folder.resolve() and path.is_relative_to(output):
             continue
         if path.suffix.lower() not in readable:
-            notes.append(f"{path}: skipped, not an image by its name")
+            notes.append(f"{path}: skipped, its name is not that of an image")
             continue
         images.append(path)
         stems.setdefault(path.parent, set()).add(path.stem)
@@ -177,6 +179,6 @@ def _in_folder(
     chosen = [path for path in images if path not in made and not naming.is_result(path, stems[path.parent])]
     notes += [f"{path}: skipped, an earlier result" for path in images if path not in set(chosen)]
     if not chosen:
-        deeper = "" if recursive else "; --recursive looks into its folders too"
+        deeper = "" if recursive else "; --recursive also searches its folders"
         raise InputError(f"{folder}: no images in this folder ({' '.join(FORMATS)} ...){deeper}")
     yield from ((path, folder) for path in chosen)

@@ -1,4 +1,4 @@
-"""How the network is run on images: its window, and the memory that it takes."""
+"""How the network is run on images: the window of channel attention, and the memory needed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 
 from adair.backbones.registry import find_backbone
 
-REACH = 2  # cells around each that channel attention looks at: a window of 160 pixels
+REACH = 2  # cells on each side that channel attention covers: a window of 160 pixels
 
 
 def bytes_per_pixel(backbone: str, config: Mapping[str, Any], dtype: torch.dtype) -> float:
-    """Memory that restoring takes for every pixel of a tile, from a backbone's name and its whole configuration."""
+    """Return the memory for each pixel of a tile, from a backbone's name and its configuration."""
     entry = find_backbone(backbone)
     return float(entry.values_per_pixel(entry.config(**config)) * dtype.itemsize)

@@ -1,7 +1,7 @@
 """Geometric self-ensemble: the mean over all flips and quarter turns of the image.
 
-A network that has learned from flipped and turned photos answers each of the eight views a little differently, and the
-mean of the answers is nearer to the truth than one of them; it takes eight times as long. "Enhanced prediction" in
+A network that was trained on flipped and rotated photos gives a slightly different result for each of the eight views,
+and their mean is closer to the truth than any one of them; it takes eight times as long. "Enhanced prediction" in
 Timofte, Rothe and Van Gool (arXiv 1511.02228), "geometric self-ensemble" in EDSR (arXiv 1707.02921).
 """
 
@@ -18,9 +18,9 @@ PLANE = (-2, -1)  # dimensions of height and width
 
 
 def self_ensemble(network: Network) -> Network:
-    """Return ``network`` (N, C, H, W) to the same shape, as the mean over the eight views, in float32.
+    """Return a network (N, C, H, W) to the same shape: the mean of ``network`` over the eight views, in float32.
 
-    One view after the other, so that it takes hardly more memory than the network alone.
+    The views are computed one by one, so that this needs hardly more memory than the network alone.
     """
 
     def mean(x: Tensor) -> Tensor:

@@ -19,16 +19,16 @@ from adair.weights import Foundation, fingerprint, read_header
 
 @dataclass(frozen=True)
 class AdapterInfo:
-    """What is known of an adapter without opening its tensors.
+    """What is known about an adapter without reading its tensors.
 
     Attributes:
-        name: by which tasks ask for it.
+        name: its name in tasks.
         path: its file; None for a weighted combination.
         kind: "merge" or "conv"; "combination" for a weighted one.
-        parameters: numbers in it.
+        parameters: number of its parameters.
         bytes: size of its file.
-        card: recipe, training facts, measured numbers, licence: whatever its author recorded.
-        parts: of a weighted combination, the adapters with their weights.
+        card: recipe, training facts, measured figures, licence: whatever its author recorded.
+        parts: the adapters of a weighted combination, with their weights.
     """
 
     name: str
@@ -42,7 +42,7 @@ class AdapterInfo:
 
 @dataclass
 class _Entry:
-    """A name's file or parts; adapter and fingerprint once they were needed."""
+    """The file or the parts behind a name; adapter and fingerprint once they have been needed."""
 
     path: Path | None = None
     parts: Blend = field(default_factory=dict)
@@ -51,11 +51,11 @@ class _Entry:
 
 
 class AdapterLibrary:
-    """Names with adapters for one foundation; any number of threads may use it.
+    """The adapters for one foundation by name; any number of threads may use it.
 
     Args:
-        foundation: the foundation that all are for.
-        files: name to file; a file is opened when its name is first asked for.
+        foundation: the foundation that all of them belong to.
+        files: name to file; a file is opened when its name is first used.
     """
 
     def __init__(self, foundation: Foundation, files: Mapping[str, Path]) -> None:
@@ -70,13 +70,13 @@ class AdapterLibrary:
             return tuple(sorted(self._entries))
 
     def add(self, path: str | os.PathLike[str], name: str | None, replace: bool) -> str:
-        """Open a file and give it a name (None: that of its task); see `Restorer.add_adapter`."""
+        """Open a file and register it under a name (None: that of its task); see `Restorer.add_adapter`."""
         path = locate(path)
         loaded = load_adapter(path, self.foundation)
         return self._put(name or loaded.task, _Entry(path, adapter=loaded.adapter), str(path), replace)
 
     def add_weighted(self, parts: Mapping[str, float], name: str, replace: bool) -> str:
-        """Name a blend; see `Restorer.add_weighted_adapter`."""
+        """Register a blend under a name; see `Restorer.add_weighted_adapter`."""
         with self._lock:
             (blend,) = parse_task(dict(parts), self.names)
             flat: Blend = {}
@@ -86,10 +86,10 @@ class AdapterLibrary:
             return self._put(name, _Entry(parts=flat), f"combination '{name}'", replace)
 
     def delete(self, name: str) -> Adapter | None:
-        """Forget a name and return its adapter, if it was open.
+        """Remove a name and return its adapter, if it was open.
 
         Raises:
-            InputError: no such name, or a combination needs it.
+            InputError: the name is unknown, or a combination needs it.
         """
         with self._lock:
             self._known(name)
@@ -99,7 +99,7 @@ class AdapterLibrary:
             return self._entries.pop(name).adapter
 
     def adapters(self, blend: Mapping[str, float]) -> dict[Adapter, float]:
-        """Return the adapters of a blend with their strengths; combinations fall apart into their members."""
+        """Return the adapters of a blend with their strengths; combinations are replaced by their members."""
         found: dict[Adapter, float] = {}
         for name, strength in blend.items():
             with self._lock:
@@ -110,7 +110,7 @@ class AdapterLibrary:
         return found
 
     def info(self) -> dict[str, AdapterInfo]:
-        """Return what is known of every adapter, by name."""
+        """Return what is known about every adapter, by name."""
         with self._lock:
             return {name: self._info(name, entry) for name, entry in sorted(self._entries.items())}
 
@@ -126,14 +126,14 @@ class AdapterLibrary:
 
     def _put(self, name: str, entry: _Entry, what: str, replace: bool) -> str:
         if name in (FOUNDATION, AUTO):
-            meaning = "the network without adapters" if name == FOUNDATION else "the choice by what an image needs"
+            meaning = "the network without adapters" if name == FOUNDATION else "the choice by what each image needs"
             raise InputError(f"{what}: task name '{name}' is taken by {meaning}; choose another")
         if not TASK_NAME.fullmatch(name):
-            raise InputError(f"{what}: name '{name}' is not a name; use letters, digits, '-', '_' and '.', 64 at most")
+            raise InputError(f"{what}: '{name}' cannot be a name; use at most 64 letters, digits, '-', '_' and '.'")
         with self._lock:
             if name in self._entries:
                 if not replace:
-                    raise InputError(f"{what}: there is an adapter '{name}'; give another name, or replace=True")
+                    raise InputError(f"{what}: an adapter '{name}' exists already; give another name, or replace=True")
                 if name in entry.parts or any(name in other.parts for other in self._entries.values()):
                     raise InputError(f"{what}: '{name}' is part of a combination; choose another name")
             self._entries[name] = entry
@@ -142,13 +142,13 @@ class AdapterLibrary:
     def _open(self, name: str) -> Adapter:
         entry = self._entries[name]
         if entry.adapter is None:
-            assert entry.path is not None  # what has no file is open, or a combination
+            assert entry.path is not None  # an adapter without a file is open, or a combination
             entry.adapter = load_adapter(entry.path, self.foundation).adapter
         return entry.adapter
 
     def _known(self, name: str) -> _Entry:
         if name not in self._entries:
-            raise InputError(f"adapter '{name}': there is none of that name; known: {', '.join(self.names)}")
+            raise InputError(f"adapter '{name}': unknown name; known: {', '.join(self.names)}")
         return self._entries[name]
 
     def _info(self, name: str, entry: _Entry) -> AdapterInfo:

@@ -1,4 +1,4 @@
-"""Where an image may change: white is restored, black stays bit by bit, gray is in between."""
+"""Where an image may change: white is restored, black stays bit-identical, gray is in between."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from adair.images import WHITE, ImageFile, read_image
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """How much of a change each pixel takes.
+    """How much of the change is applied to each pixel.
 
     Attributes:
-        weights: (H, W), uint8, uint16 or float32 in 0..1; white takes all of it, 0 nothing.
-        name: what to call it in messages.
+        weights: (H, W), uint8, uint16 or float32 in 0..1; white applies all of it, 0 nothing.
+        name: its name in messages.
     """
 
     weights: npt.NDArray[Any]
@@ -30,10 +30,10 @@ class Mask:
     def of(cls, value: Mask | str | os.PathLike[str] | npt.NDArray[Any]) -> Mask:
         """Return a mask from an image file, or an array (H, W) or (H, W, C) of uint8, uint16, bool or float in 0..1.
 
-        Of colours the mean counts; opacity does not count.
+        Colours are averaged; alpha is ignored.
 
         Raises:
-            InputError: a file that cannot be read, or an array that is none of these.
+            InputError: a file that cannot be read, or an array of another shape or type.
         """
         if isinstance(value, Mask):
             return value
@@ -45,7 +45,7 @@ class Mask:
                     f"a mask of shape {value.shape} and {value.dtype}: give (H, W) of uint8, or float in 0..1"
                 )
             if array.dtype.kind == "f" and not (array.min() >= 0 and array.max() <= 1):
-                raise InputError("a mask of floats has values outside 0..1; 1 is restored, 0 stays as it is")
+                raise InputError("a mask of floats has values outside 0..1; 1 is restored, 0 is left unchanged")
             return cls(_mean(np.atleast_3d(array)))
         image: ImageFile = read_image(value)
         return cls(_mean(image.pixels), os.fspath(value))
@@ -62,7 +62,7 @@ class Mask:
         if self.weights.shape != (height, width):
             down, across = self.weights.shape
             raise InputError(
-                f"{self.name}: has {across}x{down} pixels and the image {width}x{height}; give a mask of the same size"
+                f"{self.name}: is {across}x{down} pixels, the image {width}x{height}; give a mask of the same size"
             )
 
     def rows(self, top: int, bottom: int, scale: int) -> npt.NDArray[np.float32]:

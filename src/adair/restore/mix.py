@@ -1,4 +1,4 @@
-"""How the result of the network and the user's image are mixed: by strength, luma and colour, and a mask."""
+"""Mixing the network's result with the user's image: by strength, luma and colour, and a mask."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: how JPEG weighs red, green and blu
 
 @dataclass(frozen=True)
 class Mix:
-    """The user's image, which the result of the last step is mixed with.
+    """Mixes the result of the last step with the user's image.
 
     Attributes:
-        pixels: as they are stored.
+        pixels: the user's image as it is stored.
         scale: how many times larger the result is.
         options: how much of the change is applied, to what and where.
     """
@@ -31,7 +31,7 @@ class Mix:
     options: RestoreOptions
 
     def apply(self, top: int, lines: Tensor) -> Tensor:
-        """Return lines (1 or 3, h, width) of the result, from ``top`` on, mixed with those of the image; in 0..1."""
+        """Mix lines (1 or 3, h, width) of the result, starting at ``top``, with those of the image; in 0..1."""
         options = self.options
         before = self._before(top, lines.shape[1])
         if len(lines) == 1:
@@ -46,8 +46,10 @@ class Mix:
         return before.lerp(lines, weights.expand_as(before)).clamp_(0, 1)
 
     def keep(self, top: int, target: npt.NDArray[Any]) -> None:
-        """Put the pixels that the mask protects back into finished lines, so that no rounding touches them."""
-        if self.options.mask is None or self.scale > 1:  # an enlargement is computed alike with and without a network
+        """Copy the pixels that the mask protects back into finished lines, so that rounding cannot change them."""
+        if (
+            self.options.mask is None or self.scale > 1
+        ):  # the bicubic enlargement is the same with and without a network
             return
         protected = self.options.mask.weights[top : top + len(target)] == 0
         np.copyto(target, self.pixels[top : top + len(target)], where=protected[..., None])

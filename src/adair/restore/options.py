@@ -1,4 +1,4 @@
-"""How an image is restored, as one value that is checked when it is made."""
+"""How an image is restored: options that are checked when they are created."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from adair.restore.tasks import TaskSpec
 
 @dataclass(frozen=True)
 class RestoreOptions:
-    """What to do to an image.
+    """What to do with an image.
 
     Attributes:
         task: what to undo: a name, a blend, a sequence, or "auto"; see `parse_task`. Names are checked by the restorer,
             which knows its adapters.
-        scale: 2, 3 or 4, only for "sr", which enlarges twice unless told otherwise; 1 if the image was enlarged before
-            and is to keep its size.
+        scale: 2, 3 or 4, only for "sr", which enlarges twice by default; 1 if the image was enlarged before
+            and should keep its size.
         strength: how much of the whole correction is applied, 0 to 1: the result is the mix
             ``image + strength * (restored - image)`` of every pixel. 0 returns the image itself (for "sr" its bicubic
             enlargement) without running the network.
-        luma, colour: how much of the correction of brightness and of that of colour is applied, 0 to 1 each, on top of
+        luma, colour: how much of the correction of brightness and of colour is applied, 0 to 1 each, on top of
             ``strength``: the parts of a pixel's change in Y'CbCr (ITU-R BT.601, as in JPEG) of the stored values. With
-            ``colour=0`` Cb and Cr stay as they are, with ``luma=0`` Y' does. Gray images have luma only.
-        mask: where the image may change (see `Mask`): white is restored, black stays bit by bit. It has the size of
-            the image; where "sr" enlarges, it is enlarged along.
-        tile: side in pixels of the square tiles in which large images are restored; None chooses by the memory that is
-            free, 0 restores the whole image at once.
-        ensemble: restore every tile in all eight flips and quarter turns and take the mean: a little better, and eight
+            ``colour=0`` Cb and Cr do not change, with ``luma=0`` Y' does not. Gray images have luma only.
+        mask: where the image may change (see `Mask`): white is restored, black stays bit-identical. It has the size of
+            the image; if "sr" enlarges the image, the mask is enlarged too.
+        tile: side in pixels of the square tiles for large images; None chooses it by free memory, 0 restores
+            the whole image at once.
+        ensemble: restore every tile in all eight flips and rotations and average: slightly better, and eight
             times as long.
 
     Raises:
@@ -57,10 +57,10 @@ class RestoreOptions:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether every pixel stays what it is, whatever the network says."""
+        """Whether no pixel changes, whatever the network returns."""
         return self.strength == 0 or self.luma == self.colour == 0
 
     @property
     def whole(self) -> bool:
-        """Whether every pixel becomes what the network says."""
+        """Whether every pixel becomes what the network returns."""
         return self.strength == self.luma == self.colour == 1 and self.mask is None

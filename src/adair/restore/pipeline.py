@@ -1,4 +1,4 @@
-"""From steps and an image to the restored image: which network runs, on tiles of what size."""
+"""From steps and an image to the restored image: which network runs, and on tiles of what size."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ MOST_TILES_AT_ONCE = 16
 def cpu_budget(free: int, at_once: int = 1) -> int:
     """Return how many bytes a tile may take on a CPU: a quarter of what is free for each of ``at_once`` images.
 
-    It is 0.9, 1.8 or 3.6 GiB: where tiles lie shows in single pixels by a level or two, so two runs should not differ
-    because some other program has started.
+    It is 0.9, 1.8 or 3.6 GiB: the position of tiles changes single pixels by a level or two, so two runs should not
+    differ because some other program has started.
 
     >>> [round(cpu_budget(free * 2**30) / 2**30, 1) for free in (1, 7, 8, 14, 15, 500)]
     [0.9, 0.9, 1.8, 1.8, 3.6, 3.6]
@@ -45,28 +45,28 @@ class Pipeline:
     """Runs steps on images with one foundation; any number of threads may use it.
 
     Args:
-        foundation: the foundation; its network lies on the runtime's device.
-        library: where the names in steps lead to.
+        foundation: the foundation; its network is on the runtime's device.
+        library: the adapters that the names in steps refer to.
         runtime: what runs the networks.
-        at_once: images that are restored at the same time on this machine, as far as memory goes.
+        at_once: how many images are restored at the same time on this machine; divides the memory.
     """
 
     def __init__(self, foundation: Foundation, library: AdapterLibrary, runtime: Runtime, at_once: int = 1) -> None:
         self.foundation, self.library, self.runtime = foundation, library, runtime
-        # Chosen once, so that a restorer cuts every image of one size alike.
+        # Chosen once, so that a restorer tiles every image of the same size in the same way.
         self.budget = cpu_budget(memory_available(), at_once)
         self.sessions = SessionCache(foundation.model, runtime)
 
     def run(
         self, steps: Steps, given: ImageBuffer, options: RestoreOptions, scale: int, progress: Progress | None
     ) -> ImageBuffer:
-        """Apply steps one after the other; nothing to do returns ``given``.
+        """Apply steps one after the other; without any, ``given`` itself is returned.
 
         Args:
-            steps: blends by name; the one with "sr" enlarges the image ``scale`` times.
+            steps: blends of named adapters; the one with "sr" enlarges the image ``scale`` times.
             given: the image.
-            options: tile, ensemble, and how ``given`` and the end are mixed.
-            progress: counts the tiles of all steps.
+            options: tile, ensemble, and how ``given`` and the result are mixed.
+            progress: called with the tiles of all steps.
         """
         planes = given
         for number, blend in enumerate(steps):
@@ -77,11 +77,11 @@ class Pipeline:
         return planes
 
     def session(self, blend: Blend) -> Session:
-        """Return the network for a blend of names."""
+        """Return the network for a blend of named adapters."""
         return self.sessions.session(self.library.adapters(blend))
 
     def tile_sizes(self, height: int, width: int, tile: int | None) -> tuple[tuple[int, int], int]:
-        """Return height and width of a tile for an image, and how many go through the network together."""
+        """Return height and width of a tile for an image, and how many tiles go through the network together."""
         if tile == 0:
             return (height, width), 1
         device = self.runtime.device
@@ -101,5 +101,5 @@ class Pipeline:
 
 
 def of_all(progress: Progress, step: int, steps: int, done: int, total: int) -> None:
-    """Report the progress of one of several steps as progress of all."""
+    """Report the progress of one of several steps as part of the whole."""
     progress(step * total + done, steps * total)

@@ -1,8 +1,8 @@
-"""Networks that ``--runtime onnxruntime`` has made into graphs before: they start without PyTorch.
+"""Networks that ``--runtime onnxruntime`` has converted to graphs before: they start without PyTorch.
 
-Importing PyTorch is three quarters of what one small photo takes. The first run with a task therefore leaves its graph
-in the user's cache, under a hash of the weights; a later run finds it there. A cache that is damaged, or cannot be
-written, only costs that time again.
+Importing PyTorch takes three quarters of the time for one small photo. The first run with a task therefore leaves its
+graph in the user's cache, under a hash of the weights, where later runs find it. If the cache is damaged or cannot be
+written, the only cost is that time.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ OTHERS = ("foundation", "estimator")
 
 
 class PreparedRestorer:
-    """One network for files, without PyTorch; see `FileRestorer`.
+    """Restores files with one prepared network, without PyTorch; see `FileRestorer`.
 
     Args:
         graph: the ONNX file.
-        facts: what the run that made it knew: label, mark, tasks.
+        facts: what the run that made the graph recorded: label, mark, tasks.
     """
 
     def __init__(self, graph: Path, facts: dict[str, Any]) -> None:
@@ -44,17 +44,17 @@ class PreparedRestorer:
         self.tasks = tuple(str(name) for name in facts["tasks"])
 
     def check(self, options: RestoreOptions) -> str:
-        """Return the label of the one task that this does."""
+        """Return the label of the one task that the graph is for."""
         return self._label
 
     def mark(self, options: RestoreOptions) -> str:
-        """Return the hash that `Restorer.mark` gave when the graph was made."""
+        """Return the hash that `Restorer.mark` returned when the graph was made."""
         return self._mark
 
     def run(
         self, image: ImageFile, options: RestoreOptions, progress: Progress | None = None
     ) -> Restoration[ImageFile]:
-        """Restore an image that was read from a file; alpha stays as it is.
+        """Restore an image that was read from a file; alpha is kept.
 
         Raises:
             NonFiniteOutputError, OutOfMemoryError: as `Restorer.run`.
@@ -66,7 +66,7 @@ class PreparedRestorer:
             result = self._model.restore(pixels, tile, progress)
         except ArithmeticError as error:
             raise NonFiniteOutputError(f"task '{self._label}': {error}; use --runtime torch") from error
-        except Exception as error:  # ONNX Runtime has no type of its own for this
+        except Exception as error:  # ONNX Runtime has no exception class of its own for this
             if isinstance(error, MemoryError) or "allocate memory" in str(error).lower():
                 raise OutOfMemoryError("not enough memory; use a smaller --tile") from error
             raise
@@ -75,37 +75,38 @@ class PreparedRestorer:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Where the graph of a task is, or would be.
+    """The place of a task's graph in the cache.
 
     Attributes:
         graph: the ONNX file.
-        facts: JSON next to it, which comes last, so that it vouches for the graph.
+        facts: JSON next to it, written last: it proves that the graph is complete.
     """
 
     graph: Path
     facts: Path
 
     def load(self) -> PreparedRestorer | None:
-        """Return what restores with the graph; None where there is none, or none that can be read."""
+        """Return a restorer for the graph; None if there is no graph, or none that can be read."""
         try:
             return PreparedRestorer(self.graph, json.loads(self.facts.read_text(encoding="utf-8")))
-        except Exception:  # a cache: whatever is wrong with it, it is made again
+        except Exception:  # only a cache: if anything is wrong with it, it is made again
             return None
 
     def vouch(self, label: str, mark: str, tasks: tuple[str, ...]) -> None:
-        """Say that the graph is complete."""
+        """Mark the graph as complete."""
         aside = self.facts.with_name(f"{self.facts.name}.{os.getpid()}.part")
         aside.write_text(json.dumps({"label": label, "mark": mark, "tasks": tasks}), encoding="utf-8")
         aside.replace(self.facts)
 
 
 def place(options: RestoreOptions) -> Prepared | None:
-    """Return the place of a task's graph; None for what needs PyTorch in any case.
+    """Return the place of a task's graph; None for requests that need PyTorch in any case.
 
-    That is: "auto", sequences, enlarging, results that are mixed with the image, ensembles, adapters of the user's own.
+    These are "auto", sequences, enlarging, results that are mixed with the image, ensembles, and adapters that are not
+    bundled.
 
     Raises:
-        InputError: a task or scale that `Restorer.restore` would not take.
+        InputError: a task or scale that `Restorer.restore` would refuse.
     """
     bundled = {path.stem: path for path in sorted(WEIGHTS.glob("*.safetensors"))}
     files = {**installed_zoo(), **bundled}

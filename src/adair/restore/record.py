@@ -1,8 +1,8 @@
-"""What earlier runs made of a folder, so that a run that is started again goes on where the last one stopped.
+"""A record of earlier results in a folder, so that a run that is started again continues where the last one stopped.
 
-A file ``.adair-results.jsonl`` in the folder of the results holds one line for each: its name, its size and time, those
-of its source, and a mark of the settings. A result is done if all of that still holds. If its source or the settings
-have changed, it is made again; if the result itself has changed, somebody has worked on it, and it is left alone.
+A file ``.adair-results.jsonl`` in the folder of the results has one line for each: its name, its size and time, those
+of its source, and a mark of the settings. A result is done if all of these still match. If its source or the settings
+have changed, it is made again; if the result itself has changed, somebody has edited it, and it is left alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Record:
     """The records of all folders that results go to; any number of threads may use one.
 
     Args:
-        mark: of the settings of this run, see `Restorer.mark`.
+        mark: a hash of the settings of this run, see `Restorer.mark`.
     """
 
     def __init__(self, mark: str) -> None:
@@ -29,7 +29,7 @@ class Record:
         self._lock = threading.Lock()
 
     def done(self, source: Path, target: Path) -> bool:
-        """Whether ``target`` is what ``source`` becomes with the settings of this run."""
+        """Whether ``target`` is the result of ``source`` with the settings of this run."""
         entry = self._entry(target)
         return entry is not None and entry == self._line(source, target)
 
@@ -39,21 +39,21 @@ class Record:
         return entry is not None and entry["result"] in ([], _state(target))
 
     def begin(self, source: Path, target: Path) -> None:
-        """Remember that ``target`` is about to be written, so that it counts as ours if the run dies just after."""
+        """Record that ``target`` is about to be written, so that it counts as ours if the run dies just after."""
         self._append(target, {**self._line(source, target), "result": []})
 
     def finish(self, source: Path, target: Path) -> None:
-        """Remember that ``target`` has been written."""
+        """Record that ``target`` has been written."""
         self._append(target, self._line(source, target))
 
     def _append(self, target: Path, line: dict[str, Any]) -> None:
-        """Add a line to the folder's file; a folder that cannot be written to is left without."""
+        """Add a line to the folder's file, unless the folder cannot be written to."""
         with self._lock:
             self._folder(target.parent)[target.name] = line
             with contextlib.suppress(OSError):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with (target.parent / NAME).open("a", encoding="utf-8") as file:
-                    file.write("\n" + json.dumps(line))  # first the line break: the last line may have been cut off
+                    file.write("\n" + json.dumps(line))  # the line break comes first: the last line may be truncated
 
     def _line(self, source: Path, target: Path) -> dict[str, Any]:
         return {
@@ -74,7 +74,7 @@ class Record:
 
 
 def read_record(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the newest entry for every result in ``folder``; lines that are not ours or were cut off do not count."""
+    """Return the newest entry for every result in ``folder``; foreign or truncated lines are ignored."""
     entries: dict[str, dict[str, Any]] = {}
     try:
         text = (folder / NAME).read_text(encoding="utf-8")
@@ -91,7 +91,7 @@ def read_record(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def made_here(folder: Path) -> set[str]:
-    """Return the names of results in ``folder`` whose sources lie there, too."""
+    """Return the names of results in ``folder`` whose sources are in the same folder."""
     entries = read_record(folder)
     sources = {name: entry.get("source") for name, entry in entries.items()}
     here = str(folder.resolve())
@@ -103,7 +103,7 @@ def made_here(folder: Path) -> set[str]:
 
 
 def _state(path: Path) -> list[int]:
-    """Size and time of a file; nothing for one that is not there."""
+    """Return size and time of a file; nothing if it does not exist."""
     try:
         facts = path.stat()
     except OSError:

@@ -1,6 +1,6 @@
-"""Parts of a stored image as tensors, enlarged where super-resolution asks for it.
+"""Parts of a stored image as tensors, enlarged if super-resolution needs it.
 
-An image is never enlarged as a whole: every part is enlarged from its own pixels and a few around them, which gives
+An image is never enlarged as a whole: every part is enlarged from its own pixels and a few around it, which gives
 exactly the pixels of the whole enlargement.
 """
 
@@ -25,13 +25,13 @@ def region(source: npt.NDArray[Any], scale: int, box: tuple[int, int, int, int],
 
     Args:
         source: uint8, uint16 or float32 array.
-        scale: enlarge so many times (MATLAB-style bicubic, clamped).
+        scale: factor to enlarge by (MATLAB-style bicubic, clamped).
         box: top, left, bottom, right in pixels of the enlarged image.
     """
     top, left, bottom, right = box
     rows, columns = _needed(top, bottom, scale, source.shape[0]), _needed(left, right, scale, source.shape[1])
     part = source[rows, columns]
-    # A copy, since arrays of PIL images cannot be written to; int32, since torch knows uint16 only in part.
+    # A copy, because arrays of PIL images are read-only; int32, because torch supports uint16 only in part.
     x = torch.from_numpy(part.astype(np.int32 if part.dtype == np.uint16 else part.dtype)).to(device)
     x = x.permute(2, 0, 1)[None].float() / WHITE[source.dtype]
     if scale > 1:
@@ -39,11 +39,11 @@ def region(source: npt.NDArray[Any], scale: int, box: tuple[int, int, int, int],
         top, bottom = top - rows.start * scale, bottom - rows.start * scale
         left, right = left - columns.start * scale, right - columns.start * scale
         return x[..., top:bottom, left:right].clamp(0, 1)  # bicubic overshoots at edges
-    return x  # floats outside 0..1 (noise that nobody clipped) tell the network something
+    return x  # floats outside 0..1 (unclipped noise) are information for the network
 
 
 def enlarge(plane: npt.NDArray[Any], scale: int) -> npt.NDArray[Any]:
-    """Enlarge alpha (H, W) with bicubic interpolation, a few lines at a time; scale 1 returns it as it is."""
+    """Enlarge alpha (H, W) with bicubic interpolation, a few lines at a time; scale 1 returns it unchanged."""
     if scale == 1:
         return plane
     height, width = plane.shape[0] * scale, plane.shape[1] * scale
@@ -57,7 +57,7 @@ def enlarge(plane: npt.NDArray[Any], scale: int) -> npt.NDArray[Any]:
 
 
 def _needed(start: int, stop: int, scale: int, length: int) -> slice:
-    """Source pixels that pixels ``start`` to ``stop`` of the enlarged line depend on."""
+    """Return the source pixels that pixels ``start`` to ``stop`` of the enlarged line depend on."""
     if scale == 1:
         return slice(start, stop)
     return slice(max(0, start // scale - SUPPORT), min(length, -(-stop // scale) + SUPPORT))

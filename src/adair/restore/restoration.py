@@ -1,4 +1,4 @@
-"""What files need of a restorer, whatever stands behind it; importing this does not import PyTorch."""
+"""The interface of whatever restores files; importing it does not import PyTorch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Picture = TypeVar("Picture")
 
 Progress = Callable[[int, int], None]
-"""Called after every tile with the tiles that are done and the tiles in all; what it raises ends the work."""
+"""Called after every tile with the number of tiles done and the total; an exception raised in it ends the work."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Restoration(Generic[Picture]):
     """A restored image and how it came about.
 
     Attributes:
-        image: of the kind that came in; the same object where there was nothing to do.
-        advice: what task "auto" found, one for each image; none for other tasks.
+        image: of the same kind as the input; the same object if there was nothing to do.
+        advice: what task "auto" found, one for each image; empty for other tasks.
     """
 
     image: Picture
@@ -31,7 +31,7 @@ class Restoration(Generic[Picture]):
 
 
 class FileRestorer(Protocol):
-    """What restoring files takes: `Restorer`, or a network that was prepared earlier (`prepared`)."""
+    """What restores files: `Restorer`, or a network that was prepared earlier (`prepared`)."""
 
     @property
     def tasks(self) -> tuple[str, ...]:

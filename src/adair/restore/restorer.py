@@ -46,20 +46,20 @@ from adair.weights import Foundation, bundled_adapters, fingerprint, load_founda
 class Restorer:
     """Restores images with a frozen foundation and its adapters; made by `Restorer.load`.
 
-    Any number of threads may use one restorer at once, with any tasks; every result is the one that it would be alone.
+    Any number of threads may use one restorer at once, with any tasks; results equal those of serial calls.
 
-    Master weights stay in float32. What runs are copies with the adapters of a task merged in, in the precision and
-    memory layout of the device; those of the last few tasks are kept (`SessionCache`).
+    Master weights stay in float32. The networks that run are copies with a task's adapters merged in, in the precision
+    and memory layout of the device; those of the last few tasks are kept (`SessionCache`).
 
     Args:
-        foundation: the network; the restorer takes it over.
-        adapters: task name to adapter file; a file is opened when its task is first asked for.
+        foundation: the network; the restorer takes ownership of it.
+        adapters: task name to adapter file; a file is opened when its task is first used.
         device, precision: as for `choose_device` and `choose_precision`.
-        inspector: what task "auto" asks; None for the bundled one, loaded when first needed.
-        runtime: name of what runs the network, one of `adair.runtimes.RUNTIMES`; or a runtime ready-made, which knows
-            its device and precision.
+        inspector: decides for task "auto"; None for the bundled one, loaded when first needed.
+        runtime: name of what runs the network, one of `adair.runtimes.RUNTIMES`; or a runtime object, which has
+            its own device and precision.
         at_once: on a CPU, how many images are restored at the same time on this machine, by all processes together:
-            with more, tiles take less memory and more is computed twice. Up to four fit into what is planned for one.
+            with more, tiles are smaller and more is computed twice. Up to four fit into the memory planned for one.
     """
 
     def __init__(
@@ -97,16 +97,16 @@ class Restorer:
         """Load a foundation file (None: the bundled one, with its adapters).
 
         Args:
-            foundation: a safetensors file, or an address of one as for `add_adapter`.
-            device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for the best there is.
-            precision: "fp32", "bf16", "fp16"; None or "auto" for the fastest that keeps the picture.
-            estimator: the file that task "auto" judges with; None for the bundled one, read when first needed.
+            foundation: a safetensors file, or an address as for `add_adapter`.
+            device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for the best available.
+            precision: "fp32", "bf16", "fp16"; None or "auto" for the fastest without visible loss.
+            estimator: the estimator file for task "auto"; None for the bundled one, read when first needed.
             runtime, at_once: as for `Restorer`.
 
         Raises:
             AdairError: a file, device, precision or runtime that cannot be used.
         """
-        # Adapters open only on the foundation that they were trained on, so bundled ones belong to the bundled one.
+        # Adapters fit only the foundation that they were trained on, so bundled ones need the bundled foundation.
         adapters = installed_zoo() | bundled_adapters() if foundation is None else {}
         inspector = None if estimator is None else Inspector(load_estimator(estimator))
         path = None if foundation is None else locate(foundation)
@@ -114,12 +114,12 @@ class Restorer:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Names of the tasks that there are adapters for, sorted."""
+        """Names of all tasks that have adapters, sorted."""
         return self._library.names
 
     @property
     def adapters(self) -> dict[str, AdapterInfo]:
-        """What is known of every adapter, by name: file, kind, size, card."""
+        """What is known about every adapter, by name: file, kind, size, card."""
         return self._library.info()
 
     def add_adapter(self, path: str | os.PathLike[str], name: str | None = None, *, replace: bool = False) -> str:
@@ -128,50 +128,50 @@ class Restorer:
         Args:
             path: the file, which is read at once; or a folder, ``zoo/dehaze``, ``hf://user/name`` or an https address
                 (see `adair.hub.locate`).
-            name: by which tasks ask for it; None for the name in the file.
-            replace: whether it may take the place of an adapter of that name.
+            name: its name in tasks; None for the name in the file.
+            replace: whether it may replace an adapter of that name.
 
         Raises:
-            AdairError: no adapter file, one for another foundation (`AdapterMismatchError`), or a name that is taken.
+            AdairError: not an adapter file, one for another foundation (`AdapterMismatchError`), or a name in use.
         """
         return self._library.add(path, name, replace)
 
     def add_weighted_adapter(self, blend: Mapping[str, float], name: str, *, replace: bool = False) -> str:
-        """Give a blend a name of its own, so that it can be asked for (and blended) like an adapter.
+        """Give a blend a name of its own, so that it can be used (and blended) like an adapter.
 
         Raises:
-            InputError: a blend that `restore` would not take, or a name that is taken.
+            InputError: a blend that `restore` would refuse, or a name that is taken.
         """
         return self._library.add_weighted(blend, name, replace)
 
     def delete_adapter(self, name: str) -> None:
-        """Forget an adapter; its file stays.
+        """Remove an adapter from the restorer; its file stays.
 
         Raises:
-            InputError: no such adapter, or a weighted one is made of it.
+            InputError: the name is unknown, or a weighted adapter needs it.
         """
         adapter = self._library.delete(name)
         if adapter is not None:
             self._pipeline.sessions.forget(adapter)
 
     def set_adapter(self, task: TaskSpec) -> None:
-        """Choose the task that `restore` does when none is named.
+        """Choose the task that `restore` uses by default.
 
         Raises:
-            InputError: a task that `restore` would not take.
+            InputError: a task that `restore` would refuse.
         """
         self.check(RestoreOptions(task))
         self._default = task
 
     def disable_adapters(self) -> None:
-        """Make the foundation alone what `restore` does when no task is named."""
+        """Make the foundation alone the default of `restore`."""
         self._default = FOUNDATION
 
     def merge_adapter(self, task: TaskSpec) -> None:
-        """Fold an adapter, or a blend, into the weights of the foundation, bit by bit as restoring does.
+        """Merge an adapter, or a blend, into the weights of the foundation, bit-identical to restoring with it.
 
-        `foundation` is then the merged network, and the task "foundation" runs it. Adapters go on working, on top of
-        it. `save_foundation` writes it, `unmerge_adapter` brings the original back.
+        `foundation` is then the merged network, and task "foundation" runs it. Adapters keep working, on top of
+        it. `save_foundation` writes it, `unmerge_adapter` restores the original.
 
         Raises:
             InputError: a sequence, "foundation" or "auto"; adapters that do not act on weights alone (kind conv); a
@@ -182,7 +182,7 @@ class Restorer:
             raise InputError(f"task {task!r}: only an adapter or one blend can be merged into the foundation")
         with self._lock:
             if self.foundation is not self._library.foundation:
-                raise InputError("the foundation is merged already; unmerge_adapter() brings the original back")
+                raise InputError("the foundation is merged already; unmerge_adapter() restores the original")
             model = merged(self.foundation.model, self._library.adapters(steps[0]))
             if any(site.adapter is not None for _, site in named_sites(model)):
                 raise InputError(
@@ -195,19 +195,19 @@ class Restorer:
     def networks(self, task: TaskSpec) -> list[nn.Module]:
         """Return copies of the networks that a task runs, one for each step, with adapters merged, in float32.
 
-        They are what a runtime is given: in evaluation mode, with local statistics, on the restorer's device. Adapters
+        They are what a runtime receives: in evaluation mode, with local statistics, on the restorer's device. Adapters
         that cannot be merged act at their sites.
 
         Raises:
-            InputError: as `restore`; "auto", which is no network.
+            InputError: as `restore`; "auto", which has no fixed network.
         """
         if is_auto(task):
-            raise InputError("task 'auto' chooses for every image; name the task of the network that you want")
+            raise InputError("task 'auto' chooses networks for each image; name the task whose network you want")
         steps = parse_task(task, self.tasks)
         return [merged(self.foundation.model, self._library.adapters(blend)) for blend in steps]
 
     def unmerge_adapter(self) -> None:
-        """Bring back the foundation as it was loaded, bit by bit; nothing happens where nothing is merged."""
+        """Restore the foundation as it was loaded, bit-identical; does nothing if nothing is merged."""
         with self._lock:
             self._use(self._library.foundation)
 
@@ -225,7 +225,7 @@ class Restorer:
         return save_foundation(path, one.backbone, one.config, one.model.state_dict(), one.card, dtype)
 
     def _use(self, foundation: Foundation) -> None:
-        """Restore with ``foundation`` from now on; what is running goes on with the former one."""
+        """Restore with ``foundation`` from now on; running calls finish with the former one."""
         if foundation is not self.foundation:
             self.foundation = foundation
             self._pipeline = Pipeline(foundation, self._library, self.runtime, self._at_once)
@@ -243,24 +243,24 @@ class Restorer:
         colour: float = 1.0,
         mask: Mask | str | os.PathLike[str] | npt.NDArray[Any] | None = None,
     ) -> Picture:
-        """Restore an image; the result is of the kind that came in.
+        """Restore an image; the result is of the same kind as the input.
 
-        Gray images are restored as three equal channels and averaged; alpha stays as it is (enlarged with the image).
+        Gray images are restored as three equal channels and averaged; alpha is kept (and enlarged with the image).
 
         Args:
             image: PIL.Image, array (H, W) or (H, W, C) of uint8, uint16 or float, tensor (N, C, H, W) of floats, or
                 an `ImageFile`; RGB or gray, with or without alpha; floats in 0..1. Floats outside (unclipped noise)
-                are taken as they are; the result is clamped.
+                are used as they are; the result is clamped.
             task: one of `tasks`; a blend such as {"denoise": 0.7, "dejpeg": 0.3} (also written
                 "denoise=0.7,dejpeg=0.3") of adapters in one network, with strengths from 0 to 1 that add up to 1 at
                 most: how much of each adapter is added to the foundation, 1 as trained; a sequence such as
                 "dejpeg > denoise" (also ["dejpeg", "denoise"]), one network after the other; "foundation" for the
-                frozen network alone; or "auto" for what `inspect` advises, which never changes the size and may be
-                nothing: then ``image`` itself is returned. None for what `set_adapter` has chosen.
+                frozen network alone; or "auto" for what `inspect` advises, which never changes the size. If that is
+                nothing, ``image`` itself is returned. None for what `set_adapter` has chosen.
             scale, strength, tile, ensemble, luma, colour: see `RestoreOptions`.
             mask: where the image may change, white is restored: an image file, or an array as for `Mask.of`.
-            progress: called after every tile with tiles done and tiles in all. What it raises ends the work and is
-                passed on: raise `Interrupted` to cancel.
+            progress: called after every tile with the number of tiles done and the total. An exception in it ends the
+                work and is passed on: raise `Interrupted` to cancel.
 
         Raises:
             InputError: an unknown task, a bad scale, strength, tile or image.
@@ -279,7 +279,7 @@ class Restorer:
         return self.run(image, options, progress).image
 
     def run(self, image: Picture, options: RestoreOptions, progress: Progress | None = None) -> Restoration[Picture]:
-        """Restore an image as ``options`` say, and tell what was done; otherwise as `restore`."""
+        """Restore an image with ``options``, and report what was done; otherwise as `restore`."""
         steps, scale = self._checked(options)
         planes, close = open_image(image)
         if options.mask is not None:
@@ -298,7 +298,7 @@ class Restorer:
     def _treat(
         self, pipeline: Pipeline, given: ImageBuffer, options: RestoreOptions, progress: Progress | None
     ) -> tuple[ImageBuffer, Advice]:
-        """Do what is advised, with a second look after each step: what made nothing better is taken back.
+        """Apply the advice, and inspect again after each step: a step that improved nothing is undone.
 
         Returns:
             The image, and the advice with the steps that were kept.
@@ -318,7 +318,7 @@ class Restorer:
         return planes, replace(first, plan=tuple(kept))
 
     def inspect(self, image: Any) -> list[Advice]:
-        """Find out what is wrong with an image and what task "auto" would do about it with the adapters at hand.
+        """Find out what is wrong with an image, and what task "auto" would do about it with the available adapters.
 
         Args:
             image: as for `restore`.
@@ -327,14 +327,14 @@ class Restorer:
             One `Advice` for each image in ``image`` (a tensor may hold several).
 
         Raises:
-            AdairError: an image that `restore` would not take either, or no adapter for any damage that can be found.
+            AdairError: an image that `restore` would refuse too, or no adapter for any damage that can be found.
         """
         return [self._advise(one) for one in open_image(image)[0]]
 
     def check(self, options: RestoreOptions) -> str:
         """Check options before there is an image, and return a label that can be part of a file name.
 
-        Whatever changes the picture is in the label: "denoise", "sr-x2", "denoise0.7+dejpeg0.3-s0.5".
+        The label contains everything that changes the picture: "denoise", "sr-x2", "denoise0.7+dejpeg0.3-s0.5".
 
         Raises:
             InputError: as `restore`.
@@ -349,9 +349,9 @@ class Restorer:
         return label + ("-ensemble" if options.ensemble else "")
 
     def mark(self, options: RestoreOptions) -> str:
-        """Return a hash of all that decides what an image becomes: options, weights, precision, version.
+        """Return a hash of everything that determines a result: options, weights, precision, version.
 
-        Tiles are left out: they change single pixels by a level or two at most.
+        Tiles are excluded: they change single pixels by a level or two at most.
         """
         steps, scale = self._checked(options)
         names = self.tasks if is_auto(options.task) else sorted({name for blend in steps for name in blend})
@@ -365,7 +365,7 @@ class Restorer:
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def _checked(self, options: RestoreOptions) -> tuple[Steps, int]:
-        """The steps (none yet for "auto") and how many times larger the result is."""
+        """Return the steps (none yet for "auto") and how many times larger the result is."""
         steps = () if is_auto(options.task) else parse_task(options.task, self.tasks)
         return steps, check_scale(options.scale, steps)
 

@@ -1,4 +1,4 @@
-"""Many files, one after the other or several at a time: what each came to, whatever happens to the others."""
+"""Restoring many files, one or several at a time; a file that fails does not affect the others."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from adair.restore.single import FileOptions, FileResult, check_free, restore_fi
 Existing = Literal["resume", "skip", "overwrite"]
 Status = Literal["done", "skipped", "failed", "planned"]
 FilesProgress = Callable[[int, float], None]
-"""Called with the number of a job and the part of it that is done, 0 to 1, from whatever thread does it."""
+"""Called with the number of a job and the fraction of it that is done, 0 to 1, from the thread that works on it."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job came to.
+    """The outcome of a job.
 
     Attributes:
         job: its files.
-        status: "done"; "skipped", since an earlier run has done it; "failed"; "planned" in a dry run.
-        result: of a job that is done.
-        error: of one that failed, one line that names the file.
+        status: "done"; "skipped" if an earlier run has done it; "failed"; "planned" in a dry run.
+        result: the result of a job that is done.
+        error: the message of a job that failed, one line that names the file.
     """
 
     job: Job
@@ -47,12 +47,12 @@ class Runner:
         restorer: the restorer.
         options: how images are restored.
         files: how files are read and written; ``overwrite`` is decided for each file by ``existing``.
-        existing: what to do where the target exists. "resume": skip it if an earlier run has made it from the same
+        existing: what to do if the target exists. "resume": skip it if an earlier run has made it from the same
             source with the same settings, make it again if those have changed, and fail if it is not ours. "skip":
-            skip it in any case. "overwrite": make it again in any case.
-        record: what earlier runs made; None to look at nothing and to leave no trace.
-        workers: files at a time. Reading and writing then overlap with restoring.
-        dry_run: only say what would be done.
+            always skip it. "overwrite": always make it again.
+        record: the results of earlier runs; None to neither read nor write records.
+        workers: files at a time; with several, reading and writing overlap with restoring.
+        dry_run: only report what would be done.
 
     Raises:
         InputError: fewer workers than 1.
@@ -72,10 +72,10 @@ class Runner:
         self.restorer.check(self.options)
 
     def run(self, jobs: Sequence[Job], progress: FilesProgress | None = None) -> Iterator[Outcome]:
-        """Yield the outcome of every job, in order, as soon as it is known.
+        """Yield the outcome of every job, in order, as soon as it is available.
 
-        Closing the iterator, or an exception in whoever reads it, stops the work: files that are finished stay, nothing
-        half-written does.
+        Closing the iterator, or an exception in the code that reads it, stops the work: finished files stay, and no
+        partial file is left.
 
         Raises:
             Interrupted: ``progress`` raised it.
@@ -122,7 +122,7 @@ class Runner:
             return Outcome(job, "failed", error=text if named else f"{job.source}: {text}")
 
     def _may_replace(self, job: Job) -> bool | None:
-        """Whether an existing target may be replaced; None if the job has nothing to do."""
+        """Whether an existing target may be replaced; None if there is nothing to do."""
         if self.existing == "overwrite" or not job.output.exists():
             return self.existing == "overwrite"
         if self.existing == "skip" or (self.record is not None and self.record.done(job.source, job.output)):

@@ -1,4 +1,4 @@
-"""From blends of adapters to sessions that restore, the last few kept side by side."""
+"""Sessions for blends of adapters; the most recent ones are cached."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from adair.runtimes import Runtime, Session
 
 log = logging.getLogger(__name__)
 
-KEPT_BYTES = 2**28  # of weights: fourteen blends of the bundled network in bfloat16, seven in float32
+KEPT_BYTES = 2**28  # bytes of weights: fourteen blends of the bundled network in bfloat16, seven in float32
 
 Key = tuple[tuple[Adapter, float], ...]
 
 
 class SessionCache:
-    """Sessions for blends on one foundation, the least recently used let go first.
+    """Sessions for blends on one foundation; the least recently used one is dropped first.
 
-    Any number of threads may ask at once: a blend that is there is handed out at once, one that is missing is merged by
-    one thread while those that want it wait. Sessions never change, so those in use outlive their place here.
+    Any number of threads may use it: a cached blend is returned at once; a missing one is merged by one thread while
+    the others that need it wait. Sessions never change, so those in use remain valid after they are dropped here.
 
     Args:
-        model: the foundation's network in float32; it stays bit by bit as it is.
+        model: the foundation's network in float32; it is not modified.
         runtime: what runs the networks.
-        limit: bytes of weights to keep; the newest session is kept in any case.
+        limit: bytes of weights to keep; the newest session is always kept.
     """
 
     def __init__(self, model: nn.Module, runtime: Runtime, limit: int = KEPT_BYTES) -> None:
         self.model, self.runtime, self.limit = model, runtime, limit
         self._sessions: OrderedDict[Key, Session] = OrderedDict()
-        self._lock = threading.Lock()  # for the table, held for an instant
-        self._merging = threading.Lock()  # for as long as a network is made
+        self._lock = threading.Lock()  # for the table, held briefly
+        self._merging = threading.Lock()  # held while a network is made
 
     def session(self, blend: Mapping[Adapter, float]) -> Session:
         """Return the session for adapters with their strengths (none: the foundation alone).
@@ -50,7 +50,7 @@ class SessionCache:
         session = self._find(key)
         if session is None:
             with self._merging:
-                session = self._find(key)  # perhaps another thread has made it meanwhile
+                session = self._find(key)  # another thread may have made it meanwhile
                 if session is None:
                     start = time.perf_counter()
                     session = self.runtime.load(merged(self.model, dict(key)))
@@ -59,7 +59,7 @@ class SessionCache:
         return session
 
     def forget(self, adapter: Adapter) -> None:
-        """Let go of all sessions with ``adapter``."""
+        """Drop all sessions with ``adapter``."""
         with self._lock:
             for key in [key for key in self._sessions if any(part is adapter for part, _ in key)]:
                 del self._sessions[key]
@@ -78,9 +78,9 @@ class SessionCache:
 
 
 def merged(model: nn.Module, blend: Mapping[Adapter, float]) -> nn.Module:
-    """Return a copy of ``model`` with adapters merged in; it judges colours by local statistics.
+    """Return a copy of ``model`` with adapters merged in, whose channel attention uses local statistics.
 
-    Adapters that cannot be merged act at the copy's sites and cost time there.
+    Adapters that cannot be merged act at the copy's sites, which costs time.
     """
     adapted = AdaptedModel(copy.deepcopy(model))
     adapted.attach(blend)

@@ -1,4 +1,4 @@
-"""One file restored into another: what the command, the page, the server and a cluster all do."""
+"""Restoring one file into another: the path that the command, the page, the server and a cluster share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from adair.inspect import Advice
     from adair.restore.restorer import Restorer
 
-_default: list[Restorer] = []  # the bundled one, shared by all calls that bring none
+_default: list[Restorer] = []  # the bundled one, shared by all calls without a restorer of their own
 _loading = threading.Lock()
 
 
@@ -35,8 +35,8 @@ class FileOptions:
 
     Attributes:
         quality: 1 to 100 for JPEG, WebP and AVIF; 100 is lossless in the last two.
-        overwrite: whether an existing target is replaced; else it is an error.
-        max_pixels: larger images are refused, since they may be bombs.
+        overwrite: whether an existing target is replaced; otherwise it is an error.
+        max_pixels: larger images are refused, because they may be decompression bombs.
 
     Raises:
         InputError: a quality that is not 1 to 100, or a limit that is not positive.
@@ -49,7 +49,7 @@ class FileOptions:
     def __post_init__(self) -> None:
         check_quality(self.quality)
         if self.max_pixels < 1:
-            raise InputError(f"max_pixels {self.max_pixels}: is not positive; give the largest image that you expect")
+            raise InputError(f"max_pixels {self.max_pixels}: must be positive; give the largest size that you expect")
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ def restore_file(
 
     Args:
         source: the image file.
-        target: where the result goes; its extension decides the format. It appears complete or not at all.
+        target: where the result goes; its extension decides the format. It is written atomically.
         task: what to undo; short for ``options=RestoreOptions(task)``.
         options: how the image is restored; give this or ``task``.
         files: how files are read and written.
-        restorer: the restorer; None for one with the bundled weights, loaded once for all calls.
+        restorer: the restorer; None for one with the bundled weights, which is loaded once.
         progress: as for `Restorer.restore`; raising `Interrupted` in it cancels, and nothing is written.
 
     Raises:
@@ -102,7 +102,7 @@ def restore_file(
     """
     source, target = Path(source), Path(target)
     if (task is None) == (options is None):
-        raise InputError("restore_file needs a task or options, and not both")
+        raise InputError("restore_file needs either a task or options, not both")
     chosen = options or RestoreOptions(task if task is not None else "")
     restorer = restorer or _bundled()
     restorer.check(chosen)
@@ -117,7 +117,7 @@ def restore_file(
     results = tuple(one.image for one in restored)
     unchanged = all(result is image for result, image in zip(results, pages.images, strict=True))
     notes = tuple(dict.fromkeys(note for image in pages.images for note in image.notes))
-    if unchanged and find_format(data) == output_format(target):  # nothing to do, so nothing is lost either
+    if unchanged and find_format(data) == output_format(target):  # nothing was done, so nothing is lost
         write_whole(target, data, files.overwrite)
         notes = ()
     elif len(results) > 1:

@@ -1,4 +1,4 @@
-"""From stored pixels through one network to stored pixels, tile by tile: every step of a restoration is this."""
+"""One step of a restoration: stored pixels through one network to stored pixels, tile by tile."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from adair.restore.restoration import Progress
 from adair.restore.tiling import Tiler
 from adair.runtimes import Session
 
-LINES = 256  # of a finished image that are mixed at once
+LINES = 256  # lines of a finished image that are mixed at once
 
 
 @dataclass(frozen=True)
 class Step:
-    """One network over a whole image.
+    """Runs one network over a whole image.
 
     Attributes:
         session: the network.
-        name: what it is called in messages.
-        scale: the image is enlarged so many times first.
+        name: its name in messages.
+        scale: factor by which the image is enlarged first.
         tile: height and width of a tile.
         batch: tiles that go through the network together.
-        ensemble: mean over flips and turns.
+        ensemble: whether to average over flips and rotations.
     """
 
     session: Session
@@ -50,7 +50,7 @@ class Step:
 
         Args:
             planes: the image as it is stored; alpha is enlarged with it and otherwise kept.
-            mix: what the result is mixed with, if it is.
+            mix: how the result is mixed with the user's image; None for no mixing.
             progress: see `Progress`.
 
         Raises:
@@ -69,7 +69,7 @@ class Step:
 
 @dataclass(frozen=True)
 class _Canvas:
-    """Where tiles come from and finished lines go to."""
+    """Provides tiles of the image and stores finished lines."""
 
     step: Step
     source: npt.NDArray[Any]
@@ -77,15 +77,15 @@ class _Canvas:
     mix: Mix | None
 
     def fetch(self, top: int, left: int, bottom: int, right: int) -> Tensor:
-        """Part of the (enlarged) image as a tensor (1, 3, h, w)."""
+        """Return a part of the (enlarged) image as a tensor (1, 3, h, w)."""
         x = region(self.source, self.step.scale, (top, left, bottom, right), self.step.device)
         return x.expand(-1, 3, -1, -1)
 
     def store(self, top: int, lines: Tensor) -> None:
-        """Take finished lines (3, h, width): check, clamp, mix and round them."""
+        """Store finished lines (3, h, width): check, clamp, mix and round them."""
         if not math.isfinite(float(lines.sum())):
             raise NonFiniteOutputError(
-                f"{self.step.name}: the network returns NaN or infinity, so there is no result; "
+                f"{self.step.name}: the network returned NaN or infinity, so there is no result; "
                 "use another adapter file, or --precision fp32"
             )
         lines = lines.clamp_(0, 1)
@@ -94,7 +94,7 @@ class _Canvas:
 
 
 def _write(result: npt.NDArray[Any], top: int, lines: Tensor, mix: Mix | None) -> None:
-    """Mix finished lines (C, h, width), in 0..1, if there is a mix, and store them as ``result`` stores pixels."""
+    """Mix finished lines (C, h, width), in 0..1, if there is a mix, and store them in ``result`` in its type."""
     if mix is not None:
         lines = mix.apply(top, lines)
     white = WHITE[result.dtype]
@@ -106,7 +106,7 @@ def _write(result: npt.NDArray[Any], top: int, lines: Tensor, mix: Mix | None) -
 
 
 def mixed(given: ImageBuffer, restored: ImageBuffer, options: RestoreOptions) -> ImageBuffer:
-    """Mix an image and what it became, of one size, as ``options`` say: for steps that were run without a mix."""
+    """Mix an image with its result of the same size, as ``options`` say: for steps that were run without a mix."""
     height, width = restored.pixels.shape[:2]
     result = np.empty_like(restored.pixels)
     for top in range(0, height, LINES):
@@ -117,6 +117,6 @@ def mixed(given: ImageBuffer, restored: ImageBuffer, options: RestoreOptions) ->
 
 
 def enlarged(planes: ImageBuffer, scale: int) -> ImageBuffer:
-    """The bicubic enlargement alone."""
+    """Return the bicubic enlargement alone."""
     bands = [enlarge(band, scale) for band in np.moveaxis(planes.pixels, 2, 0)]
     return ImageBuffer(np.dstack(bands), None if planes.alpha is None else enlarge(planes.alpha, scale))

@@ -1,6 +1,6 @@
-"""The language of tasks: "denoise", "dejpeg > denoise" one after the other, "denoise=0.7,dejpeg=0.3" blended.
+"""Parsing of tasks: "denoise", the sequence "dejpeg > denoise", the blend "denoise=0.7,dejpeg=0.3".
 
-Every way to write a task comes down to steps: blends of adapters that are applied one after the other.
+Every task becomes a list of steps: blends of adapters that are applied one after the other.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ UPSCALING = "sr"
 SCALES = TASKS[UPSCALING].scales
 MOST_STEPS = 8
 THEN = ">"  # as in recipes of degradations
-SUM_LIMIT = 1.0  # of the strengths in a blend: beyond it, networks do worse than the same adapters in sequence
+SUM_LIMIT = 1.0  # of the strengths in a blend: above it, results are worse than with the same adapters in sequence
 
 Blend = dict[str, float]
-"""Adapters with their strengths, added to one network; none for the foundation alone."""
+"""Adapters with their strengths, added to one network; empty for the foundation alone."""
 
 Steps = tuple[Blend, ...]
 """Blends that are applied one after the other."""
@@ -35,17 +35,17 @@ def parse_task(task: TaskSpec, known: Collection[str]) -> Steps:
     Args:
         task: a name; "foundation"; a blend, as a mapping or written ``denoise=0.7,dejpeg=0.3``; a sequence of these,
             as a list or written ``dejpeg > denoise``, the first to be applied first.
-        known: the names that there are; an alias (`adair.tasks`) stands for its task unless it is one of them.
+        known: the names of all adapters; an alias (`adair.tasks`) stands for its task unless it is one of these names.
 
     Raises:
-        InputError: no name, an unknown one (the nearest is suggested), a strength that is no number from 0 to 1, a
-            blend whose strengths add up to more than 1, names without strengths side by side, "auto" among others.
+        InputError: no name, an unknown name (the nearest is suggested), a strength that is not a number from 0 to 1, a
+            blend whose strengths add up to more than 1, a list of names without strengths, "auto" among others.
     """
     steps = tuple(_checked(blend, task, known) for blend in _steps(task) or [{}])
     if len(steps) > MOST_STEPS:
         raise InputError(f"task {_shown(task)}: has {len(steps)} steps; {MOST_STEPS} at most")
     if sum(UPSCALING in blend for blend in steps) > 1:
-        raise InputError(f"task {_shown(task)}: names '{UPSCALING}' twice; enlarge once, with a larger scale")
+        raise InputError(f"task {_shown(task)}: contains '{UPSCALING}' twice; enlarge once, with a larger scale")
     return steps
 
 
@@ -64,7 +64,7 @@ def check_scale(scale: int | None, steps: Steps) -> int:
     """
     if not any(UPSCALING in blend for blend in steps):
         if scale not in (None, 1):
-            raise InputError(f"scale {scale}: only task '{UPSCALING}' enlarges; leave the scale out or use it")
+            raise InputError(f"scale {scale}: only task '{UPSCALING}' enlarges; omit the scale or use that task")
         return 1
     if scale is None:
         return SCALES[0]
@@ -83,7 +83,7 @@ def label_of(steps: Steps) -> str:
 
 
 def _steps(task: object) -> list[Blend]:
-    """The steps as they were written, names and numbers not yet checked."""
+    """Return the steps as written, with names and numbers not yet checked."""
     if isinstance(task, str):
         return [_parse_blend(part, task) for part in task.split(THEN)] if task.strip() else []
     if isinstance(task, Mapping):
@@ -102,7 +102,7 @@ def _parse_blend(text: str, task: str) -> Blend:
         raise InputError(f"task '{task}': has a part without a name; write denoise=0.7,dejpeg=0.3 or dejpeg > denoise")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"task '{task}': names '{twice}' twice; write denoise=0.7,dejpeg=0.3")
+        raise InputError(f"task '{task}': contains '{twice}' twice; write denoise=0.7,dejpeg=0.3")
     if len(parts) > 1 and not all(equals for _, equals, _ in parts):
         equal = ",".join(f"{name}={1 / len(names):.2g}" for name in names)
         raise InputError(
@@ -120,7 +120,7 @@ def _number(text: str, task: str) -> float:
 
 
 def _checked(blend: Blend, task: object, known: Collection[str]) -> Blend:
-    """Check the names and strengths of one step; the foundation, which is under every blend, is left out."""
+    """Check the names and strengths of one step, and drop the foundation, which is part of every blend."""
     names = [*known, AUTO, FOUNDATION]
     if not blend:
         raise InputError(f"no task named; known: {', '.join(names)}")
@@ -128,22 +128,21 @@ def _checked(blend: Blend, task: object, known: Collection[str]) -> Blend:
     for alias, strength in asked.items():
         name = alias if alias in known else canonical_name(str(alias))
         if name in blend:
-            raise InputError(f"task '{name}' is named twice ('{alias}' is another name for it)")
+            raise InputError(f"task '{name}' is given twice ('{alias}' is another name for it)")
         blend[name] = strength
     for name in blend:
         if name == AUTO:
-            raise InputError(f"task '{AUTO}' chooses adapters and strengths itself; name it alone, or leave it out")
+            raise InputError(f"task '{AUTO}' chooses adapters and strengths itself; use it alone, or leave it out")
         if name not in known and name in ZOO:
             raise InputError(
                 f"task '{name}' is in the zoo, which is not installed; install it with 'pip install adair-zoo', "
-                f"or name a copy: --adapter zoo/{name}"
+                f"or use a copy: --adapter zoo/{name}"
             )
         if name not in known and name != FOUNDATION:
             near = difflib.get_close_matches(str(name), names, n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""
             raise InputError(
-                f"unknown task '{name}'; {hint}known: {', '.join(names)}; "
-                "others are files of their own (--adapter FILE)"
+                f"unknown task '{name}'; {hint}known: {', '.join(names)}; other adapters are files (--adapter FILE)"
             )
     strengths = {name: check_strength(name, strength) for name, strength in blend.items()}
     chosen = {name: strength for name, strength in strengths.items() if name != FOUNDATION}

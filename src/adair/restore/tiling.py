@@ -1,7 +1,7 @@
-"""Restoring an image of any size in tiles: how large they are, where they lie, how they are joined.
+"""Restoring an image of any size in tiles: how large they are, where they lie, and how they are joined.
 
-Three ideas that know nothing of each other: `choose_tile` (the size policy), `split` (the places) and `fade` (the
-blending); `Tiler` puts them together and goes to smaller tiles when memory runs out.
+Three independent functions: `choose_tile` (size), `split` (positions) and `fade` (blending). `Tiler` combines them, and
+changes to smaller tiles when memory runs out.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from adair.errors import OutOfMemoryError
 
 log = logging.getLogger(__name__)
 
-# Neighbours share OVERLAP pixels, and in the middle FADE of them one gives way to the other; further out a tile lacks
+# Neighbours share OVERLAP pixels, and are blended over the middle FADE of them; further out a tile lacks
 # context. On a noisy photo of 2000x1500 single pixels were up to 18 of 255 off the whole image with 64 and up to 7 with
 # 128; with 192 none is off by more than 2.
 OVERLAP = 6 * CELL
 FADE = CELL
 SMALLEST = 4 * CELL
-MOST_PIXELS = 2048**2  # larger tiles gain nothing, and convolution libraries count elements in 32 bits
+MOST_PIXELS = 2048**2  # larger tiles gain nothing, and convolution libraries count elements with 32 bits
 
 Fetch = Callable[[int, int, int, int], Tensor]
 Store = Callable[[int, Tensor], None]
 
 
 def choose_tile(height: int, width: int, most: int) -> tuple[int, int]:
-    """Height and width of the tiles of at most ``most`` pixels that restore an image with the least work.
+    """Return height and width of the tiles of at most ``most`` pixels that restore an image with the least work.
 
-    The whole image if it fits; a side is never below `SMALLEST`, however little ``most`` is.
+    That is the whole image if it fits; a side is never below `SMALLEST`, however small ``most`` is.
     """
     most = min(most, MOST_PIXELS)
     best, least = (SMALLEST, SMALLEST), math.inf
@@ -53,14 +53,14 @@ def choose_tile(height: int, width: int, most: int) -> tuple[int, int]:
 
 
 def overlap_of(tile: int) -> int:
-    """Pixels that tiles of side ``tile`` share: `OVERLAP`, or half of a small tile."""
+    """Return how many pixels tiles of side ``tile`` share: `OVERLAP`, or half of a small tile."""
     return min(OVERLAP, tile // 2 // CELL * CELL)
 
 
 def split(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:
     """Cover ``length`` pixels with spans (start, stop) of at most ``tile``, neighbours sharing exactly ``overlap``.
 
-    Spans start at multiples of `CELL`, so every tile has the cells of the whole image, and are about equally long.
+    Spans start at multiples of `CELL`, so that tiles have the cells of the whole image, and are about equally long.
 
     Args:
         length: pixels to cover, at least 1.
@@ -77,12 +77,12 @@ def split(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:
 
 
 def _even(length: int, count: int, overlap: int) -> int:
-    """Length of each of ``count`` spans that cover ``length``, on the grid of cells."""
+    """Return the length of each of ``count`` spans that cover ``length``, on the grid of cells."""
     return max(math.ceil((length - overlap) / count / CELL) * CELL, overlap) + overlap
 
 
 def fade(span: tuple[int, int], length: int, overlap: int) -> Tensor:
-    """Weight of every pixel of ``span``: 1, falling as a squared cosine to 0 where a neighbour takes over.
+    """Return the weight of every pixel of ``span``: 1, falling as a squared cosine to 0 towards a neighbour.
 
     The weights of all spans of `split` add up to 1 at every pixel.
     """
@@ -102,8 +102,8 @@ class Tiler:
 
     Args:
         network: maps (N, 3, H, W) to the same shape.
-        tile: height and width of a tile in pixels, at least `SMALLEST` each; tiles shrink when memory runs out and
-            stay so, what is finished is kept.
+        tile: height and width of a tile in pixels, at least `SMALLEST` each; when memory runs out, tiles shrink and
+            stay small, and finished lines are kept.
         batch: tiles of equal size that go through the network together.
     """
 
@@ -125,8 +125,8 @@ class Tiler:
         Args:
             height, width: size in pixels.
             fetch: returns the input (1, 3, bottom - top, right - left) for (top, left, bottom, right).
-            store: takes finished lines: the number of the first one, and a CPU tensor (3, lines, width).
-            progress: called with tiles done and tiles in all.
+            store: receives finished lines: the number of the first one, and a CPU tensor (3, lines, width).
+            progress: called with the number of tiles done and the total.
 
         Raises:
             OutOfMemoryError: even the smallest tile does not fit into memory.
@@ -154,7 +154,7 @@ class Tiler:
             store(top, strip)
 
     def _restore(self, tiles: Tensor) -> Tensor:
-        """Restore (N, 3, H, W); when that does not fit into memory, one by one, then in smaller pieces."""
+        """Restore (N, 3, H, W); if that does not fit into memory, one by one, then in smaller pieces."""
         height, width = tiles.shape[-2:]
         fits = height <= self.tile[0] and width <= self.tile[1]
         restored = self._attempt(tiles) if fits else None
@@ -172,7 +172,7 @@ class Tiler:
             half = max(max(height, width) // 2 // CELL * CELL, SMALLEST)
             self.tile = (half, min(width, self.tile[1])) if height >= width else (min(height, self.tile[0]), half)
             self.tile = max(self.tile[0], SMALLEST), max(self.tile[1], SMALLEST)
-            log.info("memory ran out at %dx%d pixels; going on with tiles of %dx%d", width, height, *self.tile[::-1])
+            log.info("memory ran out at %dx%d pixels; continuing with tiles of %dx%d", width, height, *self.tile[::-1])
         result = torch.empty(3, height, width)
 
         def store(top: int, lines: Tensor) -> None:
@@ -182,7 +182,7 @@ class Tiler:
         return result[None]
 
     def _attempt(self, tiles: Tensor) -> Tensor | None:
-        """The network's output, or None when memory ran out (returning first lets go of what the failure held)."""
+        """Return the network's output, or None if memory ran out (returning first frees what the failure held)."""
         try:
             return self.network(tiles)
         except (RuntimeError, MemoryError) as error:
@@ -195,7 +195,7 @@ class Tiler:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that memory ran out, on whatever device."""
+    """Whether ``error`` means that memory ran out, on any device."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     signs = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
@@ -203,7 +203,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _equal_groups(columns: list[tuple[int, int]], most: int) -> list[list[int]]:
-    """Numbers of neighbouring columns of one width, at most ``most`` together."""
+    """Return groups of neighbouring columns of equal width, at most ``most`` in each."""
     groups: list[list[int]] = []
     for i, (left, right) in enumerate(columns):
         last = groups[-1] if groups else []
