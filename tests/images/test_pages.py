@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import AvifImagePlugin, Image, ImageCms, ImageOps
 
-from adair.errors import TooLargeError
-from adair.images import read_image
+from adair.errors import FileFormatError, TooLargeError
+from adair.images import ImageFile, read_image
+from adair.images.avif import with_plays
 from adair.images.pages import Pages, read_pages, write_pages
 from adair.restore import FileOptions, Restorer, restore_file
 
@@ -51,6 +52,97 @@ def test_exif_of_the_first_page_is_kept(tmp_path: Path, restorer: Restorer) -> N
         assert out.n_frames == 2
         assert out.getexif()[0x010F] == "AdaIR"
         assert out.getexif().get_ifd(0x8769)[0x9003] == "2026:01:02 03:04:05"
+
+
+@pytest.mark.parametrize("loop", [0, 1, 3])
+@pytest.mark.parametrize(("source", "target"), [("png", "png"), ("avif", "avif"), ("png", "webp"), ("gif", "png")])
+def test_animations_keep_frames_timing_and_loop(
+    tmp_path: Path, restorer: Restorer, source: str, target: str, loop: int
+) -> None:
+    frames = [Image.fromarray(noise(seed, 20, 30, 3)) for seed in range(3)]
+    given, out = tmp_path / f"in.{source}", tmp_path / f"out.{target}"
+    repeats = loop if source != "gif" else loop - 1 if loop else 0
+    options = {"loop": repeats} if source != "gif" or loop != 1 else {}  # a GIF without a count is shown once
+    frames[0].save(given, save_all=True, append_images=frames[1:], duration=[100, 250, 400], **options)
+    if source == "avif":
+        given.write_bytes(with_plays(given.read_bytes(), loop))
+    pages = read_pages(given.read_bytes(), given, out)
+    assert pages is not None and pages.loop == loop and pages.delays == (100, 250, 400)
+    result = restore_file(given, out, "foundation", files=FileOptions(quality=100), restorer=restorer)
+    assert len(result.notes) == (target == "avif")
+    again = read_pages(out.read_bytes(), out, out)
+    assert again is not None and again.loop == loop and again.delays == (100, 250, 400)
+    for before, after in zip(pages.images, again.images, strict=True):
+        expected = restorer.restore(before.pixels, "foundation")
+        assert np.abs(after.pixels.astype(int) - expected).max() <= (3 if target == "avif" else 0)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".avif"])
+def test_animations_keep_transparency_and_metadata(tmp_path: Path, suffix: str) -> None:
+    frames = [Image.fromarray(noise(seed, 20, 30, 4)) for seed in range(2)]
+    exif = Image.Exif()
+    exif[0x010F] = "AdaIR"
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    given, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    options = {"exif": exif, "icc_profile": icc, "quality": 100}
+    frames[0].save(given, save_all=True, append_images=frames[1:], duration=50, **options)
+    pages = read_pages(given.read_bytes(), given, out)
+    assert pages is not None
+    write_pages(out, pages)
+    again = read_pages(out.read_bytes(), out, out)
+    assert again is not None
+    for page, written, frame in zip(pages.images, again.images, frames, strict=True):
+        assert page.alpha is not None and written.alpha is not None
+        np.testing.assert_array_equal(page.alpha, np.asarray(frame)[..., 3])
+        assert np.abs(written.alpha.astype(int) - page.alpha).max() <= 8 * (suffix == ".avif")
+        assert written.icc == icc and written.exif is not None and b"AdaIR" in written.exif
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turned_frames_come_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orientation: int) -> None:
+    """Pillow cannot write such files, only read them."""
+    frames = [Image.fromarray(noise(seed, 20, 30)) for seed in range(2)]
+    path = tmp_path / "in.avif"
+    frames[0].save(path, save_all=True, append_images=frames[1:], quality=100)
+    monkeypatch.setattr(AvifImagePlugin.AvifImageFile, "getexif", lambda _: {0x0112: orientation})
+    pages = read_pages(path.read_bytes(), path, path)
+    turned = frames[1].copy()
+    turned.getexif()[0x0112] = orientation
+    assert pages is not None
+    np.testing.assert_array_equal(pages.images[1].pixels[..., 0], np.asarray(ImageOps.exif_transpose(turned)))
+
+
+def test_the_exif_of_turned_photos_says_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "AdaIR", 6
+    page = ImageFile(noise(0, 20, 30, 3), exif=exif.tobytes())
+    for suffix in (".png", ".avif"):
+        write_pages(tmp_path / f"out{suffix}", Pages((page, page)))
+        with Image.open(tmp_path / f"out{suffix}") as out:
+            assert out.size == (30, 20) and out.getexif().get(0x0112, 1) == 1 and out.getexif()[0x010F] == "AdaIR"
+
+
+def test_what_an_animation_cannot_keep_is_said(tmp_path: Path) -> None:
+    frames = [Image.fromarray(noise(seed, 20, 30, 3)) for seed in range(3)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], default_image=True, duration=[50, 60])
+    pages = read_pages((tmp_path / "a.png").read_bytes(), tmp_path / "a.png", tmp_path / "b.png")
+    assert pages is not None and pages.delays == (50, 60)
+    assert "without animations" in pages.images[0].notes[0]
+    np.testing.assert_array_equal(pages.images[0].pixels, np.asarray(frames[1]))
+    assert "2 pages or frames" in " ".join(read_image(tmp_path / "a.png").notes)
+
+
+def test_the_first_frame_of_an_avif_animation_is_read_and_damage_is_named(tmp_path: Path) -> None:
+    frames = [Image.fromarray(noise(seed, 20, 30, 3)) for seed in range(3)]
+    path = tmp_path / "a.avif"
+    frames[0].save(path, save_all=True, append_images=frames[1:], quality=100, subsampling="4:4:4")
+    assert np.abs(read_image(path).pixels.astype(int) - np.asarray(frames[0])).max() <= 3
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(FileFormatError, match="damaged"):
+        read_pages(path.read_bytes(), path, path)
+    with pytest.raises(TooLargeError):
+        frames[0].save(path, save_all=True, append_images=frames[1:])
+        read_pages(path.read_bytes(), path, path, 1799)
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".gif"])

@@ -17,7 +17,8 @@ EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
 # Tags of the main directory that describe the photo; its other tags describe how the pixels are stored.
 DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298
 PHOTO_TAGS = (DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT)
-ASCII, LONG = 2, 4
+ORIENTATION = 0x0112
+ASCII, SHORT, LONG = 2, 3, 4
 EMPTY_BLOCK = len(Image.Exif().tobytes())
 
 
@@ -33,6 +34,25 @@ def without_thumbnail(exif: bytes) -> bytes:
     (count,) = struct.unpack_from(f"{order}H", exif, start + main)
     pointer = start + main + 2 + 12 * count
     return exif[:pointer] + bytes(4) + exif[pointer + 4 :] if pointer + 4 <= len(exif) else exif
+
+
+def upright(exif: bytes) -> bytes:
+    """Return an EXIF block that says that the picture stands upright; everything else stays where it is.
+
+    Some makers' notes hold offsets from the start of the block, so nothing in it may move.
+    """
+    start = 6 if exif.startswith(b"Exif\0\0") else 0
+    order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
+    out = bytearray(exif)
+    try:
+        (main,) = struct.unpack_from(f"{order}I", exif, start + 4)
+        (count,) = struct.unpack_from(f"{order}H", exif, start + main)
+        for entry in range(start + main + 2, start + main + 2 + 12 * count, 12):
+            if struct.unpack_from(f"{order}H", exif, entry)[0] == ORIENTATION:
+                struct.pack_into(f"{order}HI4s", out, entry + 2, SHORT, 1, struct.pack(f"{order}HH", 1, 0))
+    except struct.error:  # not EXIF, or cut off
+        return exif
+    return bytes(out)
 
 
 def exif_from_tiff(data: bytes) -> bytes | None:

@@ -55,6 +55,21 @@ class ImageFile:
     notes: tuple[str, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pages:
+    """The pages or frames of a file, in order.
+
+    Attributes:
+        images: the pages; in a TIFF they may differ in size and depth.
+        delays: milliseconds for which each frame is shown; None for pages.
+        loop: how often the frames are shown; 0 for endlessly.
+    """
+
+    images: tuple[ImageFile, ...]
+    delays: tuple[float, ...] | None = None
+    loop: int = 0
+
+
 def output_format(path: Path) -> str:
     """Return the format that the extension of ``path`` stands for.
 
@@ -90,3 +105,9 @@ def convert_depth(array: Pixels, dtype: npt.DTypeLike) -> Pixels:
 def fitting_icc(icc: bytes | None, bands: int) -> bytes | None:
     """Return the profile if it fits the number of channels (its header names the colour space)."""
     return icc if icc and icc[16:20] == (b"GRAY" if bands == 1 else b"RGB ") else None
+
+
+def is_gray(pixels: Pixels) -> bool:
+    """Whether all channels of (H, W, C) are equal."""
+    first = pixels[..., 0]
+    return all(np.array_equal(first, pixels[..., band]) for band in range(1, pixels.shape[-1]))

@@ -1,4 +1,4 @@
-"""Files with several pages or frames: TIFF, animated WebP, and GIF, whose frames are written as WebP."""
+"""Files with several pages or frames: TIFF, and animations."""
 
 from __future__ import annotations
 
@@ -7,34 +7,20 @@ import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
-from adair.errors import AdairError
+from adair.images.animation import READ, WRITTEN, encode_frames, read_frames
 from adair.images.files import write_whole
-from adair.images.image_file import ImageFile, check_quality, output_format
+from adair.images.image_file import ImageFile, Pages, check_quality, output_format
 from adair.images.limits import MAX_PIXELS, Limits
 from adair.images.optional import is_installed
 from adair.images.reading import guarded
 from adair.images.sniff import find_format, find_raw
-from adair.images.writing import LONGEST_SIDE, encode, encode_image
+from adair.images.writing import encode_image
 
-HOLDS = {"TIFF": ("TIFF",), "WebP": ("WebP", "GIF")}  # format of a result: formats whose pages it can all hold
+__all__ = ["Pages", "read_pages", "write_pages"]
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Pages:
-    """The pages of a file, in order.
-
-    Attributes:
-        images: the pages; in a TIFF they may differ in size and depth.
-        delays: milliseconds for which each frame is shown; None for pages.
-        loop: how often the frames are shown; 0 for endlessly.
-    """
-
-    images: tuple[ImageFile, ...]
-    delays: tuple[int, ...] | None = None
-    loop: int = 0
+HOLDS = {"TIFF": ("TIFF",), **dict.fromkeys(WRITTEN, READ)}  # format of a result: formats whose pages it can all hold
 
 
 def read_pages(data: bytes, path: Path, target: Path, max_pixels: int = MAX_PIXELS) -> Pages | None:
@@ -52,24 +38,9 @@ def read_pages(data: bytes, path: Path, target: Path, max_pixels: int = MAX_PIXE
     kind = find_format(data)
     if kind not in HOLDS.get(output_format(target), ()) or find_raw(path, data) or not is_installed("pyvips"):
         return None
-    from adair.images import vips
-
     limits = Limits(path, max_pixels)
     with guarded(data, kind, path):
-        facts = vips.page_facts(data)
-        if facts.count < 2:
-            return None
-        if kind == "TIFF":
-            pixels = 0
-            images = []
-            for page in range(facts.count):
-                image = vips.decode(data, kind, dataclasses.replace(limits, max_pixels=max_pixels - pixels), page)
-                pixels += image.pixels.shape[0] * image.pixels.shape[1]
-                images.append(image)
-            return Pages(tuple(images))
-        reel = vips.decode(data, kind, limits, page=0, count=facts.count)
-        starts = range(0, facts.height * facts.count, facts.height)
-        return Pages(tuple(_part(reel, start, start + facts.height) for start in starts), facts.delays, facts.loop)
+        return _read_tiff(data, limits) if kind == "TIFF" else read_frames(data, kind, limits)
 
 
 def write_pages(path: Path, pages: Pages, quality: int = 95, overwrite: bool = True) -> tuple[str, ...]:
@@ -80,9 +51,23 @@ def write_pages(path: Path, pages: Pages, quality: int = 95, overwrite: bool = T
     """
     kind = output_format(path)
     check_quality(quality)
-    data, notes = _tiff(path, pages) if kind == "TIFF" else _webp(path, pages, quality)
+    data, notes = _tiff(path, pages) if kind == "TIFF" else encode_frames(path, kind, pages, quality)
     write_whole(path, data, overwrite)
     return notes
+
+
+def _read_tiff(data: bytes, limits: Limits) -> Pages | None:
+    from adair.images import vips
+
+    count = vips.page_facts(data).count
+    if count < 2:
+        return None
+    images, pixels = list[ImageFile](), 0
+    for page in range(count):
+        rest = dataclasses.replace(limits, max_pixels=limits.max_pixels - pixels)
+        images.append(vips.decode(data, "TIFF", rest, page))
+        pixels += images[-1].pixels.shape[0] * images[-1].pixels.shape[1]
+    return Pages(tuple(images))
 
 
 def _tiff(path: Path, pages: Pages) -> tuple[bytes, tuple[str, ...]]:
@@ -97,19 +82,3 @@ def _tiff(path: Path, pages: Pages) -> tuple[bytes, tuple[str, ...]]:
         notes += said
     writer.finalize()
     return buffer.getvalue(), tuple(dict.fromkeys(notes))
-
-
-def _webp(path: Path, pages: Pages, quality: int) -> tuple[bytes, tuple[str, ...]]:
-    first = pages.images[0]
-    if max(first.pixels.shape[:2]) > LONGEST_SIDE["WebP"]:
-        raise AdairError(f"{path}: WebP allows at most {LONGEST_SIDE['WebP']} pixels per side; use .tif")
-    pixels = np.concatenate([image.pixels for image in pages.images])
-    alphas = [image.alpha for image in pages.images if image.alpha is not None]
-    alpha: Any = np.concatenate(alphas) if alphas else None
-    facts = {"page-height": first.pixels.shape[0], "loop": pages.loop}
-    return encode("WebP", pixels, alpha, first, quality, facts, pages.delays), ()
-
-
-def _part(reel: ImageFile, top: int, bottom: int) -> ImageFile:
-    alpha = None if reel.alpha is None else reel.alpha[top:bottom]
-    return dataclasses.replace(reel, pixels=reel.pixels[top:bottom], alpha=alpha)

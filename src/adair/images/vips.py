@@ -12,7 +12,7 @@ from adair.errors import InputError
 from adair.images.density import stated_density
 from adair.images.diagnosis import find_losses
 from adair.images.exif import exif_from_tiff, without_thumbnail
-from adair.images.image_file import ImageFile, Pixels, fitting_icc
+from adair.images.image_file import ImageFile, fitting_icc, is_gray
 from adair.images.limits import Limits
 
 pyvips.cache_set_max(0)  # libvips would keep decoded pictures that are never needed again
@@ -50,7 +50,10 @@ def decode(data: bytes, kind: str, limits: Limits, page: int | None = None, coun
         AdairError: an image that is too large, or of an unsupported pixel type.
     """
     options = {} if page is None else {"page": page, "n": count}
-    image = pyvips.Image.new_from_buffer(data, "", fail_on="error", **options)
+    if kind == "AVIF":  # libvips does not know animations (brand avis) by their first bytes
+        image = pyvips.Image.heifload_buffer(data, fail_on="error", **options)
+    else:
+        image = pyvips.Image.new_from_buffer(data, "", fail_on="error", **options)
     limits.check(image.width, image.height, image.bands, {"uchar": 1, "ushort": 2}.get(image.format, 4))
     notes = find_losses(data, kind, _field(image, "n-pages", 1) if page is None else 1)
     icc, exif, xmp = (_field(image, f"{name}-data", None) for name in ("icc-profile", "exif", "xmp"))
@@ -76,14 +79,9 @@ def decode(data: bytes, kind: str, limits: Limits, page: int | None = None, coun
     array = np.atleast_3d(image.numpy())
     alpha = np.ascontiguousarray(array[..., -1]) if array.shape[-1] in (2, 4) else None
     pixels = array if alpha is None else np.ascontiguousarray(array[..., :-1])
-    if kind in ("WebP", "GIF", "AVIF") and icc is None and _is_gray(pixels):
+    if kind in ("WebP", "GIF", "AVIF") and icc is None and is_gray(pixels):
         pixels = np.ascontiguousarray(pixels[..., :1])  # these decode to RGB even if they are gray
     return ImageFile(pixels, alpha, fitting_icc(icc, pixels.shape[-1]), exif, xmp, density, tuple(notes))
-
-
-def _is_gray(pixels: Pixels) -> bool:
-    first = pixels[..., 0]
-    return all(np.array_equal(first, pixels[..., band]) for band in range(1, pixels.shape[-1]))
 
 
 def _field(image: Any, name: str, default: Any) -> Any:
