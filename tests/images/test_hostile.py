@@ -21,7 +21,7 @@ from PIL import Image
 import adair
 from adair.cli.main import main
 from adair.errors import AdairError, FileFormatError, InputError, OutOfMemoryError, one_line
-from adair.images import files, limits, read_image, write_image
+from adair.images import files, limits, parts, read_image, write_image
 from adair.images.files import write_whole
 from adair.weights.header import read_header
 
@@ -104,10 +104,10 @@ def test_parts_of_dead_processes_are_swept_and_others_stay(tmp_path: Path) -> No
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     names = {
-        "dead": f".adair-{files._HOST}-{dead.pid}-00aa.part",
-        "alive": f".adair-{files._HOST}-{os.getppid()}-00aa.part",
+        "dead": f".adair-{parts._HOST}-{dead.pid}-00aa.part",
+        "alive": f".adair-{parts._HOST}-{os.getppid()}-00aa.part",
         "elsewhere": f".adair-{'0' * 6}-{dead.pid}-00aa.part",
-        "young": f".adair-{files._HOST}-{dead.pid}-00bb.part",
+        "young": f".adair-{parts._HOST}-{dead.pid}-00bb.part",
     }
     for key, name in names.items():
         (tmp_path / name).write_bytes(b"half")

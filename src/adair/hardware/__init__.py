@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from adair.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from adair.hardware.allocator import allocator_state, tune_allocator
+    from adair.hardware.allocator import allocator_state, free_unused, tune_allocator
     from adair.hardware.cpu import cpu_flags, cpu_name, usable_cores
     from adair.hardware.describe import describe
     from adair.hardware.device import choose_device
@@ -25,6 +25,7 @@ __all__ = [
     "cpu_flags",
     "cpu_name",
     "describe",
+    "free_unused",
     "memory_available",
     "tune_allocator",
     "usable_cores",
@@ -34,6 +35,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "allocator_state": "adair.hardware.allocator",
+        "free_unused": "adair.hardware.allocator",
         "tune_allocator": "adair.hardware.allocator",
         "cpu_flags": "adair.hardware.cpu",
         "cpu_name": "adair.hardware.cpu",

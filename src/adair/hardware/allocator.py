@@ -53,6 +53,12 @@ def tune_allocator() -> bool:
     return kept
 
 
+def free_unused() -> None:
+    """Give memory that this process no longer uses back to the system now, as `tune_allocator` keeps it from doing."""
+    if _state == "tuned":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def allocator_state() -> str:
     """``"tuned"``, or ``"not tuned"`` with the reason."""
     return _state

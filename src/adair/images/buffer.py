@@ -9,6 +9,7 @@ import dataclasses
 import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,10 +28,14 @@ WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.fl
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageBuffer:
-    """One image: ``pixels`` (H, W, 1 or 3) and ``alpha`` (H, W) or None; both uint8, uint16 or float32 in 0..1."""
+    """One image: ``pixels`` (H, W, 1 or 3) and ``alpha`` (H, W) or None; both uint8, uint16 or float32 in 0..1.
+
+    What becomes of it and is too large for memory goes to the folder ``scratch`` (see `adair.images.scratch`).
+    """
 
     pixels: npt.NDArray[Any]
     alpha: npt.NDArray[Any] | None = None
+    scratch: Path | None = None
 
 
 Close = Callable[[list[ImageBuffer]], Any]
@@ -47,7 +52,7 @@ def open_image(image: Any) -> tuple[list[ImageBuffer], Close]:
         InputError: another kind, shape or type; no pixels; numbers that are not finite.
     """
     if isinstance(image, ImageFile):
-        return [ImageBuffer(image.pixels, image.alpha)], lambda out: dataclasses.replace(
+        return [ImageBuffer(image.pixels, image.alpha, image.scratch)], lambda out: dataclasses.replace(
             image, pixels=out[0].pixels, alpha=out[0].alpha
         )
     if isinstance(image, Image.Image):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import struct
+from typing import BinaryIO
 
 from adair.images.diagnosis import png_chunks
+from adair.images.exif import tiff_entries
 from adair.images.image_file import DEFAULT_DENSITY
+from adair.images.scratch import BLOCK, Data
 
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 NO_UNIT = 1
+HEAD = 2**24  # bytes of a PNG that are searched for it: it precedes the pixels
 UNKNOWN = 1.0  # what libvips reports for formats without a default of their own
 
 
-def stated_density(data: bytes, kind: str, density: tuple[float, float]) -> tuple[float, float] | None:
+def stated_density(data: Data, kind: str, density: tuple[float, float]) -> tuple[float, float] | None:
     """Return the density that libvips read from a file of the format ``kind``; None if the file states none."""
     if density == (UNKNOWN, UNKNOWN):
         return None
@@ -25,36 +30,50 @@ def stated_density(data: bytes, kind: str, density: tuple[float, float]) -> tupl
     return density
 
 
-def with_density(encoded: bytes, kind: str, density: tuple[float, float] | None, exif: bool) -> bytes:
+def correct_density(file: BinaryIO, kind: str, density: tuple[float, float] | None, exif: bool) -> None:
     """Correct the density in a file that libvips has written, or remove it.
 
     Args:
-        encoded: the file, written with ``density``, or with `DEFAULT_DENSITY` if that is None.
+        file: the file, open for reading and writing; libvips was given ``density``, or `DEFAULT_DENSITY` in its place.
         kind: its format.
         density: what it should state; None for nothing outside its EXIF.
         exif: whether it has an EXIF block, which then states the density.
     """
     if kind == "JPEG" and density is not None and not exif:  # libvips writes it only to EXIF
         per_inch = [min(max(round(value * 25.4), 1), 65535) for value in density]
-        return encoded[:2] + struct.pack(">HH5sHBHHBB", 0xFFE0, 16, b"JFIF\0", 0x0102, 1, *per_inch, 0, 0) + encoded[2:]
-    if kind == "PNG" and density is None:
-        for place, name, length in png_chunks(encoded):
+        splice(file, 2, 0, struct.pack(">HH5sHBHHBB", 0xFFE0, 16, b"JFIF\0", 0x0102, 1, *per_inch, 0, 0))
+    elif kind == "PNG" and density is None:
+        file.seek(0)
+        for place, name, length in png_chunks(file.read(HEAD)):
             if name == b"pHYs":
-                return encoded[:place] + encoded[place + 12 + length :]
-    if kind == "TIFF" and density is None and encoded[:4] == b"II*\0":
-        return _tiff_without(encoded)
-    return encoded
+                splice(file, place, 12 + length, b"")
+                return
+    elif kind == "TIFF" and density is None:
+        _tiff_without(file)
 
 
-def _tiff_without(encoded: bytes) -> bytes:
+def splice(file: BinaryIO, place: int, removed: int, inserted: bytes) -> None:
+    """Replace ``removed`` bytes at ``place`` by ``inserted``; what follows them is moved block by block."""
+    end = file.seek(0, io.SEEK_END)
+    shift = len(inserted) - removed
+    blocks = range(place + removed, end, BLOCK)
+    for start in blocks if shift <= 0 else reversed(blocks):
+        file.seek(start)
+        block = file.read(BLOCK)
+        file.seek(start + shift)
+        file.write(block)
+    file.seek(place)
+    file.write(inserted)
+    file.truncate(end + shift)
+
+
+def _tiff_without(file: BinaryIO) -> None:
     """Set the unit to "none" and the ratio to 1, because TIFF requires the entries."""
-    out = bytearray(encoded)
-    (start,) = struct.unpack_from("<I", out, 4)
-    (count,) = struct.unpack_from("<H", out, start)
-    for entry in range(start + 2, start + 2 + 12 * count, 12):
-        tag, _, _, value = struct.unpack_from("<HHII", out, entry)
+    for place, entry in tiff_entries(file):
+        tag, _, _, value = struct.unpack("<HHII", entry)
         if tag == RESOLUTION_UNIT:
-            struct.pack_into("<H", out, entry + 8, NO_UNIT)
+            file.seek(place + 8)
+            file.write(struct.pack("<H", NO_UNIT))
         elif tag in (X_RESOLUTION, Y_RESOLUTION):
-            struct.pack_into("<II", out, value, 1, 1)
-    return bytes(out)
+            file.seek(value)
+            file.write(struct.pack("<II", 1, 1))

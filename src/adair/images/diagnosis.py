@@ -11,13 +11,15 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from adair.images.scratch import Data
+
 LONGEST = 160  # characters of a cause
 EMPTY_WORDS = re.compile(r"unable to call|unable to load|bad seek|load error|libpng read error|libjpeg error", re.I)
 MOST_DIRECTORIES = 50  # of a TIFF that are examined
 ZEROED = bytes(32)  # a run that no photo is coded as, where the code of all zeros carries a value
 
 
-def find_cause(data: bytes, kind: str, error: Exception) -> str:
+def find_cause(data: Data, kind: str, error: Exception) -> str:
     """Return the most telling cause of a decoder's ``error``, in one line."""
     found = data and {"PNG": _png_fault, "TIFF": _tiff_fault, "WebP": _webp_fault}.get(kind, _no_fault)(data)
     if found:
@@ -30,7 +32,7 @@ def find_cause(data: bytes, kind: str, error: Exception) -> str:
     return re.sub(r"^\w*(vips|Vips)\w*: |^heif: ", "", text)[:LONGEST]
 
 
-def find_losses(data: bytes, kind: str, pages: int) -> list[str]:
+def find_losses(data: Data, kind: str, pages: int) -> list[str]:
     """Return what is not read from an intact file, and what looks damaged although it decodes; one line each."""
     notes = []
     if kind == "PNG" and (frames := _png_frames(data)) > 1:
@@ -44,11 +46,11 @@ def find_losses(data: bytes, kind: str, pages: int) -> list[str]:
     return notes
 
 
-def _no_fault(data: bytes) -> str | None:
+def _no_fault(data: Data) -> str | None:
     return None
 
 
-def png_chunks(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+def png_chunks(data: Data) -> Iterator[tuple[int, bytes, int]]:
     """Place, name and claimed length of each chunk."""
     place = 8
     while place + 8 <= len(data):
@@ -57,7 +59,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[int, bytes, int]]:
         place += 12 + length
 
 
-def _png_fault(data: bytes) -> str | None:
+def _png_fault(data: Data) -> str | None:
     end = False
     for place, name, length in png_chunks(data):
         shown = ascii(name.decode("latin-1"))[1:-1]
@@ -71,7 +73,7 @@ def _png_fault(data: bytes) -> str | None:
     return None if end else f"the file ends after {len(data)} bytes, before its last chunk"
 
 
-def _png_frames(data: bytes) -> int:
+def _png_frames(data: Data) -> int:
     """Frames of an animated PNG."""
     for place, name, length in png_chunks(data):
         if name == b"acTL" and length == 8 and place + 16 <= len(data):
@@ -81,7 +83,7 @@ def _png_frames(data: bytes) -> int:
     return 1
 
 
-def _tiff_fault(data: bytes) -> str | None:
+def _tiff_fault(data: Data) -> str | None:
     order = "<" if data[:2] == b"II" else ">"
     if len(data) < 8:
         return f"the file ends after {len(data)} bytes"
@@ -91,7 +93,7 @@ def _tiff_fault(data: bytes) -> str | None:
     return None
 
 
-def missing_bytes(data: bytes) -> int:
+def missing_bytes(data: Data) -> int:
     """Return how many bytes of its pictures a TIFF-based raw file lacks, by its directories; 0 for other files.
 
     LibRaw develops what is left of a truncated file, and reports it only on the terminal.
@@ -117,7 +119,7 @@ def missing_bytes(data: bytes) -> int:
     return end - len(data)
 
 
-def _numbers(data: bytes, order: str, kind: int, number: int, place: int) -> tuple[int, ...]:
+def _numbers(data: Data, order: str, kind: int, number: int, place: int) -> tuple[int, ...]:
     """Return the values of an entry of 16-bit or 32-bit numbers; none for other types."""
     letter = {3: "H", 4: "I", 13: "I"}.get(kind)
     if letter is None or number > len(data):
@@ -127,18 +129,18 @@ def _numbers(data: bytes, order: str, kind: int, number: int, place: int) -> tup
     return struct.unpack_from(f"{order}{number}{letter}", data, place)
 
 
-def _webp_fault(data: bytes) -> str | None:
+def _webp_fault(data: Data) -> str | None:
     (claimed,) = struct.unpack_from("<I", data, 4)
     return f"the file has {len(data)} of {claimed + 8} bytes" if claimed + 8 > len(data) else None
 
 
-def _zeroed(data: bytes) -> int | None:
+def _zeroed(data: Data) -> int | None:
     """Return where a JPEG's coded data contains a run of zero bytes that no encoder writes; None if there is none.
 
     Zero bits repeat the shortest code of a table. If that code means "no change" (flat areas under optimised tables),
     such a run is valid; if it carries a value, the run would decode to a repeated pattern.
     """
-    if ZEROED not in data:
+    if data.find(ZEROED) < 0:
         return None
     tables: dict[int, int] = {}
     place = 2
@@ -164,7 +166,7 @@ def _zeroed(data: bytes) -> int | None:
     return None
 
 
-def _scan_end(data: bytes, place: int) -> int:
+def _scan_end(data: Data, place: int) -> int:
     """Return the position of the next marker that is neither a stuffed byte nor a restart marker."""
     while (place := data.find(b"\xff", place)) >= 0 and place + 1 < len(data):
         if data[place + 1] != 0 and not 0xD0 <= data[place + 1] <= 0xD7:

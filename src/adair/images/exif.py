@@ -9,9 +9,12 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from typing import Any, BinaryIO
 
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from adair.images.scratch import Data
 
 EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
 # Tags of the main directory that describe the photo; its other tags describe how the pixels are stored.
@@ -55,7 +58,7 @@ def upright(exif: bytes) -> bytes:
     return bytes(out)
 
 
-def exif_from_tiff(data: bytes) -> bytes | None:
+def exif_from_tiff(data: Data) -> bytes | None:
     """Return the photographic tags of a TIFF file as an EXIF block; None if it has none that can be read."""
     try:
         with warnings.catch_warnings():
@@ -65,9 +68,11 @@ def exif_from_tiff(data: bytes) -> bytes | None:
         return None
 
 
-def _photo_tags(data: bytes) -> bytes | None:
+def _photo_tags(data: Data) -> bytes | None:
     source = Image.Exif()
-    source.load_from_fp(io.BytesIO(data))
+    file: Any = io.BytesIO(data) if isinstance(data, bytes) else data
+    file.seek(0)
+    source.load_from_fp(file)
     result = Image.Exif()
     for tag in PHOTO_TAGS:
         if isinstance(source.get(tag), str):
@@ -79,51 +84,64 @@ def _photo_tags(data: bytes) -> bytes | None:
     return block if len(block) > EMPTY_BLOCK else None
 
 
-def exif_into_tiff(tiff: bytes, exif: bytes) -> bytes:
-    """Return ``tiff`` (classic, little-endian) with the photographic tags of the EXIF block ``exif`` added.
+def exif_into_tiff(file: BinaryIO, exif: bytes) -> None:
+    """Add the photographic tags of the EXIF block ``exif`` to a TIFF file (classic, little-endian).
 
     The pixels stay where they are: a new main directory with the old and the new entries is appended to the
     file, and the header points to it. A block that cannot be read leaves the file as it was.
     """
-    if tiff[:4] != b"II*\0":
-        return tiff
+    entries = {struct.unpack_from("<H", entry)[0]: entry for _, entry in tiff_entries(file)}
+    if not entries:
+        return
     try:
-        source = Image.Exif()
-        source.load(exif)
-        texts = {tag: str(source[tag]).encode("utf-8", "replace") + b"\0" for tag in PHOTO_TAGS if source.get(tag)}
-        directories = {}
-        for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
-            if values := source.get_ifd(tag):
-                directory = ImageFileDirectory_v2()
-                directory.update(values)
-                directories[tag] = directory
-        out = bytearray(tiff)
-        entries = _main_entries(tiff)
+        texts, directories = _tiff_tags(exif)
+        end = file.seek(0, io.SEEK_END)
+        added = bytearray(bytes(end % 2))  # every block begins at an even offset, as TIFF wants
         for tag, text in texts.items():
             inline = len(text) <= 4
-            value = text.ljust(4, b"\0") if inline else struct.pack("<I", _append(out, text))
+            value = text.ljust(4, b"\0") if inline else struct.pack("<I", end + _append(added, text))
             entries[tag] = struct.pack("<HHI", tag, ASCII, len(text)) + value
         for tag, directory in directories.items():
-            offset = _append(out, b"")
-            entries[tag] = struct.pack("<HHII", tag, LONG, 1, _append(out, directory.tobytes(offset)))
+            offset = end + len(added)
+            entries[tag] = struct.pack("<HHII", tag, LONG, 1, offset)
+            _append(added, directory.tobytes(offset))
         main = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
-        struct.pack_into("<I", out, 4, _append(out, main))
-        return bytes(out)
+        pointer = struct.pack("<I", end + _append(added, main))
     except Exception:  # as above
-        return tiff
+        return
+    file.write(added)
+    file.seek(4)
+    file.write(pointer)
 
 
-def _main_entries(tiff: bytes) -> dict[int, bytes]:
-    """Raw 12-byte entries of the main directory by tag; their offsets are absolute, so they stay valid."""
-    (start,) = struct.unpack_from("<I", tiff, 4)
-    (count,) = struct.unpack_from("<H", tiff, start)
-    raw = [tiff[start + 2 + 12 * i : start + 14 + 12 * i] for i in range(count)]
-    return {struct.unpack_from("<H", entry)[0]: entry for entry in raw}
+def tiff_entries(file: BinaryIO) -> list[tuple[int, bytes]]:
+    """Place and bytes of each entry of a classic little-endian TIFF's main directory; none of another file."""
+    file.seek(0)
+    head = file.read(8)
+    if head[:4] != b"II*\0":
+        return []
+    (start,) = struct.unpack_from("<I", head, 4)
+    file.seek(start)
+    (count,) = struct.unpack("<H", file.read(2))
+    raw = file.read(12 * count)
+    return [(start + 2 + place, raw[place : place + 12]) for place in range(0, 12 * count, 12)]
+
+
+def _tiff_tags(exif: bytes) -> tuple[dict[int, bytes], dict[int, ImageFileDirectory_v2]]:
+    """Texts of the main directory, and the directories that hang off it, by tag."""
+    source = Image.Exif()
+    source.load(exif)
+    texts = {tag: str(source[tag]).encode("utf-8", "replace") + b"\0" for tag in PHOTO_TAGS if source.get(tag)}
+    directories = {}
+    for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
+        if values := source.get_ifd(tag):
+            directories[tag] = ImageFileDirectory_v2()
+            directories[tag].update(values)
+    return texts, directories
 
 
 def _append(out: bytearray, block: bytes) -> int:
-    """Append ``block`` at an even offset, as TIFF requires, and return the offset."""
-    out.extend(bytes(len(out) % 2))
+    """Append ``block``, padded to an even length, and return its offset."""
     offset = len(out)
-    out.extend(block)
+    out.extend(block + bytes(len(block) % 2))
     return offset

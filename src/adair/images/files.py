@@ -8,25 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
-import re
-import secrets
-import socket
 import stat
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from adair.errors import AdairError, InputError
+from adair.images import scratch
+from adair.images.parts import explain, part_path, sweep
 
-MINUTE = 60.0  # seconds; younger temporary files are never deleted
-_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]  # process numbers are only valid on one machine
-_PART = re.compile(rf"\.adair-{_HOST}-(\d+)-[0-9a-f]+\.part")
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.EINVAL}
-_swept: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -50,8 +43,13 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         os.close(descriptor)
 
 
-def read_stable(path: Path, most: int) -> bytes:
+def read_stable(path: Path, most: int, folder: Path | None = None) -> scratch.Data:
     """Return the bytes of a regular file, at most ``most`` of them, and make sure that it did not change meanwhile.
+
+    Args:
+        path: the file.
+        most: a larger one is refused.
+        folder: where a copy of a file too large for memory goes (see `scratch`); None keeps every file in memory.
 
     Raises:
         InputError: the file is missing, unreadable, not a regular file, larger than ``most``, or it changed.
@@ -61,7 +59,7 @@ def read_stable(path: Path, most: int) -> bytes:
             before = os.fstat(file.fileno())
             if before.st_size > most:
                 raise InputError(f"{path}: {before.st_size:,} bytes; files of at most {most:,} bytes are read")
-            data = file.read(before.st_size + 1)
+            data = _read(file, before.st_size, folder)
         after = path.stat()
     except OSError as error:
         exists = os.path.lexists(path)
@@ -73,7 +71,23 @@ def read_stable(path: Path, most: int) -> bytes:
     return data
 
 
-def write_whole(path: Path, data: bytes, overwrite: bool = True) -> None:
+def _read(file: BinaryIO, size: int, folder: Path | None) -> scratch.Data:
+    """Read ``size`` bytes, and one more where there are more."""
+    if folder is None or size < scratch.LARGE:
+        return file.read(size + 1)
+    room = scratch.mapped(size, folder)
+    while block := file.read(scratch.BLOCK):
+        if len(block) > size - room.tell():
+            return block  # of another length than the file was said to have, which tells the caller that it changed
+        room.write(block)
+        scratch.release(room)
+    if room.tell() < size:
+        return b""
+    room.seek(0)
+    return room
+
+
+def write_whole(path: Path, data: scratch.Data, overwrite: bool = True) -> None:
     """Write a file atomically; missing folders are created.
 
     Whatever goes wrong (a full disk, Ctrl-C, a lost network drive), ``path`` keeps its former content and no temporary
@@ -92,7 +106,7 @@ def write_whole(path: Path, data: bytes, overwrite: bool = True) -> None:
         with new_file(path, overwrite) as part, part.open("xb") as file:
             file.write(data)
     except OSError as error:
-        raise AdairError(f"{path}: cannot be written: {_cause(error)}") from error
+        raise AdairError(f"{path}: cannot be written: {explain(error)}") from error
 
 
 @contextlib.contextmanager
@@ -109,11 +123,11 @@ def new_file(path: Path, overwrite: bool = True) -> Iterator[Path]:
         AdairError: ``path`` is a folder, or exists although it may not be replaced.
         OSError: the file cannot be written.
     """
-    part = path.parent / f".adair-{_HOST}-{os.getpid()}-{secrets.token_hex(6)}.part"
+    part = part_path(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise AdairError(f"{path}: is a folder; name a file to write")
-    _sweep(path.parent)
+    sweep(path.parent)
     try:
         yield part
         with part.open("rb+") as file:
@@ -147,41 +161,3 @@ def _publish_new(part: Path, path: Path) -> None:
             part.replace(path)
     except FileExistsError as error:
         raise exists_error(path) from error
-
-
-def _sweep(folder: Path) -> None:
-    """Delete what killed processes of this machine left in ``folder``; once for each folder and process."""
-    folder = folder.absolute()
-    if folder in _swept:
-        return
-    _swept.add(folder)
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            found = _PART.fullmatch(entry.name)
-            if found and not is_alive(int(found[1])):
-                with contextlib.suppress(OSError):
-                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > MINUTE:
-                        os.unlink(entry.path)
-
-
-def is_alive(process: int) -> bool:
-    """Whether a process of this machine still runs; assumed if the system cannot be asked."""
-    if sys.platform == "win32":
-        return True  # a signal would end it
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        pass
-    return True
-
-
-def _cause(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full; free some space or choose another folder"
-    if error.errno == errno.EFBIG:
-        return "the file would be larger than this disk or the quota allows; choose another folder"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "no permission to write there; choose another folder"
-    return (error.strerror or str(error)).lower()

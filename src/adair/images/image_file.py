@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adair.errors import AdairError
+from adair.images.scratch import by_lines
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -44,6 +45,7 @@ class ImageFile:
         xmp: XMP packet or None.
         density: pixels per millimetre, horizontally and vertically; None if the file does not say.
         notes: what a user should know about how the file was read, one line each.
+        scratch: folder for pixels too large for memory, those of results as well; None to keep all in memory.
     """
 
     pixels: Pixels
@@ -53,6 +55,7 @@ class ImageFile:
     xmp: bytes | None = None
     density: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    scratch: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,12 +96,21 @@ def check_quality(quality: int) -> None:
         raise AdairError(f"quality {quality} is outside 1..100; 95 is nearly lossless")
 
 
-def convert_depth(array: Pixels, dtype: npt.DTypeLike) -> Pixels:
-    """Convert 8-bit values to 16 bits (times 257) or back (rounded); a matching array is returned unchanged."""
+def convert_depth(array: Pixels, dtype: npt.DTypeLike, folder: Path | None = None) -> Pixels:
+    """Convert 8-bit values to 16 bits (times 257) or back (rounded); a matching array is returned unchanged.
+
+    A result too large for memory goes to ``folder`` (see `adair.images.scratch`).
+    """
     if array.dtype == dtype:
         return array
-    if dtype == np.uint16:
-        return array.astype(np.uint16) * np.uint16(257)
+    return by_lines(_deeper if dtype == np.uint16 else _shallower, dtype, folder, array)
+
+
+def _deeper(array: Pixels) -> Pixels:
+    return array.astype(np.uint16) * np.uint16(257)
+
+
+def _shallower(array: Pixels) -> Pixels:
     return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 

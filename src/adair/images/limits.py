@@ -7,6 +7,7 @@ from pathlib import Path
 
 from adair.errors import OutOfMemoryError, TooLargeError
 from adair.hardware import memory_available
+from adair.images import scratch
 
 MAX_PIXELS = 500_000_000
 COPIES = 2  # of the decoded pixels: the decoder's and our own
@@ -14,13 +15,24 @@ COPIES = 2  # of the decoded pixels: the decoder's and our own
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits for one file."""
+    """Limits for one file.
+
+    Attributes:
+        path: its name in messages.
+        max_pixels: the largest image.
+        scratch: where pixels too large for memory go (see `scratch`); None if memory has to hold them.
+    """
 
     path: Path
     max_pixels: int = MAX_PIXELS
+    scratch: Path | None = None
 
-    def check(self, width: int, height: int, channels: int, item_bytes: int) -> None:
+    def check(self, width: int, height: int, channels: int, item_bytes: int, streamed: bool = False) -> None:
         """Check the size that a header claims, before anything is decoded.
+
+        Args:
+            width, height, channels, item_bytes: what the header says.
+            streamed: whether the decoder gives lines as they come, so that they never all lie in memory.
 
         Raises:
             TooLargeError: more pixels than `max_pixels`.
@@ -33,7 +45,8 @@ class Limits:
                 "if you trust the file"
             )
         needed, free = COPIES * width * height * channels * item_bytes, memory_available()
-        if needed > free:
+        on_disk = streamed and self.scratch is not None and needed >= COPIES * scratch.LARGE
+        if needed > free and not on_disk:
             raise OutOfMemoryError(
                 f"{self.path}: {width}x{height} with {channels} channels of {8 * item_bytes} bits needs "
                 f"{needed / 1e9:.2f} GB to decode, but only {free / 1e9:.2f} GB are free; "

@@ -15,6 +15,7 @@ from adair.images.image_file import ImageFile, Pages, check_quality, output_form
 from adair.images.limits import MAX_PIXELS, Limits
 from adair.images.optional import is_installed
 from adair.images.reading import guarded
+from adair.images.scratch import Data
 from adair.images.sniff import find_format, find_raw
 from adair.images.writing import encode_image
 
@@ -23,7 +24,9 @@ __all__ = ["Pages", "read_pages", "write_pages"]
 HOLDS = {"TIFF": ("TIFF",), **dict.fromkeys(WRITTEN, READ)}  # format of a result: formats whose pages it can all hold
 
 
-def read_pages(data: bytes, path: Path, target: Path, max_pixels: int = MAX_PIXELS) -> Pages | None:
+def read_pages(
+    data: Data, path: Path, target: Path, max_pixels: int = MAX_PIXELS, scratch: Path | None = None
+) -> Pages | None:
     """Decode all pages of a file; None if it has one, or if the format of ``target`` cannot hold them.
 
     Args:
@@ -31,6 +34,7 @@ def read_pages(data: bytes, path: Path, target: Path, max_pixels: int = MAX_PIXE
         path: its name in messages.
         target: the result; its extension decides the format.
         max_pixels: limit for all pages together.
+        scratch: as for `decode_image`.
 
     Raises:
         InputError, FileFormatError, OutOfMemoryError: as `read_image`.
@@ -38,9 +42,12 @@ def read_pages(data: bytes, path: Path, target: Path, max_pixels: int = MAX_PIXE
     kind = find_format(data)
     if kind not in HOLDS.get(output_format(target), ()) or find_raw(path, data) or not is_installed("pyvips"):
         return None
-    limits = Limits(path, max_pixels)
+    limits = Limits(path, max_pixels, scratch)
     with guarded(data, kind, path):
-        return _read_tiff(data, limits) if kind == "TIFF" else read_frames(data, kind, limits)
+        if kind == "TIFF":
+            return _read_tiff(data, limits)
+        # Frames lie in memory together; of a file too large for that, the first is read, with a note.
+        return read_frames(data, kind, limits) if isinstance(data, bytes) else None
 
 
 def write_pages(path: Path, pages: Pages, quality: int = 95, overwrite: bool = True) -> tuple[str, ...]:
@@ -56,7 +63,7 @@ def write_pages(path: Path, pages: Pages, quality: int = 95, overwrite: bool = T
     return notes
 
 
-def _read_tiff(data: bytes, limits: Limits) -> Pages | None:
+def _read_tiff(data: Data, limits: Limits) -> Pages | None:
     from adair.images import vips
 
     count = vips.page_facts(data).count

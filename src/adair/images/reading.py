@@ -13,6 +13,7 @@ from adair.images.diagnosis import find_cause
 from adair.images.files import read_stable
 from adair.images.image_file import FORMATS, ImageFile
 from adair.images.limits import MAX_PIXELS, Limits
+from adair.images.scratch import Data
 from adair.images.sniff import find_format, find_raw
 
 
@@ -40,18 +41,19 @@ def most_bytes(max_pixels: int) -> int:
     return 8 * max_pixels + 2**26
 
 
-def decode_image(data: bytes, path: Path, max_pixels: int = MAX_PIXELS) -> ImageFile:
+def decode_image(data: Data, path: Path, max_pixels: int = MAX_PIXELS, scratch: Path | None = None) -> ImageFile:
     """Decode the bytes of an image file, as `read_image` does.
 
     Args:
         data: the bytes.
         path: the file's name in messages; nothing is read from there.
         max_pixels: as for `read_image`.
+        scratch: folder for pixels too large for memory, if the format gives them line by line (JPEG, PNG, TIFF).
 
     Raises:
         InputError, FileFormatError, OutOfMemoryError: as for `read_image`.
     """
-    limits = Limits(path, max_pixels)
+    limits = Limits(path, max_pixels, scratch)
     raw = find_raw(path, data)
     kind = raw or find_format(data)
     if kind is None:
@@ -60,20 +62,21 @@ def decode_image(data: bytes, path: Path, max_pixels: int = MAX_PIXELS) -> Image
         raise FileFormatError(f"{path}: {what}; give an image file")
     with guarded(data, kind, path):
         if raw:
-            return optional.decode_raw(data, limits, raw)
+            return optional.decode_raw(bytes(data), limits, raw)
         if kind in ("HEIC", "JPEG XL"):
-            return optional.decode_heic(data, limits) if kind == "HEIC" else optional.decode_jxl(data, limits)
+            decode = optional.decode_heic if kind == "HEIC" else optional.decode_jxl
+            return decode(bytes(data), limits)
         if kind != "BMP" and optional.is_installed("pyvips"):
             from adair.images import vips
 
             return vips.decode(data, kind, limits)
         from adair.images import pillow
 
-        return pillow.decode(data, kind, limits)
+        return pillow.decode(bytes(data), kind, limits)
 
 
 @contextlib.contextmanager
-def guarded(data: bytes, kind: str, path: Path) -> Iterator[None]:
+def guarded(data: Data, kind: str, path: Path) -> Iterator[None]:
     """Turn whatever a decoder raises on damaged input into one line about the file."""
     try:
         yield

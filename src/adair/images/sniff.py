@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 from adair.images.image_file import FORMATS, RAW_SUFFIXES, WRITTEN_AS
+from adair.images.scratch import Data
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
@@ -21,25 +22,26 @@ RAW_STARTS = {
 NEW_SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION = 0x00FE, 0x014A, 0xC612
 
 
-def find_format(data: bytes) -> str | None:
+def find_format(data: Data) -> str | None:
     """Return the name of the format, one of `FORMATS` and `WRITTEN_AS`; None for anything else."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+    start = data[:64]
+    if start.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
-    if data.startswith(b"\xff\xd8\xff"):
+    if start.startswith(b"\xff\xd8\xff"):
         return "JPEG"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WebP"
-    if data[:4] in TIFF_STARTS:
+    if start[:4] in TIFF_STARTS:
         return "TIFF"
-    if data[4:8] == b"ftyp" and (b"avif" in data[8:64] or b"avis" in data[8:64]):
+    if start[4:8] == b"ftyp" and (b"avif" in start[8:] or b"avis" in start[8:]):
         return "AVIF"
-    if data[4:8] == b"ftyp" and any(brand in data[8:64] for brand in HEIC_BRANDS):
+    if start[4:8] == b"ftyp" and any(brand in start[8:] for brand in HEIC_BRANDS):
         return "HEIC"
-    if data.startswith((b"GIF87a", b"GIF89a")):
+    if start.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
-    if data.startswith(JXL_STARTS):
+    if start.startswith(JXL_STARTS):
         return "JPEG XL"
-    if data.startswith(b"BM") and len(data) >= 26:
+    if start.startswith(b"BM") and len(data) >= 26:
         return "BMP"
     return None
 
@@ -49,7 +51,7 @@ def suffix_of(kind: str | None) -> str:
     return WRITTEN_AS.get(kind or "") or next((suffix for suffix, name in FORMATS.items() if name == kind), ".png")
 
 
-def find_raw(path: Path, data: bytes) -> str | None:
+def find_raw(path: Path, data: Data) -> str | None:
     """Return the kind of a raw file, such as "NEF"; None for other files.
 
     Most raw formats are TIFF files whose first picture is a small preview.
@@ -66,10 +68,10 @@ def find_raw(path: Path, data: bytes) -> str | None:
             return suffix[1:].upper() if suffix in RAW_SUFFIXES else "camera's"
     if data[4:12] == b"ftypcrx ":
         return "CR3"
-    return next((kind for start, kind in RAW_STARTS.items() if data.startswith(start)), None)
+    return next((kind for start, kind in RAW_STARTS.items() if data[: len(start)] == start), None)
 
 
-def _first_directory(data: bytes) -> dict[int, int]:
+def _first_directory(data: Data) -> dict[int, int]:
     """Return tags and inline values of a classic TIFF's first directory; empty if it lies outside the file."""
     order = "<" if data[:2] == b"II" else ">"
     try:

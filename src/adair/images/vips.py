@@ -1,4 +1,7 @@
-"""Decoding with libvips: every format but BMP, with 8 or 16 bits; CMYK through its profile."""
+"""Decoding with libvips: every format but BMP, with 8 or 16 bits; CMYK through its profile.
+
+Images too large for memory are read line by line where the format allows it, into arrays on disk.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,14 @@ import numpy as np
 import pyvips
 
 from adair.errors import InputError
+from adair.hardware import free_unused
+from adair.images import scratch
 from adair.images.density import stated_density
 from adair.images.diagnosis import find_losses
 from adair.images.exif import exif_from_tiff, without_thumbnail
 from adair.images.image_file import ImageFile, fitting_icc, is_gray
 from adair.images.limits import Limits
+from adair.images.scratch import Data
 
 pyvips.cache_set_max(0)  # libvips would keep decoded pictures that are never needed again
 pyvips.block_untrusted_set(True)  # loaders that libvips itself does not trust with files from strangers
@@ -29,16 +35,19 @@ class PageFacts:
     loop: int
 
 
-def page_facts(data: bytes) -> PageFacts:
+STREAMED = ("JPEG", "PNG", "TIFF")  # decoders that give lines as they come
+
+
+def page_facts(data: Data) -> PageFacts:
     """Read the header of a file; raises what libvips raises."""
-    image = pyvips.Image.new_from_buffer(data, "", fail_on="error")
+    image = _open(data, "", False)
     delays = _field(image, "delay", None)
     return PageFacts(
         _field(image, "n-pages", 1), image.height, None if delays is None else tuple(delays), _field(image, "loop", 0)
     )
 
 
-def decode(data: bytes, kind: str, limits: Limits, page: int | None = None, count: int = 1) -> ImageFile:
+def decode(data: Data, kind: str, limits: Limits, page: int | None = None, count: int = 1) -> ImageFile:
     """Decode a file of the format ``kind``; raises what libvips raises.
 
     Args:
@@ -50,11 +59,13 @@ def decode(data: bytes, kind: str, limits: Limits, page: int | None = None, coun
         AdairError: an image that is too large, or of an unsupported pixel type.
     """
     options = {} if page is None else {"page": page, "n": count}
-    if kind == "AVIF":  # libvips does not know animations (brand avis) by their first bytes
-        image = pyvips.Image.heifload_buffer(data, fail_on="error", **options)
-    else:
-        image = pyvips.Image.new_from_buffer(data, "", fail_on="error", **options)
-    limits.check(image.width, image.height, image.bands, {"uchar": 1, "ushort": 2}.get(image.format, 4))
+    image = _open(data, kind, False, **options)
+    item = {"uchar": 1, "ushort": 2}.get(image.format, 4)
+    limits.check(image.width, image.height, image.bands, item, kind in STREAMED)
+    stored = image.width * image.height * image.bands * item
+    large = limits.scratch is not None and kind in STREAMED and stored >= scratch.LARGE
+    if large and _field(image, "orientation", 1) == 1:  # turned pictures are not read in order
+        image = _open(data, kind, True, **options)
     notes = find_losses(data, kind, _field(image, "n-pages", 1) if page is None else 1)
     icc, exif, xmp = (_field(image, f"{name}-data", None) for name in ("icc-profile", "exif", "xmp"))
     if kind == "TIFF":
@@ -76,12 +87,51 @@ def decode(data: bytes, kind: str, limits: Limits, page: int | None = None, coun
     if not 1 <= image.bands <= 4:
         raise InputError(f"{limits.path}: {image.bands} channels; save it as gray or RGB, with or without alpha")
     density = stated_density(data, kind, (image.xres, image.yres))
-    array = np.atleast_3d(image.numpy())
-    alpha = np.ascontiguousarray(array[..., -1]) if array.shape[-1] in (2, 4) else None
-    pixels = array if alpha is None else np.ascontiguousarray(array[..., :-1])
+    pixels, alpha = _lines(image, data, limits) if large else _whole(image)
     if kind in ("WebP", "GIF", "AVIF") and icc is None and is_gray(pixels):
         pixels = np.ascontiguousarray(pixels[..., :1])  # these decode to RGB even if they are gray
-    return ImageFile(pixels, alpha, fitting_icc(icc, pixels.shape[-1]), exif, xmp, density, tuple(notes))
+    return ImageFile(
+        pixels, alpha, fitting_icc(icc, pixels.shape[-1]), exif, xmp, density, tuple(notes), limits.scratch
+    )
+
+
+def _open(data: Data, kind: str, sequential: bool, **options: Any) -> Any:
+    """Read the header of a file; ``sequential`` for reading the lines once, from top to bottom."""
+    if kind == "AVIF":  # libvips does not know animations (brand avis) by their first bytes
+        return pyvips.Image.heifload_buffer(bytes(data), fail_on="error", **options)
+    if isinstance(data, bytes) and not sequential:
+        return pyvips.Image.new_from_buffer(data, "", fail_on="error", **options)
+    source = pyvips.Source.new_from_memory(data)  # without a copy
+    access = "sequential" if sequential else "random"
+    return pyvips.Image.new_from_source(source, "", fail_on="error", access=access, **options)
+
+
+def _whole(image: Any) -> tuple[Any, Any]:
+    """Colour (H, W, 1 or 3), and alpha (H, W) if there is one."""
+    array = np.atleast_3d(image.numpy())
+    if array.shape[-1] in (1, 3):
+        return array, None
+    return np.ascontiguousarray(array[..., :-1]), np.ascontiguousarray(array[..., -1])
+
+
+def _lines(image: Any, data: Data, limits: Limits) -> tuple[Any, Any]:
+    """Do what `_whole` does, without ever holding more than a few lines in memory."""
+    height, width, bands = image.height, image.width, image.bands
+    dtype = np.uint16 if image.format == "ushort" else np.uint8
+    colours = bands - (bands in (2, 4))
+    pixels = scratch.empty((height, width, colours), dtype, limits.scratch)
+    alpha = scratch.empty((height, width), dtype, limits.scratch) if colours < bands else None
+    region = pyvips.Region.new(image)
+    for top in range(0, height, scratch.LINES):
+        bottom = min(top + scratch.LINES, height)
+        lines = np.frombuffer(region.fetch(0, top, width, bottom - top), dtype).reshape(-1, width, bands)
+        pixels[top:bottom] = lines[..., :colours]
+        if alpha is not None:
+            alpha[top:bottom] = lines[..., -1]
+        for used in (pixels, alpha, data):
+            scratch.release(used)
+    free_unused()
+    return pixels, alpha
 
 
 def _field(image: Any, name: str, default: Any) -> Any:

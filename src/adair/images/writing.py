@@ -6,16 +6,17 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from adair.errors import AdairError
-from adair.images.density import with_density
+from adair.images import scratch
+from adair.images.density import correct_density
 from adair.images.diagnosis import find_cause
 from adair.images.exif import exif_into_tiff
-from adair.images.files import write_whole
+from adair.images.files import new_file, write_whole
 from adair.images.image_file import (
     DEFAULT_DENSITY,
     FORMATS,
@@ -26,7 +27,9 @@ from adair.images.image_file import (
     fitting_icc,
     output_format,
 )
+from adair.images.parts import explain
 
+STREAMED = ("JPEG", "PNG", "TIFF")  # encoders that write lines as they come
 LONGEST_SIDE = {"JPEG": 65_535, "WebP": 16_383, "AVIF": 65_536}
 
 
@@ -58,8 +61,20 @@ def write_image(
             written (no permission, disk full).
     """
     path = Path(path)
-    data, notes = encode_image(path, pixels, like, quality)
-    write_whole(path, data, overwrite)
+    kind = output_format(path)
+    check_quality(quality)
+    pixels, alpha, notes = _fit(path, kind, pixels, like)
+    like = like or ImageFile(pixels)
+    if kind in STREAMED and pixels.nbytes >= scratch.LARGE:
+        try:
+            with new_file(path, overwrite) as part:
+                _stream(part, kind, pixels, alpha, like, quality)
+        except OSError as error:
+            raise AdairError(f"{path}: cannot be written: {explain(error)}") from error
+        except _vips_error() as error:
+            raise _unwritable(path, kind, error) from error
+    else:
+        write_whole(path, _encode(path, kind, pixels, alpha, like, quality), overwrite)
     return notes
 
 
@@ -77,6 +92,14 @@ def encode_image(
     """
     kind = output_format(path)
     check_quality(quality)
+    pixels, alpha, notes = _fit(path, kind, pixels, like)
+    return _encode(path, kind, pixels, alpha, like or ImageFile(pixels), quality), notes
+
+
+def _fit(
+    path: Path, kind: str, pixels: Pixels, like: ImageFile | None
+) -> tuple[Pixels, Pixels | None, tuple[str, ...]]:
+    """Return pixels and alpha as a format can hold them, and what is lost."""
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     height, width, bands = pixels.shape
@@ -88,28 +111,40 @@ def encode_image(
             f"{path}: {kind} allows at most {longest} pixels per side, not {width}x{height}; use .png or .tif"
         )
     like = like or ImageFile(pixels)
-    alpha = None if like.alpha is None else convert_depth(like.alpha, pixels.dtype)
+    alpha = None if like.alpha is None else convert_depth(like.alpha, pixels.dtype, like.scratch)
     if alpha is not None and alpha.shape != (height, width):
         raise ValueError(f"alpha is {alpha.shape[1]}x{alpha.shape[0]}, the pixels {width}x{height}")
     notes = []
     if pixels.dtype == np.uint16 and kind in ("JPEG", "WebP", "BMP"):
         notes.append(f"{kind} has 8 bits per channel: rounded from 16")
-        pixels, alpha = convert_depth(pixels, np.uint8), None if alpha is None else convert_depth(alpha, np.uint8)
+        pixels = convert_depth(pixels, np.uint8, like.scratch)
+        alpha = None if alpha is None else convert_depth(alpha, np.uint8, like.scratch)
     if alpha is not None and kind in ("JPEG", "BMP"):
         notes.append(f"{kind} has no transparency: flattened onto white")
-        pixels, alpha = _on_white(pixels, alpha), None
+        pixels, alpha = _on_white(pixels, alpha, like.scratch), None
+    if kind == "BMP" and (like.icc or like.exif):
+        notes.append("BMP has no colour profile and no EXIF: left out")
+    return pixels, alpha, tuple(notes)
+
+
+def _encode(path: Path, kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, quality: int) -> bytes:
     if kind == "BMP":
-        if like.icc or like.exif:
-            notes.append("BMP has no colour profile and no EXIF: left out")
-        return _encode_bmp(pixels), tuple(notes)
+        return _encode_bmp(pixels)
+    try:
+        return encode(kind, pixels, alpha, like, quality)
+    except _vips_error() as error:
+        raise _unwritable(path, kind, error) from error
+
+
+def _vips_error() -> type[Exception]:
     import pyvips
 
-    try:
-        return encode(kind, pixels, alpha, like, quality), tuple(notes)
-    except pyvips.Error as error:
-        raise AdairError(
-            f"{path}: cannot be written as {kind} ({find_cause(b'', kind, error)}); use .png or .tif"
-        ) from error
+    error: type[Exception] = pyvips.Error
+    return error
+
+
+def _unwritable(path: Path, kind: str, error: Exception) -> AdairError:
+    return AdairError(f"{path}: cannot be written as {kind} ({find_cause(b'', kind, error)}); use .png or .tif")
 
 
 def encode(
@@ -128,6 +163,37 @@ def encode(
         frames: libvips' metadata of an animation.
         delays: milliseconds per frame.
     """
+    image = _with_facts(pixels, alpha, like, frames, delays)
+    file = io.BytesIO(image.write_to_buffer(_suffix(kind), **_saving(kind, pixels, like, quality)))
+    _finish(file, kind, like)
+    return file.getvalue()
+
+
+def _stream(part: Path, kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, quality: int) -> None:
+    """Write into a file what `encode` would return, line by line; raises whatever libvips does."""
+    import pyvips
+
+    def let_go(*_: Any) -> None:
+        scratch.release(pixels)
+        scratch.release(alpha)
+
+    image = _with_facts(pixels, alpha, like)
+    image.set_progress(True)
+    image.signal_connect("eval", let_go)
+    target = pyvips.Target.new_to_file(os.fspath(part))
+    image.write_to_target(target, _suffix(kind), **_saving(kind, pixels, like, quality))
+    with part.open("rb+") as file:
+        _finish(file, kind, like)
+
+
+def _with_facts(
+    pixels: Pixels,
+    alpha: Pixels | None,
+    like: ImageFile,
+    frames: Mapping[str, int] | None = None,
+    delays: Sequence[int] | None = None,
+) -> Any:
+    """Return an image for libvips; see `encode`."""
     import pyvips
 
     height, width, bands = pixels.shape
@@ -149,9 +215,17 @@ def encode(
         image.set_type(pyvips.GValue.gint_type, name, value)
     if delays:
         image.set_type(pyvips.GValue.array_int_type, "delay", list(delays))
-    options: dict[str, Any] = {
+    return image
+
+
+def _saving(kind: str, pixels: Pixels, like: ImageFile, quality: int) -> dict[str, Any]:
+    """What libvips is told about the format."""
+    import pyvips
+
+    options: dict[str, dict[str, Any]] = {
         "PNG": {"compression": 6},
-        "JPEG": {"Q": quality, "subsample_mode": "off", "optimize_coding": True},
+        # To choose the best codes a JPEG encoder keeps the whole coded picture: for a large one twice its size.
+        "JPEG": {"Q": quality, "subsample_mode": "off", "optimize_coding": pixels.nbytes < scratch.LARGE},
         "WebP": {"Q": quality, "lossless": quality == 100, "smart_subsample": True},
         "TIFF": {"compression": "deflate", "predictor": "horizontal"},
         "AVIF": {
@@ -159,14 +233,22 @@ def encode(
             "lossless": quality == 100,
             "compression": "av1",
             "subsample_mode": "off",
-            "bitdepth": 12 if wide else 8,
+            "bitdepth": 12 if pixels.dtype == np.uint16 else 8,
         },
     }
-    suffix = next(suffix for suffix, name in FORMATS.items() if name == kind)
     kept = 0 if like.exif else pyvips.ForeignKeep.EXIF  # libvips would invent a block that says 72 dpi
-    data: bytes = image.write_to_buffer(suffix, keep=pyvips.ForeignKeep.ALL & ~kept, **options[kind])
-    data = with_density(data, kind, like.density, like.exif is not None)
-    return exif_into_tiff(data, like.exif) if kind == "TIFF" and like.exif else data
+    return {"keep": pyvips.ForeignKeep.ALL & ~kept, **options[kind]}
+
+
+def _suffix(kind: str) -> str:
+    return next(suffix for suffix, name in FORMATS.items() if name == kind)
+
+
+def _finish(file: BinaryIO, kind: str, like: ImageFile) -> None:
+    """Add to a file what libvips does not write, and remove what it invents."""
+    correct_density(file, kind, like.density, like.exif is not None)
+    if kind == "TIFF" and like.exif:
+        exif_into_tiff(file, like.exif)
 
 
 def _encode_bmp(pixels: Pixels) -> bytes:
@@ -179,7 +261,10 @@ def _vips_type(array: Pixels) -> str:
     return "ushort" if array.dtype == np.uint16 else "uchar"
 
 
-def _on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
-    opacity = alpha.astype(np.uint32)[..., None]
-    mixed = pixels.astype(np.uint32) * opacity + 255 * (255 - opacity)
-    return ((mixed + 127) // 255).astype(np.uint8)
+def _on_white(pixels: Pixels, alpha: Pixels, folder: Path | None) -> Pixels:
+    def mix(colours: Pixels, opacity: Pixels) -> Pixels:
+        weight = opacity.astype(np.uint32)[..., None]
+        mixed = colours.astype(np.uint32) * weight + 255 * (255 - weight)
+        return ((mixed + 127) // 255).astype(np.uint8)
+
+    return scratch.by_lines(mix, np.uint8, folder, pixels, alpha)

@@ -6,6 +6,7 @@ exactly the pixels of the whole enlargement.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from adair.degradations import resize
+from adair.images import scratch
 from adair.images.buffer import WHITE
 
 SUPPORT = 4  # pixels around a part that its enlargement may depend on (bicubic reaches 2)
@@ -42,17 +44,21 @@ def region(source: npt.NDArray[Any], scale: int, box: tuple[int, int, int, int],
     return x  # floats outside 0..1 (unclipped noise) are information for the network
 
 
-def enlarge(plane: npt.NDArray[Any], scale: int) -> npt.NDArray[Any]:
-    """Enlarge alpha (H, W) with bicubic interpolation, a few lines at a time; scale 1 returns it unchanged."""
+def enlarge(plane: npt.NDArray[Any], scale: int, folder: Path | None = None) -> npt.NDArray[Any]:
+    """Enlarge alpha (H, W) with bicubic interpolation, a few lines at a time; scale 1 returns it unchanged.
+
+    A result too large for memory goes to ``folder`` (see `adair.images.scratch`).
+    """
     if scale == 1:
         return plane
     height, width = plane.shape[0] * scale, plane.shape[1] * scale
-    result = np.empty((height, width), plane.dtype)
+    result = scratch.empty((height, width), plane.dtype, folder)
     white = WHITE[plane.dtype]
     for top in range(0, height, LINES):
         bottom = min(top + LINES, height)
         lines = region(plane[..., None], scale, (top, 0, bottom, width), torch.device("cpu"))[0, 0].numpy() * white
         result[top:bottom] = lines if white == 1.0 else np.rint(lines)
+        scratch.release(result)
     return result
 
 

@@ -19,7 +19,7 @@ from adair.images.reading import most_bytes
 from adair.images.sniff import find_format
 from adair.restore.options import RestoreOptions
 from adair.restore.restoration import FileRestorer, Progress
-from adair.restore.tasks import TaskSpec
+from adair.restore.tasks import TaskSpec, is_auto
 
 if TYPE_CHECKING:
     from adair.inspect import Advice
@@ -108,8 +108,14 @@ def restore_file(
     restorer.check(chosen)
     check_free(target, files.overwrite)
     start = time.perf_counter()
-    data = read_stable(source, most_bytes(files.max_pixels))
-    pages = read_pages(data, source, target, files.max_pixels) or Pages((decode_image(data, source, files.max_pixels),))
+    folder = target.parent  # where pixels too large for memory go
+    data = read_stable(source, most_bytes(files.max_pixels), folder)
+    pages = read_pages(data, source, target, files.max_pixels, folder) or Pages(
+        (decode_image(data, source, files.max_pixels, folder),)
+    )
+    may_copy = (is_auto(chosen.task) or chosen.changes_nothing) and find_format(data) == output_format(target)
+    original = data if may_copy else None
+    del data
     restored = [
         restorer.run(image, chosen, progress and partial(_of_pages, progress, number, len(pages.images)))
         for number, image in enumerate(pages.images)
@@ -117,8 +123,8 @@ def restore_file(
     results = tuple(one.image for one in restored)
     unchanged = all(result is image for result, image in zip(results, pages.images, strict=True))
     notes = tuple(dict.fromkeys(note for image in pages.images for note in image.notes))
-    if unchanged and find_format(data) == output_format(target):  # nothing was done, so nothing is lost
-        write_whole(target, data, files.overwrite)
+    if unchanged and original is not None:  # nothing to do, so nothing is lost either
+        write_whole(target, original, files.overwrite)
         notes = ()
     elif len(results) > 1:
         notes += write_pages(target, replace(pages, images=results), files.quality, files.overwrite)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from adair.errors import NonFiniteOutputError
+from adair.images import scratch
 from adair.images.buffer import WHITE, ImageBuffer
 from adair.restore.ensemble import self_ensemble
 from adair.restore.mix import Mix
@@ -58,13 +59,15 @@ class Step:
             OutOfMemoryError: even the smallest tile does not fit into memory.
         """
         height, width = (side * self.scale for side in planes.pixels.shape[:2])
-        result: npt.NDArray[Any] = np.empty((height, width, planes.pixels.shape[2]), planes.pixels.dtype)
+        shape = (height, width, planes.pixels.shape[2])
+        result = scratch.empty(shape, planes.pixels.dtype, planes.scratch)
         canvas = _Canvas(self, planes.pixels, result, mix)
         network = self_ensemble(self.session) if self.ensemble else self.session
         with torch.inference_mode():
             tiler = Tiler(network, self.tile, self.batch)
             tiler.run(height, width, canvas.fetch, canvas.store, progress)
-        return ImageBuffer(result, None if planes.alpha is None else enlarge(planes.alpha, self.scale))
+        alpha = None if planes.alpha is None else enlarge(planes.alpha, self.scale, planes.scratch)
+        return ImageBuffer(result, alpha, planes.scratch)
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ class _Canvas:
         lines = lines.clamp_(0, 1)
         lines = lines if self.source.shape[2] == 3 else lines.mean(0, keepdim=True)
         _write(self.result, top, lines, self.mix)
+        scratch.release(self.source)
+        scratch.release(self.result)
 
 
 def _write(result: npt.NDArray[Any], top: int, lines: Tensor, mix: Mix | None) -> None:
@@ -108,12 +113,14 @@ def _write(result: npt.NDArray[Any], top: int, lines: Tensor, mix: Mix | None) -
 def mixed(given: ImageBuffer, restored: ImageBuffer, options: RestoreOptions) -> ImageBuffer:
     """Mix an image with its result of the same size, as ``options`` say: for steps that were run without a mix."""
     height, width = restored.pixels.shape[:2]
-    result = np.empty_like(restored.pixels)
+    result = scratch.empty(restored.pixels.shape, restored.pixels.dtype, given.scratch)
     for top in range(0, height, LINES):
         box = (top, 0, min(top + LINES, height), width)
         lines = region(restored.pixels, 1, box, torch.device("cpu"))[0]
         _write(result, top, lines, Mix(given.pixels, 1, options))
-    return ImageBuffer(result, restored.alpha)
+        for array in (given.pixels, restored.pixels, result):
+            scratch.release(array)
+    return ImageBuffer(result, restored.alpha, given.scratch)
 
 
 def enlarged(planes: ImageBuffer, scale: int) -> ImageBuffer:

@@ -134,9 +134,10 @@ class Tiler:
         down, across = (overlap_of(side) for side in self.tile)
         rows, columns = split(height, self.tile[0], down), split(width, self.tile[1], across)
         fades = [fade(column, width, across) for column in columns]
-        carried, done = torch.empty(0), 0
+        carried, done = torch.empty(3, down, width), 0
+        room = torch.empty(3, max(bottom - top for top, bottom in rows), width)  # one, since new ones scatter memory
         for top, bottom in rows:
-            strip = torch.zeros(3, bottom - top, width)
+            strip = room[:, : bottom - top].zero_()
             for group in _equal_groups(columns, self.batch):
                 tiles = [fetch(top, columns[i][0], bottom, columns[i][1]) for i in group]
                 for i, restored in zip(group, self._restore(torch.cat(tiles)), strict=True):
@@ -149,7 +150,7 @@ class Tiler:
             if top > 0:
                 strip[:, :down] += carried
             if bottom < height:
-                carried = strip[:, -down:].clone()
+                carried.copy_(strip[:, -down:])
                 strip = strip[:, :-down]
             store(top, strip)
 

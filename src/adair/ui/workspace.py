@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from adair.errors import InputError
-from adair.images.files import is_alive
+from adair.images.parts import is_alive
 
 PREFIX = "adair-ui-"
 LONGEST_STEM = 80  # characters; file systems allow 255 bytes, and a label is appended
