@@ -34,6 +34,7 @@ FLOORS = {
     "export": 9,
     "compare": 9,
     "serve": 9,
+    "video": 9,
     "cluster": 9,
     "ui": 10,
     "studies": 10,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from adair.train.adapt import adapt
     from adair.train.config import TrainConfig
     from adair.train.pretrain import pretrain
+    from adair.video import restore_video
     from adair.weights import load_foundation
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "pretrain",
     "read_image",
     "restore_file",
+    "restore_video",
     "write_image",
 ]
 
@@ -64,6 +66,7 @@ __getattr__ = lazy_names(
         "pretrain": "adair.train.pretrain",
         "read_image": "adair.images",
         "restore_file": "adair.restore",
+        "restore_video": "adair.video",
         "write_image": "adair.images",
     },
 )

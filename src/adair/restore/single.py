@@ -34,9 +34,10 @@ class FileOptions:
     """How files are read and written.
 
     Attributes:
-        quality: 1 to 100 for JPEG, WebP and AVIF; 100 is lossless in the last two.
+        quality: 1 to 100 for JPEG, WebP, AVIF and videos; 100 is lossless in WebP and AVIF.
         overwrite: whether an existing target is replaced; otherwise it is an error.
         max_pixels: larger images are refused, because they may be decompression bombs.
+        codec: how videos are compressed, a key of `adair.video.encoding.ENCODERS`; None for as the source is.
 
     Raises:
         InputError: a quality that is not 1 to 100, or a limit that is not positive.
@@ -45,6 +46,7 @@ class FileOptions:
     quality: int = 95
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
+    codec: str | None = None
 
     def __post_init__(self) -> None:
         check_quality(self.quality)
@@ -104,7 +106,7 @@ def restore_file(
     if (task is None) == (options is None):
         raise InputError("restore_file needs either a task or options, not both")
     chosen = options or RestoreOptions(task if task is not None else "")
-    restorer = restorer or _bundled()
+    restorer = restorer or bundled_restorer()
     restorer.check(chosen)
     check_free(target, files.overwrite)
     start = time.perf_counter()
@@ -145,7 +147,8 @@ def check_free(target: Path, overwrite: bool) -> None:
         raise exists_error(target)
 
 
-def _bundled() -> Restorer:
+def bundled_restorer() -> Restorer:
+    """Return the restorer with the bundled weights, which is loaded once for all calls."""
     from adair.restore.restorer import Restorer
 
     with _loading:

@@ -1,0 +1,53 @@
+"""Names of video files: which there are, and what results are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from adair.errors import InputError
+from adair.images.image_file import output_format
+
+# Extension to the name that FFmpeg has for the container.
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+# Read and not written; their results are Matroska, which holds every kind of sound and subtitles.
+READ_ONLY = (
+    ".3gp", ".avi", ".dv", ".flv", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv",
+)  # fmt: skip
+SUFFIXES = frozenset(CONTAINERS) | frozenset(READ_ONLY)
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is a video by its name."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def video_suffix(source: str) -> str:
+    """Extension of the result of a video: that of the source, or ".mkv" where that is only read."""
+    return ".mkv" if source.lower() in READ_ONLY else source
+
+
+def container_of(path: Path) -> str:
+    """Name that FFmpeg has for the container that the extension of ``path`` stands for.
+
+    Raises:
+        InputError: for any extension that is not in `CONTAINERS`.
+    """
+    try:
+        return CONTAINERS[path.suffix.lower()]
+    except KeyError:
+        raise InputError(
+            f"{path}: '{path.suffix}' is not a video that is written; use one of {' '.join(CONTAINERS)}"
+        ) from None
+
+
+def check_name(target: Path, source: Path | None = None) -> None:
+    """Raise unless a result may be called ``target``: an image, or a video; that which ``source`` is, if it is given.
+
+    Raises:
+        AdairError: an extension that is not written.
+    """
+    video = is_video(target) if source is None else is_video(source)
+    if video:
+        container_of(target)
+    else:
+        output_format(target)

@@ -1,0 +1,42 @@
+"""Task "auto" for videos: what most of a few pictures need is done to all, so that nothing switches on and off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adair.images.image_file import ImageFile
+from adair.inspect import KINDS, Advice, Finding
+from adair.restore.options import RestoreOptions
+from adair.restore.restoration import FileRestorer
+from adair.restore.tasks import Blend
+
+SAMPLES = 7  # pictures, from all over the video
+
+
+def choose_for_all(restorer: FileRestorer, options: RestoreOptions, pictures: Sequence[ImageFile]) -> Advice:
+    """Return what task "auto" does to more than half of the pictures, with the mean of what it found in them.
+
+    Args:
+        restorer: treats every picture as if it were a photo.
+        options: with task "auto".
+        pictures: some pictures of one video, at least one.
+    """
+    whole = RestoreOptions(options.task, tile=options.tile, ensemble=options.ensemble)
+    advice = [restorer.run(picture, whole).advice[0] for picture in pictures]
+    wanted = [step for one in advice for step in one.plan]
+    # All plans have their steps in the same order, so that of the plan with the most steps will do.
+    longest = max((one.plan for one in advice), key=len)
+    plan: list[Blend] = [step for step in longest if 2 * wanted.count(step) > len(advice)]
+    return Advice(_means(advice), tuple(plan))
+
+
+def _means(advice: Sequence[Advice]) -> tuple[Finding, ...]:
+    """For each kind of damage, the mean probability and level, the most probable first."""
+    means = []
+    for kind in KINDS:
+        found = [finding for one in advice for finding in one.findings if finding.kind == kind]
+        if found:
+            chance = sum(finding.probability for finding in found) / len(found)
+            level = sum(finding.level for finding in found) / len(found)
+            means.append(Finding(kind, chance, level))
+    return tuple(sorted(means, key=lambda finding: -finding.probability))

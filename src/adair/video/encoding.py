@@ -1,0 +1,183 @@
+"""How results are compressed: which encoder, with what settings, and the encoding of frames."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adair.errors import InputError
+from adair.restore.clips import container_of
+from adair.video.colour import LAYOUTS, Layout, Planes
+from adair.video.package import load_av
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder of FFmpeg.
+
+    Attributes:
+        name: FFmpeg's name.
+        worst: the largest value of its scale of constant quality (crf); 0 if it has none.
+        options: further settings.
+    """
+
+    name: str
+    worst: int
+    options: dict[str, str] = field(default_factory=dict)
+
+    def settings(self, quality: int) -> dict[str, str]:
+        """All settings for a quality from 1 to 100."""
+        if not self.worst:
+            return dict(self.options)
+        return {**self.options, "crf": str(round(self.worst * (1 - quality / 100) ** 0.4))}
+
+
+ENCODERS = {
+    "h264": Encoder("libx264", 51),
+    "hevc": Encoder("libx265", 51, {"x265-params": "log-level=error"}),
+    "av1": Encoder("libsvtav1", 63, {"preset": "6"}),
+    "vp9": Encoder("libvpx-vp9", 63, {"b": "0", "row-mt": "1", "cpu-used": "2"}),
+    "prores": Encoder("prores_ks", 0, {"profile": "hq"}),
+    "ffv1": Encoder("ffv1", 0, {"level": "3", "slices": "4", "slicecrc": "1"}),
+}
+"""By codec. At the usual quality of 95 the crf is 15 for H.264 and H.265 and 19 for AV1 and VP9; 80 gives 27 and 33."""
+
+USUAL = {"webm": ("vp9", "av1")}  # what a container gets where the source's codec will not do; others get these:
+ELSEWHERE = ("h264", "av1", "ffv1")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A choice of encoder.
+
+    Attributes:
+        codec: one of `ENCODERS`.
+        layout: how pixels are handed to it.
+        options: FFmpeg's settings.
+        note: what a user should know about the choice; empty if nothing.
+    """
+
+    codec: str
+    layout: Layout
+    options: dict[str, str]
+    note: str = ""
+
+
+def choose_encoding(target: Path, source_codec: str, layout: Layout, codec: str | None, quality: int) -> Encoding:
+    """Choose how a result is compressed: as its source where that is possible.
+
+    Args:
+        target: the file; its extension names the container.
+        source_codec: FFmpeg's name of the source's codec.
+        layout: how the source stores pixels; it is kept, or becomes one that holds all of it.
+        codec: one of `ENCODERS`, if the user wants it.
+        quality: 1 to 100.
+
+    Raises:
+        InputError: an unknown codec, one that the container cannot hold, or none that can be used.
+    """
+    container = container_of(target)
+    if codec is not None and codec not in ENCODERS:
+        raise InputError(f"codec '{codec}': use one of {', '.join(ENCODERS)}")
+    offered = _encoders_for(target, container)
+    candidates = [codec] if codec else [source_codec, *USUAL.get(container, ELSEWHERE)]
+    for name in candidates:
+        if name in offered:
+            fitting = next((own for own in offered[name] if own.holds(layout)), None)
+            if fitting is None and codec is None:
+                continue
+            note = "" if name == source_codec or codec else f"written as {name}, since {source_codec} is not"
+            if fitting is None:
+                fitting = offered[name][-1]
+                note = f"{name} holds no {layout.name}: written as {fitting.name}"
+            return Encoding(name, fitting, ENCODERS[name].settings(quality), note)
+    if codec:
+        raise InputError(f"{target}: {codec} cannot be written into this kind of file; use one of {', '.join(offered)}")
+    raise InputError(f"{target}: no encoder for {layout.name} fits into this kind of file; write .mkv")
+
+
+def _encoders_for(target: Path, container: str) -> dict[str, list[Layout]]:
+    """Codecs that there are encoders for and that a container holds, with their layouts, the smallest first."""
+    av = load_av(target)
+    with av.open(io.BytesIO(), "w", format=container) as output:
+        held = output.supported_codecs
+    found = {}
+    for codec, encoder in ENCODERS.items():
+        if encoder.name in held:
+            names = {form.name for form in av.Codec(encoder.name, "w").video_formats or ()}
+            found[codec] = [layout for layout in LAYOUTS if layout.name in names]
+    return found
+
+
+@dataclass(frozen=True)
+class Look:
+    """What every picture of a result has in common.
+
+    Attributes:
+        width, height: pixels.
+        rate: frames a second, for the encoder's idea of time.
+        aspect: width of a pixel by its height, or None.
+        primaries, transfer, matrix, levels: FFmpeg's numbers for colour tags.
+    """
+
+    width: int
+    height: int
+    rate: Fraction
+    aspect: Fraction | None
+    primaries: int
+    transfer: int
+    matrix: int
+    levels: int
+
+    def apply(self, context: Any) -> None:
+        """Set all but the size and the rate on PyAV's codec context."""
+        self.tag(context)
+        if self.aspect:
+            context.sample_aspect_ratio = self.aspect
+
+    def tag(self, one: Any) -> None:
+        """Set the colour tags of PyAV's codec context or frame."""
+        one.color_primaries, one.color_trc = self.primaries, self.transfer
+        one.colorspace, one.color_range = self.matrix, self.levels
+
+
+def encode(av: Any, path: Path, encoding: Encoding, look: Look, pictures: Iterator[Planes]) -> int:
+    """Encode pictures into a Matroska file of their own, numbered instead of timed; returns how many there were.
+
+    Args:
+        av: the package.
+        path: the file.
+        encoding, look: see there.
+        pictures: stored samples in the layout of ``encoding``.
+    """
+    number = 0
+    with av.open(str(path), "w", format="matroska") as output:
+        rate = look.rate.limit_denominator(65535)
+        stream = output.add_stream(ENCODERS[encoding.codec].name, rate=rate, options=encoding.options)
+        stream.width, stream.height, stream.pix_fmt = look.width, look.height, encoding.layout.name
+        context = stream.codec_context
+        context.thread_count = 0
+        look.apply(context)
+        for planes in pictures:
+            picture = _picture(av, planes, encoding.layout, look)
+            picture.pts, picture.time_base = number, 1 / rate
+            output.mux(stream.encode(picture))
+            number += 1
+        output.mux(stream.encode())
+    return number
+
+
+def _picture(av: Any, planes: Planes, layout: Layout, look: Look) -> Any:
+    height, width = planes[0].shape
+    picture = av.VideoFrame(width, height, layout.name)
+    for plane, values in zip(picture.planes, planes, strict=True):
+        lines = np.frombuffer(plane, layout.dtype).reshape(plane.height, -1)
+        lines[:, : plane.width] = values
+    look.tag(picture)
+    return picture

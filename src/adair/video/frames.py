@@ -1,0 +1,73 @@
+"""One picture of a video restored: to RGB, through the restorer, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adair.errors import InputError
+from adair.images.image_file import ImageFile
+from adair.restore.options import RestoreOptions
+from adair.restore.restoration import FileRestorer
+from adair.video.colour import Colour, Layout, Planes
+from adair.video.source import colour_of, planes_of
+
+Tick = Callable[[], None]
+"""Called after every tile; what it raises ends the work."""
+
+
+def image_of(picture: Any, layout: Layout) -> ImageFile:
+    """Return a picture as an image of 16 bits."""
+    return ImageFile(colour_of(picture, layout).to_rgb(planes_of(picture, layout)))
+
+
+@dataclass(frozen=True)
+class FrameRestorer:
+    """Restores the pictures of one video.
+
+    Attributes:
+        restorer: the restorer.
+        options: what to do; not task "auto".
+        layout: how the results are stored; it holds all that the source does.
+    """
+
+    restorer: FileRestorer
+    options: RestoreOptions
+    layout: Layout
+
+    def restore(self, picture: Any, tick: Tick) -> Planes:
+        """Return a restored picture. The two fields of an interlaced one are pictures of different moments.
+
+        Raises:
+            InputError: a mask and interlaced pictures.
+        """
+        colour, planes = colour_of(picture, self.layout), planes_of(picture, self.layout)
+        if not picture.interlaced_frame:
+            return self._restore(colour, planes, tick)
+        if self.options.mask is not None:
+            raise InputError("--mask: the video is interlaced, and masks are for whole pictures; deinterlace it first")
+        fields = [self._restore(colour, tuple(plane[start::2] for plane in planes), tick) for start in (0, 1)]
+        return tuple(_woven(top, bottom) for top, bottom in zip(*fields, strict=True))
+
+    def _restore(self, colour: Colour, planes: Planes, tick: Tick) -> Planes:
+        given = ImageFile(colour.to_rgb(planes))
+        restored = self.restorer.run(given, self.options, lambda done, total: tick()).image
+        if restored is given:
+            return planes
+        if restored.pixels.shape != given.pixels.shape:
+            return colour.from_rgb(_sixteen(restored))
+        return colour.corrected(planes, _sixteen(given), _sixteen(restored))
+
+
+def _sixteen(image: ImageFile) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    assert image.pixels.dtype == np.uint16
+    return image.pixels  # type: ignore[return-value]
+
+
+def _woven(top: np.ndarray[Any, Any], bottom: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    picture = np.empty((len(top) + len(bottom), top.shape[1]), top.dtype)
+    picture[0::2], picture[1::2] = top, bottom
+    return picture

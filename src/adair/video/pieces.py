@@ -1,0 +1,63 @@
+"""What is finished of a video: pieces next to the result, so that a run that was stopped goes on with the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from adair.images.files import write_whole
+
+LENGTH = 120  # frames of a piece: what a run that is killed loses at most; every piece starts with a key frame
+NOTE = "settings.json"
+_PIECE = re.compile(r"\d{6}\.mkv")
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The pieces of one result: each has `LENGTH` frames, the last one perhaps fewer.
+
+    Attributes:
+        target: the result; the folder of pieces lies next to it and is hidden.
+        mark: of all that decides what pieces hold; pieces with another mark are deleted.
+    """
+
+    target: Path
+    mark: str
+
+    @property
+    def folder(self) -> Path:
+        """Where pieces lie until the result is written."""
+        return self.target.with_name(f".{self.target.name}.adair")
+
+    def prepare(self) -> int:
+        """Make the folder and delete what is of no use in it; returns how many pieces are finished."""
+        try:
+            same = json.loads((self.folder / NOTE).read_text(encoding="utf-8")) == {"mark": self.mark}
+        except (OSError, ValueError):
+            same = False
+        if not same:
+            self.remove()
+            write_whole(self.folder / NOTE, json.dumps({"mark": self.mark}).encode())
+        return len(self.finished())
+
+    def path(self, number: int) -> Path:
+        """The file of a piece, counted from 0."""
+        return self.folder / f"{number:06}.mkv"
+
+    def finished(self) -> list[Path]:
+        """The pieces that there are, as far as none is missing."""
+        paths: list[Path] = []
+        while self.path(len(paths)).exists():
+            paths.append(self.path(len(paths)))
+        return paths
+
+    def remove(self) -> None:
+        """Delete the pieces and their folder."""
+        for path in self.folder.glob("*"):
+            if path.name == NOTE or _PIECE.fullmatch(path.name):
+                path.unlink()
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
