@@ -20,6 +20,7 @@ from adair.restore import Restorer
     [
         {"task": "denoise"},
         {"task": "foundation", "strength": 0.4},
+        {"task": "denoise", "luma": 0.3, "colour": 0.8},
         {"task": "denoise=0.5,dejpeg=0.3"},
         {"task": "dejpeg > denoise"},
         {"task": "sr", "scale": 2},
@@ -82,6 +83,7 @@ def test_auto_says_what_it_found(server: Any, library: Restorer, photo: Any, enc
         ({"scale": "x"}, 422, "scale: "),
         ({"strength": "nan"}, 422, "strength"),
         ({"strength": 1.5}, 422, "strength: "),
+        ({"luma": -0.1}, 422, "luma: "),
         ({"quality": 0}, 422, "quality: "),
         ({"format": "gif"}, 422, "format: "),
         ({"task": "x\n\x1b[31m" * 50}, 422, "unknown task"),

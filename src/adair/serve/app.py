@@ -68,6 +68,8 @@ async def restore(
     ],
     scale: Annotated[int | None, Query(ge=1, le=4, description="For task sr: 2, 3 or 4; 1 keeps the size.")] = None,
     strength: Annotated[float, Query(ge=0, le=1, description="How much of the correction to apply.")] = 1.0,
+    luma: Annotated[float, Query(ge=0, le=1, description="How much of it reaches brightness.")] = 1.0,
+    colour: Annotated[float, Query(ge=0, le=1, description="How much of it reaches colour.")] = 1.0,
     format: Annotated[Format | None, Query(description="Of the answer; that of the upload by default.")] = None,
     quality: Annotated[int, Query(ge=1, le=100, description="For JPEG, WebP and AVIF.")] = 95,
 ) -> Response:
@@ -76,7 +78,8 @@ async def restore(
     start, status = time.monotonic(), 500
     try:
         with service.admission.enter():
-            order = service.order(RestoreOptions(task, scale, strength), format, quality)
+            options = RestoreOptions(task, scale, strength, luma=luma, colour=colour)
+            order = service.order(options, format, quality)
             data = await _upload(request, service.config)
             answer = await _wait(request, service.start(data, order), service.config.seconds)
         status = 200
