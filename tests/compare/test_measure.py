@@ -101,7 +101,12 @@ def test_too_small_for_ssim() -> None:
 
 @pytest.mark.parametrize(
     ("size", "hint"),
-    [((30, 40), "turn one"), ((20, 15), "enlarge .* 2"), ((41, 30), "one size"), ((120, 90), "enlarge .* --scale 3")],
+    [
+        ((30, 40), "rotate one"),
+        ((20, 15), "enlarge .* 2"),
+        ((41, 30), "the same size"),
+        ((120, 90), "enlarge .* --scale 3"),
+    ],
 )
 def test_different_sizes(size: tuple[int, int], hint: str) -> None:
     with pytest.raises(AdairError, match=rf"reference is 30x40, the image {size[1]}x{size[0]}; .*{hint}"):

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from adair.compare import measure, page, picture
-from adair.compare.picture import RAMP, difference_map, shrink_factor, web_image
+from adair.compare.picture import RAMP, difference_map, reduction_factor, web_image
 from adair.images import ImageFile
 
 
@@ -132,7 +132,7 @@ def test_large_images_are_shrunk_and_the_page_says_so(monkeypatch: pytest.Monkey
     ("width", "height", "factor"), [(1, 1, 1), (4000, 2000, 1), (4001, 2000, 2), (6000, 4000, 2), (20000, 100, 2)]
 )
 def test_shrinking_is_by_whole_numbers(width: int, height: int, factor: int) -> None:
-    assert shrink_factor(width, height) == factor
+    assert reduction_factor(width, height) == factor
 
 
 def test_the_map_is_linear_and_lighter_is_more() -> None:

@@ -63,7 +63,7 @@ def test_recommendations_follow_the_gains() -> None:
     assert rows["denoise, sr, deblur, derain"] == ["**three**", "+0.51", "two"]
 
 
-def test_agreement_is_that_of_likeness_and_help() -> None:
+def test_agreement_is_that_of_similarity_and_help() -> None:
     cosines = [[1.0, 0.9, 0.1, 0.2], [0.9, 1.0, 0.3, 0.4], [0.1, 0.3, 1.0, 0.5], [0.2, 0.4, 0.5, 1.0]]
     helps = {
         name: {other: cosines[i][j] for j, other in enumerate(schemes.NAMES)}
@@ -74,7 +74,7 @@ def test_agreement_is_that_of_likeness_and_help() -> None:
     assert schemes.agreement(opposite, cosines) == pytest.approx(-schemes.agreement(helps, cosines))
 
 
-def test_likeness_is_the_cosine_of_what_merging_changes(workspace: Workspace, whole: Callable[..., Whole]) -> None:
+def test_similarity_is_the_cosine_of_what_merging_changes(workspace: Workspace, whole: Callable[..., Whole]) -> None:
     foundation = whole()
     recipes = ("noise(sigma=50)", "blur(sigma=2)", "noise(sigma=50)")
     networks = tuple(Adapted(Course((recipe,), 3, 2, 16), foundation, "merge", (("rank", 1),)) for recipe in recipes)

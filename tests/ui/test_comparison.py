@@ -30,7 +30,7 @@ def test_figures_against_a_reference(desk: Desk, upload: Callable[..., Path]) ->
     assert found[0].ssim == pytest.approx(1)
     assert found[1].psnr == pytest.approx(10 * np.log10(255**2 / error))
     other = desk.open(upload("other.png", (80, 64)))
-    with pytest.raises(InputError, match="one size"):
+    with pytest.raises(InputError, match="the same size"):
         compare_tasks(photo, ["denoise"], MIDDLE, desk.restorer, other)
 
 

@@ -1,4 +1,4 @@
-"""``adair compare``: how far an image is from its reference, in numbers and on a page."""
+"""``adair compare``: metrics of an image against its reference, and a page that shows both."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from adair.errors import AdairError
 
 
 def compare(
-    reference: Annotated[Path, typer.Argument(help="What the image should look like.", metavar="REFERENCE")],
+    reference: Annotated[Path, typer.Argument(help="The image without damage.", metavar="REFERENCE")],
     image: Annotated[Path, typer.Argument(help="The image to measure.", metavar="IMAGE")],
-    html: Annotated[Path | None, typer.Option(help="Write a page with a slider and a map of differences.")] = None,
-    crop: Annotated[int, typer.Option(help="Pixels to leave out at each border: for super-resolution, the scale.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page if it exists.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with a slider and a difference map.")] = None,
+    crop: Annotated[int, typer.Option(help="Pixels to leave out at each border; for super-resolution, the scale.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure how an image differs from a reference of the same size, and show it.
+    """Measure how an image differs from a reference of the same size, and show the difference.
 
-    The page is one file without any link to elsewhere. It shows pictures of up to 8 megapixels pixel by pixel, larger
-    ones shrunk.
+    The page is a single file without external links. It shows images of up to 8 megapixels at full size, and larger
+    ones reduced.
     """
     from adair.cli.show import print_json, print_table
     from adair.compare import PROTOCOLS, measure, page
@@ -53,7 +53,7 @@ def compare(
     for path, bits, each in files:
         kind = ("gray" if each.pixels.shape[2] == 1 else "RGB") + (" and alpha" if each.alpha is not None else "")
         print(f"{path}: {comparison.width}x{comparison.height}, {kind}, {bits} bits")
-    print_table(("number", "value", "how it is measured"), figures(comparison))
+    print_table(("metric", "value", "how it is measured"), figures(comparison))
     for note in comparison.notes:
         print(f"note: {note}")
     if html is not None:
@@ -61,7 +61,7 @@ def compare(
 
 
 def _names(reference: Path, image: Path) -> tuple[str, str]:
-    """What to call two files: their names, or with their folders where those are the same."""
+    """Return the names of two files, with their folders if the names are equal."""
     if reference.name != image.name:
         return reference.name, image.name
     return f"{reference.resolve().parent.name}/{reference.name}", f"{image.resolve().parent.name}/{image.name}"

@@ -1,4 +1,4 @@
-"""Two images side by side: how far apart they are, in numbers and on a page."""
+"""Comparing an image with its reference: metrics, and an HTML page."""
 
 from adair.compare.measure import PROTOCOLS, Comparison, measure
 from adair.compare.page import page

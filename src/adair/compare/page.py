@@ -1,4 +1,4 @@
-"""The page: one HTML file that shows two images and their difference, and needs nothing else, no network either."""
+"""The page: a self-contained HTML file that shows two images and their difference, without network access."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import html
 
 from adair.compare.measure import PROTOCOLS, Comparison
-from adair.compare.picture import MAX_PIXELS, RAMP, difference_map, shrink_factor, web_image
+from adair.compare.picture import MAX_PIXELS, RAMP, difference_map, reduction_factor, web_image
 from adair.images import ImageFile
 from adair.pages import fill_page
 
@@ -21,7 +21,7 @@ _LABELS = {
 
 
 def figures(comparison: Comparison) -> list[tuple[str, str, str]]:
-    """The numbers for people: name, value, and how it was measured."""
+    """Return the metrics as text: name, value, and how it was measured."""
     texts = {
         "psnr_rgb": _text(comparison.psnr_rgb, "{:.2f} dB", "infinite"),
         "psnr_y": _text(comparison.psnr_y, "{:.2f} dB", "infinite"),
@@ -35,22 +35,22 @@ def figures(comparison: Comparison) -> list[tuple[str, str, str]]:
 
 
 def page(comparison: Comparison, reference: ImageFile, image: ImageFile, names: tuple[str, str]) -> str:
-    """HTML of a comparison.
+    """Return a comparison as HTML.
 
-    Pictures are lossless WebP inside the page. Those of more than `MAX_PIXELS` pixels are shrunk by a whole number,
-    which the page says; the numbers are always those of the full images.
+    The page contains the images as lossless WebP. Images of more than `MAX_PIXELS` pixels are reduced by an integer
+    factor, which the page states; the metrics are always those of the full images.
 
     Args:
-        comparison: what `measure` said of ``reference`` and ``image``.
-        names: what to call them.
+        comparison: the result of `measure` for ``reference`` and ``image``.
+        names: their names on the page.
     """
-    factor = shrink_factor(comparison.width, comparison.height)
+    factor = reduction_factor(comparison.width, comparison.height)
     difference = difference_map(reference, image, factor)
     notes = list(comparison.notes)
     if factor > 1:
         notes.append(
-            f"The pictures are larger than {MAX_PIXELS / 1e6:g} megapixels and shown at 1/{factor} of their size; the "
-            "numbers are those of the full images."
+            f"The images are larger than {MAX_PIXELS / 1e6:g} megapixels and shown at 1/{factor} of their size; the "
+            "metrics are those of the full images."
         )
     cards = "".join(
         f"<div><dt>{html.escape(label)}</dt><dd>{html.escape(value)}</dd><p>{html.escape(how)}</p></div>"

@@ -15,7 +15,7 @@ SMALLEST_QUARTER = 48  # pixels a side
 BAND = 0.1  # cycles a pixel; of higher frequencies noise, blur and compression leave little that is in both
 # Measured on 45 pairs of unrelated photos (at most 9.2 and 0.52) and on damaged copies (rain: from 14 and 0.73 on).
 STRONG = 12.0  # standard deviations by which a peak stands out that is none by chance
-ALIKE = 0.6  # correlation of two coarse pictures from which they show the same
+SIMILAR = 0.6  # correlation of two coarse pictures from which they show the same
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def align(first: Gray, second: Gray) -> Alignment:
     one, other = _shared(first, second, round(down), round(right))
     fine, _ = _peak(one, other, whole=False)
     total = (round(down) + fine[0], round(right) + fine[1])
-    related = strength >= STRONG or abs(likeness(*_coarse(one, other))) >= ALIKE
+    related = strength >= STRONG or abs(similarity(*_coarse(one, other))) >= SIMILAR
     height, width = (side // 2 for side in one.shape)
     if min(height, width) < SMALLEST_QUARTER:
         return Alignment(*total, math.inf, related, False)
@@ -66,7 +66,7 @@ def _jump(first: Gray, second: Gray) -> tuple[tuple[float, float], float]:
     """
     (down, right), strength = _peak(first, second, whole=True)
     one, other = _shared(first, second, round(down), round(right))
-    if strength < STRONG or likeness(one, other) < likeness(first, second):
+    if strength < STRONG or similarity(one, other) < similarity(first, second):
         return (0.0, 0.0), strength
     return (down, right), strength
 
@@ -141,7 +141,7 @@ def _peak(first: Gray, second: Gray, whole: bool) -> tuple[tuple[float, float], 
     return (down, right), 0.0
 
 
-def likeness(first: Gray, second: Gray) -> float:
+def similarity(first: Gray, second: Gray) -> float:
     """Return the correlation of two pictures, -1 to 1."""
     one, other = first - first.mean(), second - second.mean()
     return float((one * other).sum() / (math.sqrt(float((one**2).sum() * (other**2).sum())) + 1e-9))

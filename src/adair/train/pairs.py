@@ -13,7 +13,7 @@ import torch
 
 from adair.degradations import resize
 from adair.errors import AdairError
-from adair.train.align import Alignment, Gray, align, likeness, shifted
+from adair.train.align import Alignment, Gray, align, shifted, similarity
 from adair.train.photos import (
     SMALLEST_SIDE,
     PhotoStore,
@@ -142,7 +142,7 @@ def read_pair(degraded: Path, clean: Path) -> tuple[Pixels, dict[str, Any]]:
     moved = f"{degraded.name}: lies {found.down:+.2f} pixels down and {found.right:+.2f} right of {clean.name}"
     moved_clean = shifted(better, found.down, found.right)
     gray = _gray(worse)
-    if size < SURE * found.spread or likeness(_gray(moved_clean), gray) <= likeness(_gray(better), gray):
+    if size < SURE * found.spread or similarity(_gray(moved_clean), gray) <= similarity(_gray(better), gray):
         facts["note"] = f"{moved}, not clearly; left as it is" if size >= 0.5 else ""
         return np.concatenate([better, worse], axis=2), facts
     facts["note"] = f"{moved}; corrected"

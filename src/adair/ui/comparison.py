@@ -1,4 +1,4 @@
-"""Up to four ways to restore the same part of a photo, with figures where there is a reference."""
+"""Up to four tasks applied to the same part of a photo, with metrics if there is a reference."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from adair.restore import Restorer
 from adair.ui.photo import Photo, options_for, preview, shown
 
 MOST = 4
-WINDOW = 11  # side of SSIM's window: smaller photos get no figures
+WINDOW = 11  # side of SSIM's window: smaller photos get no metrics
 
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """One way.
+    """The result of one task.
 
     Attributes:
-        task: as it was written.
+        task: as the user wrote it.
         pixels: the part, (h, w, 3) uint8.
         psnr, ssim: against the reference, over R, G and B of this part; None without one.
     """
@@ -41,11 +41,11 @@ class Variant:
 def compare_tasks(
     photo: Photo, tasks: list[str], place: tuple[float, float], restorer: Restorer, reference: Photo | None = None
 ) -> list[Variant]:
-    """Restore one part of a photo in several ways, at its own size; the photo itself comes first.
+    """Restore one part of a photo with several tasks, at its own size; the photo itself comes first.
 
     Args:
         tasks: up to four; empty ones are left out.
-        place: middle of the part, across and down, 0 to 1.
+        place: centre of the part, horizontally and vertically, 0 to 1.
         reference: what the photo should look like, of the same size.
 
     Raises:
@@ -56,7 +56,7 @@ def compare_tasks(
         raise InputError(f"{len(tasks)} tasks; write 1 to {MOST} to compare")
     if reference is not None and reference.size != photo.size:
         (w, h), (width, height) = reference.size, photo.size
-        raise InputError(f"the reference is {w}x{h}, the photo {width}x{height}; give two of one size")
+        raise InputError(f"the reference is {w}x{h}, the photo {width}x{height}; give two of the same size")
     found = [Variant("photo", shown(photo.part(*place).image.pixels))]
     for task in tasks:
         _, after = preview(photo, options_for(task, "1", 1.0, restorer), *place, restorer)
