@@ -96,7 +96,7 @@ def degraded_images(data: Path, dataset: str, source: Source, limit: int | None)
 
 def level(advice: Advice, task: str) -> float:
     """Return what is believed of the damage that ``task`` undoes."""
-    return next(finding.level for finding in advice.findings if finding.kind.task == task)
+    return next(finding.level for finding in advice.findings if finding.task == task)
 
 
 def follow(restorer: Restorer, image: Tensor, steps: tuple[dict[str, float], ...]) -> Tensor:
@@ -116,7 +116,7 @@ def measure_degraded(data: Path, restorer: Restorer, options: argparse.Namespace
             advice = restorer.inspect(given)[0]
             main = advice.main
             plans.append(" > ".join("+".join(blend) or "foundation" for blend in advice.plan) or "nothing")
-            row: tuple[float, ...] = (float(main is not None and main.kind.task == task), level(advice, task), 0.0)
+            row: tuple[float, ...] = (float(main is not None and main.task == task), level(advice, task), 0.0)
             same = advice.plan == ({task: 1.0},)
             if options.psnr or not same:
                 right = quality(follow(restorer, given, ({task: 1.0},)), clean)

@@ -161,8 +161,8 @@ def examine(estimator: Estimator, store: PhotoStore) -> dict[str, dict[str, floa
             findings = inspector.inspect(x[0].permute(1, 2, 0).numpy())
             silent = findings[0].probability < THRESHOLD
             nothing += silent
-            right += silent if kind is None else findings[0].kind.name == kind and not silent
-            levels += [finding.level for finding in findings if finding.kind.name == kind]
+            right += silent if kind is None else findings[0].damage.name == kind and not silent
+            levels += [finding.level for finding in findings if finding.damage.name == kind]
         result[name] = {"right": right / len(images), "nothing": nothing / len(images)}
         if levels:
             result[name] |= {"level": float(np.mean(levels)), "spread": float(np.std(levels))}

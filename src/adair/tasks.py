@@ -1,7 +1,7 @@
-"""The one registry of tasks: what each is called, what it undoes, how it is trained and how it is validated.
+"""The registry of tasks: names, and what training, restoring, inspection and benchmarks need to know about each.
 
-The adapters of bundled tasks ship in the package, those of the zoo are in the folder `zoo` of the source code. To add a
-task, add an entry here: training, restoring, inspection and benchmarks read it from this file.
+The adapters of bundled tasks ship with the package, those of the zoo are in the folder `zoo` of the source code. To add
+a task, add an entry here; other modules read this registry and have no lists of tasks of their own.
 """
 
 from __future__ import annotations
@@ -61,16 +61,59 @@ GRAIN = "noise(sigma=0..3)?0.5"
 
 
 @dataclass(frozen=True)
+class Damage:
+    """A kind of damage that inspection recognises.
+
+    The estimator predicts its severity, from 0 (none) to 1 (as bad as in training). A level is the same in ordinary
+    units; it grows linearly with the severity, from ``none`` to ``worst``.
+
+    Attributes:
+        name: the operator in a recipe.
+        measure: what the level is, with its unit.
+        none, worst: levels of severity 0 and 1.
+        worth: the level from which the damage counts as present; clean photos contain weaker damage, too.
+        formed: its place in the formation of a photo, from 0: the order of the estimator's outputs.
+        undone: its place among the tasks that undo several kinds of damage, from 0.
+        description: words for a user; ``{level}`` stands for the level.
+        remedy: what its task does about it, in words for a user.
+        digits: significant decimals of the level.
+        resembles: a name for a group of damage that looks alike: of each group, only the most probable is undone.
+    """
+
+    name: str
+    measure: str
+    none: float
+    worst: float
+    worth: float
+    formed: int
+    undone: int
+    description: str
+    remedy: str
+    digits: int = 1
+    resembles: str = ""
+
+    def severity(self, level: float) -> float:
+        """Return the severity of a level; above 1 if the level is worse than any in training."""
+        return (level - self.none) / (self.worst - self.none)
+
+    def level(self, severity: float) -> float:
+        """Return the level of a severity."""
+        return self.none + severity * (self.worst - self.none)
+
+
+@dataclass(frozen=True)
 class Task:
     """A task that AdaIR knows.
 
     Attributes:
-        name: what users, files and the other parts of AdaIR call it.
+        name: its name for users, in files and in code.
         summary: what it does to a photo, in words for a user.
         recipe: the degradation that its adapter learns to undo.
         validation: recipes that are measured during training, by name.
         aliases: other names by which users may ask for it.
         scales: factors by which the task can enlarge; empty if it cannot.
+        damage: the damage that inspection recognises and for which ``--task auto`` uses this task.
+        suite: the suite of `adair.bench.suites` that measures its adapter.
     """
 
     name: str
@@ -79,8 +122,12 @@ class Task:
     validation: Mapping[str, str]
     aliases: tuple[str, ...] = ()
     scales: tuple[int, ...] = ()
+    damage: Damage | None = None
+    suite: str = ""
 
 
+# Photos are formed in this order: rain in front of the lens, optics, enlargement, the sensor, the file. Damage is
+# undone in the reverse order, except that noise is removed before the JPEG that contains it (docs/inspect.md).
 _BUNDLED_TASKS = (
     Task(
         "denoise",
@@ -92,6 +139,18 @@ _BUNDLED_TASKS = (
             "grain in WebP 85": "grain(sigma=12, size=1.5, colour=0.6, blotch=3, shadows=0.3) > webp(quality=85)",
         },
         aliases=("denoising", "noise", "photo-denoise", "real-denoise"),
+        damage=Damage(
+            "noise",
+            "sigma, of 255",
+            none=0,
+            worst=55,
+            worth=3,
+            formed=3,
+            undone=0,
+            description="noise",
+            remedy="remove the noise",
+        ),
+        suite="denoise",
     ),
     Task(
         "gaussian-denoise",
@@ -99,6 +158,7 @@ _BUNDLED_TASKS = (
         "noise(sigma=0..55, clip={true,false})",
         {f"noise {s}": f"noise(sigma={s}, clip=false)" for s in (15, 25, 50)},
         aliases=("white-noise", "awgn"),
+        suite="denoise",
     ),
     Task(
         "sr",
@@ -107,6 +167,19 @@ _BUNDLED_TASKS = (
         {f"x{s}": f"resize(scale={s})" for s in (2, 3, 4)},
         aliases=("upscale", "super-resolution", "superresolution", "enlarge"),
         scales=(2, 3, 4),
+        damage=Damage(
+            "resize",
+            "factor by which the image was once smaller",
+            none=1,
+            worst=4,
+            worth=1.4,
+            formed=2,
+            undone=3,
+            description="enlargement: it was once about {level} times smaller",
+            remedy="bring back detail, at the same size",
+            resembles="softness",
+        ),
+        suite="sr",
     ),
     Task(
         "deblur",
@@ -116,6 +189,19 @@ _BUNDLED_TASKS = (
         {f"blur {s}": f"blur(sigma={s})" for s in (1.2, 2.0, 3.0)}
         | {"defocus in JPEG 90": "defocus(radius=2) > noise(sigma=2) > jpeg(quality=90)"},
         aliases=("deblurring", "sharpen", "blur"),
+        damage=Damage(
+            "blur",
+            "sigma of the Gaussian, pixels",
+            none=0,
+            worst=3.5,
+            worth=0.7,
+            formed=1,
+            undone=2,
+            description="blur",
+            remedy="sharpen",
+            resembles="softness",
+        ),
+        suite="deblur",
     ),
     Task(
         "derain",
@@ -123,6 +209,18 @@ _BUNDLED_TASKS = (
         RAIN,
         {"light rain": "rain(amount=0.01..0.15, brightness=0.1..0.6, haze=0)", "heavy rain": "rain()"},
         aliases=("deraining", "rain"),
+        damage=Damage(
+            "rain",
+            "mean change by streaks, of 255",
+            none=0,
+            worst=40,
+            worth=1.5,
+            formed=0,
+            undone=4,
+            description="rain streaks",
+            remedy="remove the rain",
+        ),
+        suite="derain",
     ),
     Task(
         "dejpeg",
@@ -132,6 +230,19 @@ _BUNDLED_TASKS = (
         {f"quality {q}": f"jpeg(quality={q})" for q in (10, 20, 40)}
         | {"noise in JPEG 50, twice": "noise(sigma=4) > jpeg(quality=50) > jpeg(quality=75, right=3, down=5)"},
         aliases=("jpeg", "deblock", "jpeg-artifacts"),
+        damage=Damage(
+            "jpeg",
+            "quality",
+            none=100,
+            worst=8,
+            worth=86,
+            formed=4,
+            undone=1,
+            description="JPEG compression, of a quality of about {level}",
+            remedy="repair the compression",
+            digits=0,
+        ),
+        suite="dejpeg",
     ),
 )
 
@@ -203,6 +314,12 @@ _ZOO_TASKS = (
 BUNDLED: dict[str, Task] = {task.name: task for task in _BUNDLED_TASKS}
 ZOO: dict[str, Task] = {task.name: task for task in _ZOO_TASKS}
 TASKS: dict[str, Task] = BUNDLED | ZOO
+
+UNDOES: dict[Damage, str] = {task.damage: task.name for task in TASKS.values() if task.damage}
+"""The task that undoes each kind of damage."""
+
+DAMAGES: tuple[Damage, ...] = tuple(sorted(UNDOES, key=lambda damage: damage.formed))
+"""What the estimator recognises, in the order of its outputs."""
 
 _CANONICAL = {alias: task.name for task in TASKS.values() for alias in task.aliases}
 

@@ -60,7 +60,7 @@ def test_damage_is_found_and_measured(inspector: Inspector, photos: list[np.ndar
         worse = degrade(photo / np.float32(255), recipe, seed=0)
         advice = advise(inspector.inspect(np.asarray(worse)), bundled_adapters())
         assert advice.main is not None, recipe
-        assert advice.main.kind.task == task, str(advice)
+        assert advice.main.task == task, str(advice)
         assert low <= advice.main.level <= high, str(advice)
 
 
@@ -68,5 +68,5 @@ def test_gray_photos_are_judged_too(inspector: Inspector, photos: list[np.ndarra
     gray = photos[0].mean(2, keepdims=True).round().astype(np.uint8)
     noisy = gray + 25 * torch.randn(gray.shape, generator=torch.Generator().manual_seed(0)).numpy()
     advice = advise(inspector.inspect(noisy.clip(0, 255).astype(np.uint8)), bundled_adapters())
-    assert advice.main is not None and advice.main.kind.task == "denoise"
+    assert advice.main is not None and advice.main.task == "denoise"
     assert advise(inspector.inspect(gray), bundled_adapters()).main is None

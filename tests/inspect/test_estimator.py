@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from adair.errors import AdairError
-from adair.inspect import KINDS, Estimator, load_estimator, save_estimator
+from adair.inspect import Estimator, load_estimator, save_estimator
 from adair.inspect.estimator import BANDS
+from adair.tasks import DAMAGES
 from adair.weights import bundled_estimator, read_header, write_safetensors
 
 
@@ -19,7 +20,7 @@ def test_a_file_gives_the_same_verdicts(estimator: Estimator, tmp_path: Path) ->
     loaded = load_estimator(path)
     x = torch.rand(5, 2, 3, 96, 104, generator=torch.Generator().manual_seed(1))
     for found, expected in zip(loaded(x), estimator(x), strict=True):
-        assert found.shape == (5, len(KINDS))
+        assert found.shape == (5, len(DAMAGES))
         torch.testing.assert_close(found, expected, atol=0.01, rtol=0.01)
     assert read_header(path).metadata["card"] == {"training": {"steps": 3}}
     assert not loaded.training and not any(value.requires_grad for value in loaded.parameters())
@@ -60,12 +61,16 @@ def test_files_that_are_no_estimator_are_refused(estimator: Estimator, tmp_path:
     write_safetensors(path, {"x": torch.zeros(1)}, {"kind": "adapter"})
     with pytest.raises(AdairError, match=r"other\.safetensors: is no estimator but adapter"):
         load_estimator(path)
-    for metadata in ({"width": 4, "kinds": ["fog"]}, {"width": 10**9, "kinds": [kind.name for kind in KINDS]}, {}):
+    for metadata in (
+        {"width": 4, "kinds": ["fog"]},
+        {"width": 10**9, "kinds": [damage.name for damage in DAMAGES]},
+        {},
+    ):
         write_safetensors(path, {"x": torch.zeros(1)}, {"kind": "estimator", **metadata})
         with pytest.raises(AdairError, match="another version"):
             load_estimator(path)
     write_safetensors(
-        path, {"x": torch.zeros(1)}, {"kind": "estimator", "width": 4, "kinds": [kind.name for kind in KINDS]}
+        path, {"x": torch.zeros(1)}, {"kind": "estimator", "width": 4, "kinds": [damage.name for damage in DAMAGES]}
     )
     with pytest.raises(AdairError, match="lacks tensor"):
         load_estimator(path)

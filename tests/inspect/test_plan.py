@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from adair.errors import AdairError
-from adair.inspect import KINDS, Finding, advise
+from adair.inspect import Finding, advise
+from adair.tasks import DAMAGES, UNDOES, Damage
 
 TASKS = ("deblur", "dejpeg", "denoise", "derain", "sr")
 
 
 def findings(**chances: float) -> tuple[Finding, ...]:
     """Findings with these probabilities (0.01 for kinds that are not named), severity 0.4."""
-    found = [Finding(kind, chances.get(kind.name, 0.01), kind.level(0.4)) for kind in KINDS]
+    found = [Finding(kind, chances.get(kind.name, 0.01), kind.level(0.4)) for kind in DAMAGES]
     return tuple(sorted(found, key=lambda finding: -finding.probability))
 
 
@@ -22,23 +23,22 @@ def test_nothing_found_nothing_done() -> None:
     assert str(advice) == "nothing to do (no damage found)"
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_one_damage_one_adapter(kind: object) -> None:
-    (known,) = [one for one in KINDS if one is kind]
+@pytest.mark.parametrize("known", DAMAGES, ids=lambda known: known.name)
+def test_one_damage_one_adapter(known: Damage) -> None:
     advice = advise(findings(**{known.name: 0.7}), TASKS)
-    assert advice.plan == ({known.task: 1.0},)
-    assert advice.main is not None and advice.main.kind is known
-    assert str(advice).startswith(f"{known.task} ({known.name} ")
+    assert advice.plan == ({UNDOES[known]: 1.0},)
+    assert advice.main is not None and advice.main.damage is known
+    assert str(advice).startswith(f"{UNDOES[known]} ({known.name} ")
     assert advise(findings(**{known.name: 0.69}), TASKS).plan == ()
 
 
 def test_a_damage_without_its_adapter_is_reported_and_left() -> None:
     advice = advise(findings(rain=0.9), ["denoise", "scanner"])
-    assert advice.plan == () and advice.main is not None and advice.main.kind.name == "rain"
+    assert advice.plan == () and advice.main is not None and advice.main.damage.name == "rain"
 
 
 def test_no_adapter_for_anything_is_an_error() -> None:
-    with pytest.raises(AdairError, match="chooses among derain, deblur, sr, denoise, dejpeg, and none"):
+    with pytest.raises(AdairError, match="chooses among derain, deblur, sr, denoise, dejpeg, but no adapter"):
         advise(findings(), ["scanner"])
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from adair.degradations import OPERATORS
-from adair.inspect import KINDS
-from adair.inspect.samples import MARGIN, make_samples
+from adair.inspect.samples import MAKERS, MARGIN, make_samples
+from adair.tasks import DAMAGES
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,13 @@ def samples(clean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return make_samples(clean, torch.Generator().manual_seed(1))
 
 
-def test_the_kinds_are_operators_in_the_order_of_their_making() -> None:
-    assert [kind.name for kind in KINDS] == ["rain", "blur", "resize", "noise", "jpeg"]
-    assert all(kind.name in OPERATORS for kind in KINDS)
+def test_damage_is_named_like_operators_in_the_order_in_which_photos_are_formed() -> None:
+    assert [damage.name for damage in DAMAGES] == ["rain", "blur", "resize", "noise", "jpeg"]
+    assert all(kind.name in OPERATORS and kind.name in MAKERS for kind in DAMAGES)
 
 
 def test_levels_and_severities_are_inverse() -> None:
-    for kind in KINDS:
+    for kind in DAMAGES:
         assert kind.severity(kind.none) == 0 and kind.severity(kind.worst) == 1
         assert kind.level(kind.severity(kind.worth)) == pytest.approx(kind.worth)
         assert 0 < kind.severity(kind.worth) < 0.2
@@ -40,7 +40,7 @@ def test_levels_and_severities_are_inverse() -> None:
 def test_shapes_and_ranges(samples: tuple[Tensor, Tensor, Tensor]) -> None:
     patches, present, severity = samples
     assert patches.shape == (256, 3, 40 - MARGIN, 40 - MARGIN)
-    assert present.shape == severity.shape == (256, len(KINDS))
+    assert present.shape == severity.shape == (256, len(DAMAGES))
     assert set(present.unique().tolist()) == {0.0, 1.0}
     assert severity.min() >= 0 and severity.max() < 1.3
     assert (patches < 0).any() and (patches > 1).any()  # noise that nobody clipped
@@ -48,7 +48,7 @@ def test_shapes_and_ranges(samples: tuple[Tensor, Tensor, Tensor]) -> None:
 
 def test_a_kind_is_present_from_its_worth_on(samples: tuple[Tensor, Tensor, Tensor]) -> None:
     _, present, severity = samples
-    worth = torch.tensor([kind.severity(kind.worth) for kind in KINDS])
+    worth = torch.tensor([kind.severity(kind.worth) for kind in DAMAGES])
     assert torch.equal(present.bool(), severity >= worth)
     assert ((severity > 0) & (severity < worth)).any(0).sum() >= 3  # harmless amounts are seen as well
 

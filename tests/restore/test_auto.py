@@ -13,8 +13,9 @@ from PIL import Image
 
 from adair.adapters import create_adapter, save_adapter
 from adair.errors import AdairError
-from adair.inspect import KINDS, Finding, Inspector
+from adair.inspect import Finding, Inspector
 from adair.restore import ImageFile, RestoreOptions, Restorer
+from adair.tasks import DAMAGES
 from adair.weights import load_foundation
 
 
@@ -34,7 +35,7 @@ class Told(Inspector):
         chances = self.found[int(pixels.mean() / white > 0.5)]
         severity = 0.5 + self.change * self.looks
         self.looks += 1
-        found = [Finding(kind, chances.get(kind.name, 0.01), kind.level(severity)) for kind in KINDS]
+        found = [Finding(kind, chances.get(kind.name, 0.01), kind.level(severity)) for kind in DAMAGES]
         return tuple(sorted(found, key=lambda finding: -finding.probability))
 
 
@@ -146,7 +147,7 @@ def test_auto_is_checked_as_other_tasks_are(noisy: Restorer, dark: np.ndarray) -
 
 def test_a_restorer_without_adapters_says_so(restorer: Restorer, dark: np.ndarray) -> None:
     bare = Restorer(restorer.foundation, None, "cpu", "fp32", Told({}, {}))
-    with pytest.raises(AdairError, match="none of them is at hand"):
+    with pytest.raises(AdairError, match="no adapter for them is loaded"):
         bare.restore(dark, "auto")
 
 

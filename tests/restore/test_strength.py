@@ -14,9 +14,10 @@ from torch import Tensor
 
 from adair.degradations import resize
 from adair.errors import AdairError
-from adair.inspect import KINDS, Finding, Inspector
+from adair.inspect import Finding, Inspector
 from adair.restore import ImageFile, Restorer
 from adair.restore.ensemble import self_ensemble
+from adair.tasks import DAMAGES
 
 STRENGTHS = (0.0, 0.1, 0.3, 0.5, 0.8, 1.0)
 
@@ -30,7 +31,7 @@ class Damaged(Inspector):
     def inspect(self, pixels: np.ndarray) -> tuple[Finding, ...]:
         found = {"noise": 0.9, "resize": 0.8}
         self.looks += 1
-        return tuple(Finding(kind, found.get(kind.name, 0.0), kind.level(0.5 - 0.001 * self.looks)) for kind in KINDS)
+        return tuple(Finding(kind, found.get(kind.name, 0.0), kind.level(0.5 - 0.001 * self.looks)) for kind in DAMAGES)
 
 
 def images(photo: np.ndarray) -> dict[str, Any]:

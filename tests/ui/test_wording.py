@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from adair.inspect import KINDS, Advice, Finding, advise
+from adair.inspect import Advice, Finding, advise
 from adair.restore import RestoreOptions
+from adair.tasks import DAMAGES, UNDOES
 from adair.ui.wording import command_line, describe, duration
 
-TASKS = [kind.task for kind in KINDS]
+TASKS = list(UNDOES.values())
 
 
 def advice(**levels: tuple[float, float]) -> Advice:
     """Findings from kind=(probability, severity)."""
-    found = [Finding(kind, *_given(kind, levels.get(kind.name, (0.0, 0.0)))) for kind in KINDS]
+    found = [Finding(kind, *_given(kind, levels.get(kind.name, (0.0, 0.0)))) for kind in DAMAGES]
     return advise(sorted(found, key=lambda one: -one.probability), TASKS)
 
 
@@ -37,7 +38,7 @@ def test_steps_are_told_in_the_order_in_which_they_are_done() -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_step_has_words(task: str) -> None:
-    kind = next(kind for kind in KINDS if kind.task == task)
+    kind = next(kind for kind in DAMAGES if UNDOES[kind] == task)
     assert task not in describe(advice(**{kind.name: (0.9, 0.5)})).split("Auto would")[1]
 
 

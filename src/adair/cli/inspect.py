@@ -40,8 +40,7 @@ def inspect(
         print_json(_report(paths[0], advice))
         return
     rows = [
-        (one.kind.name, f"{one.probability:.0%}", one.amount, one.kind.measure, one.kind.task)
-        for one in advice.findings
+        (one.damage.name, f"{one.probability:.0%}", one.amount, one.damage.measure, one.task) for one in advice.findings
     ]
     print_table(("damage", "confidence", "level", "", "undone by"), rows)
     print_facts({"task auto": str(advice)})
@@ -81,9 +80,9 @@ def _report(path: Path, advice: Advice) -> dict[str, Any]:
 
 def _facts(finding: Any) -> dict[str, Any]:
     return {
-        "kind": finding.kind.name,
+        "kind": finding.damage.name,
         "probability": round(finding.probability, 4),
-        "level": round(finding.level, finding.kind.digits + 1),
-        "measure": finding.kind.measure,
-        "task": finding.kind.task,
+        "level": round(finding.level, finding.damage.digits + 1),
+        "measure": finding.damage.measure,
+        "task": finding.task,
     }

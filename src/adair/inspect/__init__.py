@@ -2,16 +2,13 @@
 
 from adair.inspect.estimator import Estimator, load_estimator, save_estimator
 from adair.inspect.inspector import Finding, Inspector
-from adair.inspect.kinds import KINDS, Kind
 from adair.inspect.plan import Advice, RestorationPlan, advise
 
 __all__ = [
-    "KINDS",
     "Advice",
     "Estimator",
     "Finding",
     "Inspector",
-    "Kind",
     "RestorationPlan",
     "advise",
     "load_estimator",

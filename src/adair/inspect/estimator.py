@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adair.errors import AdairError
-from adair.inspect.kinds import KINDS
+from adair.tasks import DAMAGES
 from adair.weights import bundled_estimator, check_tensors, fingerprint, read_header, read_tensors, write_safetensors
 
 PATCH = 96  # side of the patches it was trained on
@@ -42,14 +42,14 @@ class Estimator(nn.Module):
         features = 6 * width + 2 * BANDS[0] * BANDS[1]
         self.scale = nn.BatchNorm1d(features)
         self.hidden = nn.Linear(features, 8 * width)
-        self.verdict = nn.Linear(8 * width, 2 * len(KINDS))
+        self.verdict = nn.Linear(8 * width, 2 * len(DAMAGES))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Judge images, each a set of patches (N, patches, 3, H, W), sides multiples of 8 and 48 at least.
 
         Returns:
-            (N, 5) each, kinds in the order of `KINDS`: log-odds that the damage is there, and its severity (see `Kind`)
-            if it is.
+            (N, 5) each, in the order of `DAMAGES`: log-odds that the damage is present, and its severity if it is
+            (see `Damage`).
         """
         return self.decide(self.features(x))
 
@@ -98,7 +98,7 @@ def save_estimator(path: str | os.PathLike[str], estimator: Estimator, card: Map
         AdairError: weights that are not finite, a folder that cannot be written.
     """
     tensors = {name: value.to(torch.float16) for name, value in _stored(estimator).items()}
-    metadata = {"kind": "estimator", "width": estimator.width, "kinds": [kind.name for kind in KINDS]}
+    metadata = {"kind": "estimator", "width": estimator.width, "kinds": [damage.name for damage in DAMAGES]}
     write_safetensors(path, tensors, {**metadata, "checksum": fingerprint(tensors), "card": dict(card or {})})
 
 
@@ -112,7 +112,7 @@ def load_estimator(path: str | os.PathLike[str] | None = None) -> Estimator:
     if header.kind != "estimator":
         raise AdairError(f"{header.path}: is no estimator but {header.kind or 'a plain safetensors file'}")
     width, kinds = header.metadata.get("width"), header.metadata.get("kinds")
-    if type(width) is not int or not 1 <= width <= 256 or kinds != [kind.name for kind in KINDS]:
+    if type(width) is not int or not 1 <= width <= 256 or kinds != [damage.name for damage in DAMAGES]:
         raise AdairError(f"{header.path}: is made for another version of AdaIR; use the estimator that came with yours")
     estimator = Estimator(width)
     check_tensors(header, {name: tuple(value.shape) for name, value in _stored(estimator).items()})

@@ -1,4 +1,4 @@
-"""From findings to what to do: which adapters, one after the other."""
+"""From findings to a plan: which adapters to apply, in which order."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 
 from adair.errors import AdairError
 from adair.inspect.inspector import Finding
-from adair.inspect.kinds import KINDS
+from adair.tasks import DAMAGES, UNDOES
 
-THRESHOLD = 0.7  # probability from which on a damage is treated: to leave one costs less than to see one that is not
-# In which tasks are done: what befell the photo last comes first, but for noise before the JPEG that it is in.
-ORDER = ("denoise", "dejpeg", "deblur", "sr", "derain")
-SOFT = {"deblur", "sr"}  # tasks of which one image needs one at most
+THRESHOLD = 0.7  # probability from which damage is treated: a missed one costs less than a false alarm
 
 RestorationPlan = tuple[dict[str, float], ...]
 """Blends of adapters (name to strength) to apply one after the other.
@@ -30,17 +27,17 @@ class Advice:
 
     @property
     def damage(self) -> tuple[Finding, ...]:
-        """The findings that are certain enough to count as there."""
+        """The findings that are certain enough to be treated."""
         return tuple(finding for finding in self.findings if finding.probability >= THRESHOLD)
 
     @property
     def burden(self) -> float:
-        """The severity to be expected, over all kinds: what should fall when a damage is undone."""
+        """The expected severity, summed over all kinds of damage: it should fall when damage is undone."""
         return sum(finding.probability * finding.severity for finding in self.findings)
 
     @property
     def main(self) -> Finding | None:
-        """The main damage: the most probable finding that counts as there, if any."""
+        """The most probable finding that is certain enough, if any."""
         return self.damage[0] if self.damage else None
 
     def __str__(self) -> str:
@@ -49,25 +46,26 @@ class Advice:
 
 
 def advise(findings: Sequence[Finding], tasks: Collection[str]) -> Advice:
-    """Choose what to do about findings.
+    """Choose what to do about findings (docs/inspect.md has the measurements behind the rules).
 
-    Several kinds of damage are undone one after the other, the last to befall the image first. Two exceptions: noise is
-    removed before the JPEG that it is in, since the adapter for noise knows files; and of blur and enlargement, which
-    look alike, only the more probable one is undone. The figures behind this are in docs/inspect.md.
+    Several kinds of damage are undone one after the other, starting with the one that happened last. There are two
+    exceptions: noise is removed before the JPEG that contains it, because its adapter was trained on such files; and of
+    blur and enlargement, which look alike, only the more probable one is undone.
 
     Args:
         findings: what `Inspector.inspect` returned, the most probable first.
-        tasks: the adapters there are; a damage without its adapter is reported and left.
+        tasks: the adapters that are available; damage without an adapter is reported and left.
 
     Raises:
-        AdairError: ``tasks`` holds no adapter for any kind of damage.
+        AdairError: ``tasks`` has no adapter for any kind of damage.
     """
-    known = [kind.task for kind in KINDS]
+    known = [UNDOES[damage] for damage in DAMAGES]
     if not set(known) & set(tasks):
-        raise AdairError(f"task 'auto' chooses among {', '.join(known)}, and none of them is at hand; add an adapter")
+        raise AdairError(f"task 'auto' chooses among {', '.join(known)}, but no adapter for them is loaded; add one")
     advice = Advice(tuple(findings), ())
-    treated = [finding.kind.task for finding in advice.damage if finding.kind.task in tasks]
-    if set(treated) >= SOFT:
-        treated.remove(max(SOFT, key=treated.index))
-    steps = [{task: 1.0} for task in ORDER if task in treated]
-    return replace(advice, plan=tuple(steps))
+    treated: dict[str, Finding] = {}
+    for finding in advice.damage:  # the most probable first
+        if finding.task in tasks:
+            treated.setdefault(finding.damage.resembles or finding.damage.name, finding)
+    chosen = sorted(treated.values(), key=lambda finding: finding.damage.undone)
+    return replace(advice, plan=tuple({finding.task: 1.0} for finding in chosen))

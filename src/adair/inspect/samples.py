@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from adair.degradations import OPERATORS, parse_recipe
-from adair.inspect.kinds import KINDS
 from adair.inspect.patterns import draw_patterns
 from adair.metrics import quantise
+from adair.tasks import DAMAGES
 
-# How many of the five kinds befall a sample, as shares of the samples: none, one, two, three.
+# Shares of the samples that get none, one, two or three kinds of damage.
 SHARES = (0.25, 0.5, 0.17, 0.08)
 MARGIN = 16  # pixels by which patches are degraded larger than they are seen: borders are no cue
 ON_GRID = 0.6  # share of patches cut so that JPEG's blocks begin at their corner, as in files that nobody cropped
@@ -38,8 +38,8 @@ def make_samples(clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Ten
         generator: on the CPU.
 
     Returns:
-        Patches (N, 3, S, S), of which some are unclipped noise; presence (N, 5), 0 or 1, and severity (N, 5), kinds in
-        the order of `KINDS`.
+        Patches (N, 3, S, S), of which some are unclipped noise; presence (N, 5), 0 or 1, and severity (N, 5), in
+        the order of `DAMAGES`.
     """
     count = len(clean)
     damaged = _which(count, generator)
@@ -48,36 +48,38 @@ def make_samples(clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Ten
     x, _ = _apply(x, torch.rand(count, generator=generator) < DRAWN, draw_patterns, generator)
     x, _ = _apply(x, torch.rand(count, generator=generator) < HARMLESS, _harmless, generator)
     x, _ = _apply(x, torch.rand(count, generator=generator) < OTHER, _other, generator)
-    severity = torch.zeros(count, len(KINDS))
-    for place, (kind, damage) in enumerate(zip(KINDS, (_rain, _blur, _resize, _noise, _jpeg), strict=True)):
-        x, level = _apply(x, damaged[:, place], damage, generator)
-        severity[:, place] = torch.where(damaged[:, place], (level - kind.none) / (kind.worst - kind.none), 0.0)
+    severity = torch.zeros(count, len(DAMAGES))
+    for place, damage in enumerate(DAMAGES):
+        x, level = _apply(x, damaged[:, place], MAKERS[damage.name], generator)
+        severity[:, place] = torch.where(damaged[:, place], (level - damage.none) / (damage.worst - damage.none), 0.0)
     # A gray file holds one noisy plane, not the mean of three.
     x = torch.where(gray.view(-1, 1, 1, 1), x[:, :1].expand_as(x), x)
-    present = severity >= torch.tensor([kind.severity(kind.worth) for kind in KINDS])
+    present = severity >= torch.tensor([damage.severity(damage.worth) for damage in DAMAGES])
     return _cut(x, generator), present.float(), severity
 
 
-Damage = Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]
+Maker = Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]
 """Degrades a batch; returns it with the level of each sample."""
 
 
 def _which(count: int, generator: torch.Generator) -> Tensor:
-    """Which kinds befall which sample, (N, 5) of bool; never both blur and enlargement, which look alike."""
+    """Choose the damage of each sample, (N, 5) of bool; never both of two that look alike."""
     many = torch.multinomial(torch.tensor(SHARES), count, replacement=True, generator=generator)
-    order = torch.rand(count, len(KINDS), generator=generator).argsort(1).argsort(1)
+    order = torch.rand(count, len(DAMAGES), generator=generator).argsort(1).argsort(1)
     which = order < many.unsqueeze(1)
-    blur, resize = (next(i for i, kind in enumerate(KINDS) if kind.name == name) for name in ("blur", "resize"))
-    which[:, resize] &= ~which[:, blur]
+    for later, damage in enumerate(DAMAGES):
+        for earlier in range(later):
+            if damage.resembles and damage.resembles == DAMAGES[earlier].resembles:
+                which[:, later] &= ~which[:, earlier]
     return which
 
 
-def _apply(x: Tensor, where: Tensor, damage: Damage, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Damage the samples ``where``; returns all, and the levels (N,), zero elsewhere."""
+def _apply(x: Tensor, where: Tensor, make: Maker, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Degrade the samples ``where``; return all of them, and the levels (N,), zero elsewhere."""
     level = torch.zeros(len(x))
     index = where.nonzero().squeeze(1)
     if len(index):
-        worse, level[index] = damage(x[index], generator)
+        worse, level[index] = make(x[index], generator)
         x = x.index_copy(0, index, worse)
     return x, level
 
@@ -105,13 +107,13 @@ def _rain(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return wet, (wet - x).abs().mean((1, 2, 3)) * 255
 
 
-def _either(x: Tensor, generator: torch.Generator, *ways: tuple[float, Damage]) -> tuple[Tensor, Tensor]:
-    """Damage each sample in one of several ways, each with its share; the shares add up to 1."""
+def _either(x: Tensor, generator: torch.Generator, *ways: tuple[float, Maker]) -> tuple[Tensor, Tensor]:
+    """Degrade each sample in one of several ways, each with its share; the shares add up to 1."""
     shares = torch.tensor([share for share, _ in ways])
     chosen = torch.multinomial(shares, len(x), replacement=True, generator=generator)
     levels = torch.zeros(len(x))
-    for way, (_, damage) in enumerate(ways):
-        x, level = _apply(x, chosen == way, damage, generator)
+    for way, (_, make) in enumerate(ways):
+        x, level = _apply(x, chosen == way, make, generator)
         levels += level
     return x, levels
 
@@ -210,6 +212,10 @@ def _soften(x: Tensor) -> Tensor:
     sigma = torch.ones(len(x))
     settings = {"sigma": sigma, "ratio": sigma, "angle": 0 * sigma, "kernel": 25 * sigma}
     return OPERATORS["blur"].apply(x, torch.Generator(), **settings)
+
+
+MAKERS: dict[str, Maker] = {"rain": _rain, "blur": _blur, "resize": _resize, "noise": _noise, "jpeg": _jpeg}
+"""How samples of each of `DAMAGES` are made."""
 
 
 def _cut(x: Tensor, generator: torch.Generator) -> Tensor:

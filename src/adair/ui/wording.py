@@ -6,21 +6,9 @@ import shlex
 
 from adair.inspect import Advice, Finding
 from adair.restore import RestoreOptions
+from adair.tasks import UNDOES
 
-_DAMAGE = {
-    "rain": "rain streaks",
-    "blur": "blur",
-    "resize": "enlargement: it was once about {level} times smaller",
-    "noise": "noise",
-    "jpeg": "JPEG compression, of a quality of about {level}",
-}
-_STEPS = {
-    "derain": "remove the rain",
-    "deblur": "sharpen",
-    "sr": "bring back detail, at the same size",
-    "denoise": "remove the noise",
-    "dejpeg": "repair the compression",
-}
+_REMEDIES = {task: damage.remedy for damage, task in UNDOES.items()}
 
 
 def describe(advice: Advice) -> str:
@@ -28,14 +16,14 @@ def describe(advice: Advice) -> str:
     if not advice.damage:
         return "Nothing seems wrong with this photo. Auto would leave it as it is."
     found = "; ".join(_finding(one) for one in advice.damage)
-    steps = [" and ".join(_STEPS.get(name, name) for name in blend) for blend in advice.plan]
+    steps = [" and ".join(_REMEDIES.get(name, name) for name in blend) for blend in advice.plan]
     return f"This photo seems to have {found}. Auto would {', then '.join(steps) or 'leave it as it is'}."
 
 
 def _finding(one: Finding) -> str:
     how_bad = "a little" if one.severity < 0.25 else "some" if one.severity < 0.6 else "much"
-    name = _DAMAGE.get(one.kind.name, one.kind.name).format(level=one.amount)
-    amount = "" if one.kind.name in ("resize", "jpeg") else f"{how_bad} "
+    name = one.damage.description.format(level=one.amount)
+    amount = "" if "{level}" in one.damage.description else f"{how_bad} "
     sure = "" if one.probability >= 0.9 else " (probably)" if one.probability >= 0.7 else " (perhaps)"
     return f"{amount}{name}{sure}"
 
