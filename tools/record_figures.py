@@ -2,8 +2,8 @@
 
     python tools/record_figures.py FILE
 
-Only rows of whole test sets count; adapters without any keep what their cards say. Weights and fingerprints stay as
-they are, bit for bit.
+Only rows of complete test sets count; the cards of adapters without any are not changed. Weights and fingerprints stay
+bit-identical.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from adair.weights import bundled_adapters, bundled_foundation, load_foundation,
 
 LICENCE = "Apache-2.0"
 COLUMNS = {"input": "input", "bicubic": "input", "foundation": "foundation", "foundation + adapter": "adapter"}
-# What stands in the README's last column: the first of these that there is.
-BESIDE = ("Restormer (blind)", "Restormer (trained on Rain13K)", "SwinIR", "FBCNN")
-MADE_FOR = {  # which adapter a setting's row "foundation + adapter" is of
-    (setting.suite, setting.dataset, setting.label(score)): (setting.adapters or (setting.suite,))[0]
+# The README's last column: the first of these that has a row.
+REFERENCES = ("Restormer (blind)", "Restormer (trained on Rain13K)", "SwinIR", "FBCNN")
+MADE_FOR = {  # the adapter in a setting's row "foundation + adapter"
+    (setting.suite, setting.dataset, setting.label(score)): setting.tasks[0]
     for settings in SUITES.values()
     for setting in settings
     for score in setting.scores
@@ -30,13 +30,13 @@ MADE_FOR = {  # which adapter a setting's row "foundation + adapter" is of
 
 
 def figures(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """One entry for each setting that has the input, the foundation and the adapter; in the order of the rows."""
+    """Return an entry for each setting with rows for input, foundation and adapter, in the order of the rows."""
     entries: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row in rows:
         entry = entries.setdefault((row.suite, row.dataset, row.setting), {"published": ""})
-        if row.published and row.method in BESIDE:
+        if row.published and row.method in REFERENCES:
             shown = entry["published"].rsplit(" ", 1)[0]
-            if shown not in BESIDE or BESIDE.index(row.method) < BESIDE.index(shown):
+            if shown not in REFERENCES or REFERENCES.index(row.method) < REFERENCES.index(shown):
                 entry["published"] = f"{row.method} {row.psnr:.2f}"
         elif row.method in COLUMNS and row.limit is None:
             task = MADE_FOR.get((row.suite, row.dataset, row.setting), row.suite)
@@ -60,7 +60,7 @@ def main() -> None:
     assert load_foundation().fingerprint == before
 
     shown: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for entry in entries:  # of a setting that is measured on RGB and on Y, what the field quotes comes first
+    for entry in entries:  # if a setting is measured on RGB and on Y, the one that papers quote comes first
         shown.setdefault((entry["task"], entry["dataset"], entry["setting"].split(",")[0]), entry)
     print("| Task | Images | Setting | Input | Foundation | Adapter | Published |")
     print("| --- | --- | --- | ---: | ---: | ---: | --- |")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,7 +34,7 @@ def row(method: str, psnr: float | None, setting: str = "sigma 25", **more: obje
 ROWS = [
     row("input", 20.18, kind="input", images=68),
     row("foundation", 29.6, images=68, seconds_per_megapixel=3.0, peak_mb=120.4),
-    row("BM3D", 30.5, kind="peer", images=60, seconds_per_megapixel=70.0, peak_mb=300.0, note="told sigma"),
+    row("BM3D", 30.5, kind="baseline", images=60, seconds_per_megapixel=70.0, peak_mb=300.0, note="told sigma"),
     row("SwinIR", 31.78, kind="published", published=True, ssim=None, protocol="as printed, somewhere", machine=""),
     row("foundation", 26.5, "sigma 50", images=68, seconds_per_megapixel=5.0, peak_mb=130.6),
     row("foundation", 26.0, "sigma 50 clipped", images=68, seconds_per_megapixel=5.0),
@@ -112,6 +114,13 @@ def test_plots_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_published_row_does_not_replace_a_measured_one_of_the_same_name(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "rows.json")
-    journal.add([row("BM3D", 30.83, kind="peer")])
+    journal.add([row("BM3D", 30.83, kind="baseline")])
     journal.add([row("BM3D", 30.71, kind="published", published=True)])
     assert [(one.psnr, one.published) for one in read_rows(tmp_path / "rows.json")] == [(30.83, False), (30.71, True)]
+
+
+def test_rows_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    """Their kind of other tools was "peer"."""
+    old = asdict(row("BM3D", 30.83, kind="baseline")) | {"kind": "peer"}
+    (tmp_path / "rows.json").write_text(json.dumps([old]))
+    assert read_rows(tmp_path / "rows.json") == [row("BM3D", 30.83, kind="baseline")]

@@ -33,7 +33,7 @@ RAINY = Setting("derain", "Rain100L", "light rain", Paired(), (Y, RGB))
 
 
 class Counter:
-    """A peer that halves the image and counts its calls."""
+    """A baseline that halves the image and counts its calls."""
 
     def __init__(self, fault: Callable[[Case], None] = lambda case: None) -> None:
         self.calls: list[Case] = []
@@ -171,7 +171,7 @@ def test_an_interrupted_run_keeps_what_is_finished(data: Path, ours: Ours, tmp_p
 def test_another_file_is_not_taken_for_rows(text: str, tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text(text)
-    with pytest.raises(AdairError, match=r"other\.json: does not hold rows"):
+    with pytest.raises(AdairError, match=r"other\.json: does not contain rows"):
         Journal(path)
     assert path.read_text() == text
 
@@ -185,7 +185,7 @@ def fail(case: Case) -> None:
     [
         (Counter(fail).method(), "half: RuntimeError: no"),
         (Method("small", frozenset(), lambda case: case.given[..., 1:]), "small: returned (1, 3, 40, 51)"),
-        (Method("nan", frozenset(), lambda case: case.given * torch.nan), "nan: returned numbers that are not finite"),
+        (Method("nan", frozenset(), lambda case: case.given * torch.nan), "nan: returned NaN or infinity"),
     ],
 )
 def test_a_method_that_fails_has_no_row(data: Path, ours: Ours, method: Method, words: str) -> None:

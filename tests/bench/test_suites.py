@@ -17,7 +17,7 @@ from adair.bench.methods import as_given
 from adair.bench.protocols import Score
 from adair.bench.published import published
 from adair.bench.runner import load_case
-from adair.bench.suites import CANDIDATES, PHOTO, REMARKS, SUITES, UNSEEN
+from adair.bench.suites import PHOTO, REMARKS, SUITES, UNSEEN, WITHOUT_ADAPTER
 from adair.data import dataset
 from adair.degradations import OPERATORS, parse_recipe
 from adair.metrics import quantise
@@ -29,7 +29,10 @@ SETTINGS = [setting for settings in SUITES.values() for setting in settings]
 def test_rows_have_different_names() -> None:
     rows = [(s.suite, s.dataset, s.label(score)) for s in SETTINGS for score in s.scores]
     assert len(rows) == len(set(rows))
-    assert set(REMARKS) == set(SUITES) == {*BUNDLED, *CANDIDATES} - {"gaussian-denoise"}
+    assert set(REMARKS) == set(SUITES) == {*WITHOUT_ADAPTER, *(task.suite for task in BUNDLED.values())}
+    assert all(
+        name in BUNDLED for setting in SETTINGS if setting.suite not in WITHOUT_ADAPTER for name in setting.tasks
+    )
 
 
 def test_every_test_set_is_known_and_recipes_parse() -> None:

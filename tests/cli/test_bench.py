@@ -66,8 +66,8 @@ def run(*words: str) -> int:
         (["denoise", "--dataset", "Kodak"], "unknown test set 'Kodak'; did you mean 'Kodak24'?"),
         (["denoise", "--setting", "sigma 26"], "unknown setting 'sigma 26'; did you mean 'sigma 25'?"),
         (["denoise", "--method", "foundatoin"], "unknown method 'foundatoin'; did you mean 'foundation'?"),
-        (["sr"], "data: holds none of the test sets; Set5: adair data fetch Set5 --into data"),
-        (["denoise", "--json", "foundation.safetensors"], "foundation.safetensors: does not hold rows"),
+        (["sr"], "data: contains none of the test sets; Set5: adair data fetch Set5 --into data"),
+        (["denoise", "--json", "foundation.safetensors"], "foundation.safetensors: does not contain rows"),
         (["denoise", "--plots", "data"], "data: exists"),
     ],
 )
@@ -103,7 +103,7 @@ def test_a_report_measures_nothing(
     monkeypatch.chdir(folder)
     words = ["denoise", "--json", "rows.json", *OURS[:2], *OURS[4:]]
     assert run(*words, "--report") == 2
-    assert "name one that exists with --json" in capsys.readouterr().err
+    assert "give an existing one with --json" in capsys.readouterr().err
     assert run(*words, "--setting", "sigma 25") == 0
     one = (folder / "rows.json").read_text()
     capsys.readouterr()

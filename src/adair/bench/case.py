@@ -1,4 +1,4 @@
-"""What a benchmark hands to a method: one degraded image, and the facts about it that a method may use."""
+"""What a method receives: one degraded image, and the facts about it that a method may use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-Kind = Literal["input", "ours", "peer"]
+Kind = Literal["input", "ours", "baseline"]
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,11 @@ class Case:
     """One image to restore.
 
     ``given`` is (1, 3, h, w), float; unclipped noise lies partly outside 0..1. ``size`` is the (H, W) of the result,
-    larger than that of ``given`` only for super-resolution, where ``scale`` is 2, 3 or 4. ``facts`` is what a method
-    that is not blind may be told: ``sigma`` (noise, in units of 8 bits), ``blur_sigma`` (pixels), ``quality`` (JPEG).
+    larger than that of ``given`` only for super-resolution, where ``scale`` is 2, 3 or 4. ``facts`` are parameters for
+    methods that are not blind: ``sigma`` (noise, in units of 8 bits), ``blur_sigma`` (pixels), ``quality`` (JPEG).
     """
 
-    task: str
+    suite: str
     given: Tensor
     size: tuple[int, int]
     scale: int | None = None
@@ -29,16 +29,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Method:
-    """Something that restores: a row of the table.
+    """Something that restores images: a row of the table.
 
-    ``run`` returns (1, 3, H, W), float, with H and W as ``case.size`` says; the runner rounds it to 8 bits. ``note``
-    says what the method is told and under which licence it comes. ``version`` names the code or weights (such as
-    "bm3d 4.0.3"): a row of an earlier run is taken over only if it is the same.
+    ``suites`` are those whose images it can restore. ``run`` returns (1, 3, H, W), float, of the size ``case.size``;
+    the runner rounds it to 8 bits. ``note`` states the facts that the method uses, and its licence. ``version`` names
+    the code or weights (such as "bm3d 4.0.3"): a row of an earlier run is reused only if it is the same.
     """
 
     name: str
-    tasks: frozenset[str]
+    suites: frozenset[str]
     run: Callable[[Case], Tensor]
-    kind: Kind = "peer"
+    kind: Kind = "baseline"
     note: str = ""
     version: str = ""

@@ -1,4 +1,4 @@
-"""Time and memory that a method takes."""
+"""The time and memory that a method needs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _RESET_PEAK = "5"  # man 5 proc: writing it to clear_refs sets the peak resident
 
 
 class Meter:
-    """Adds up seconds, and keeps the most memory taken, over the calls that it watches.
+    """Sums the seconds, and records the peak memory, of the calls that it watches.
 
-    Memory is what a call takes beyond what the process held when the meter was made: Python, libraries and weights
-    that were loaded by then are not in it, the method's own buffers and result are. On a GPU it is what torch
-    allocated there, else the peak resident size that Linux keeps, which is set back before each call; memory that
-    the C library keeps for reuse is given back first. Elsewhere it is not known.
+    Memory is what a call needs in addition to what the process used when the meter was created: not Python, libraries
+    and weights that were loaded by then, but the method's own buffers and its result. On a GPU it is what torch
+    allocates there; on Linux it is the peak resident size, which is reset before each call, after the C library has
+    released the memory that it keeps for reuse. On other systems it is unknown.
 
-    With one thread on a CPU, seconds are those of the processor, which other work on the machine hardly changes; else
-    they are those of the clock.
+    With one thread on a CPU, seconds are processor time, which other work on the machine hardly changes; otherwise they
+    are wall-clock time.
 
     Args:
-        device: where the method works.
+        device: where the method runs.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -43,12 +43,12 @@ class Meter:
 
     @property
     def peak_mb(self) -> float | None:
-        """The most memory taken, in megabytes (10^6 bytes)."""
+        """The peak memory, in megabytes (10^6 bytes)."""
         return None if self._most is None else self._most / 1e6
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Measure what happens inside."""
+        """Measure the block."""
         known = self._reset()
         started = self._clock()
         yield
@@ -65,7 +65,7 @@ class Meter:
         return torch.cuda.max_memory_allocated(self._cuda) if self._cuda else _status("VmHWM") or 0
 
     def _reset(self) -> bool:
-        """Forget the peak so far; whether that is possible."""
+        """Reset the peak; return whether that is possible."""
         if self._cuda:
             torch.cuda.reset_peak_memory_stats(self._cuda)
             return True
@@ -77,20 +77,20 @@ class Meter:
 
 
 def alone(device: torch.device) -> bool:
-    """Whether a single thread does the work."""
+    """Whether a single CPU thread does the work."""
     return device.type == "cpu" and torch.get_num_threads() == 1
 
 
 def machine(device: torch.device, precision: str) -> str:
-    """What measures, in one line."""
+    """Describe the machine in one line."""
     threads = torch.get_num_threads()
     cpu = f"{cpu_name()}, {threads} threads" if threads > 1 else f"{cpu_name()}, 1 thread, processor time"
-    where = f"{torch.cuda.get_device_name(device)} (peers: {cpu})" if device.type == "cuda" else cpu
+    where = f"{torch.cuda.get_device_name(device)} (baselines: {cpu})" if device.type == "cuda" else cpu
     return f"{where}, {precision}, torch {torch.__version__}, adair {__version__}"
 
 
 def _status(name: str) -> int | None:
-    """Bytes that the kernel states of this process."""
+    """Return a number of bytes from the kernel's status of this process."""
     try:
         lines = (_PROCESS / "status").read_text().splitlines()
     except OSError:
@@ -99,7 +99,7 @@ def _status(name: str) -> int | None:
 
 
 def _give_back() -> None:
-    """Ask glibc to return what was freed; without it the next method would find its memory already there."""
+    """Ask glibc to return freed memory; otherwise the next method could use it without it being counted."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries do not have it
         if trim is not None:

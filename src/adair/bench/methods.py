@@ -1,4 +1,4 @@
-"""The rows that every setting has: the input as it is, the frozen foundation, the foundation with its adapter."""
+"""The methods of every setting: the input itself, the frozen foundation, and the foundation with its adapter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from adair.bench.case import Case, Method
-from adair.bench.suites import CANDIDATES, Setting
+from adair.bench.suites import WITHOUT_ADAPTER, Setting
 from adair.degradations import resize
 from adair.restore import Restorer
 from adair.restore.tasks import FOUNDATION, UPSCALING
@@ -19,11 +19,11 @@ from adair.weights import bundled_adapters, fingerprint, read_header, read_tenso
 def load_ours(
     foundation: Path | None, adapters: Iterable[Path], device: str | None, precision: str | None
 ) -> tuple[Restorer, dict[str, str]]:
-    """Load what is to be measured.
+    """Load the restorer and the adapters to measure.
 
     Args:
         foundation: a file; None for the bundled one with its adapters.
-        adapters: files to add; one replaces the bundled adapter of its task.
+        adapters: files to add; each replaces the bundled adapter of its task.
         device, precision: as for `Restorer.load`.
 
     Returns:
@@ -41,40 +41,41 @@ def load_ours(
 def own_methods(
     setting: Setting, restorer: Restorer, adapters: Mapping[str, str], ensemble: bool = False
 ) -> list[Method]:
-    """The input and our rows of a setting. Suites for which no adapter was made have candidates.
+    """Return the input and our methods for a setting. Suites without an adapter of their own try all that fit.
 
     Args:
-        setting: what is to be restored.
+        setting: what to restore.
         restorer, adapters: as `load_ours` returns them.
-        ensemble: each adapter once more, as the mean over the eight flips and turns of the input.
+        ensemble: whether to add each adapter once more, averaged over the eight flips and rotations of the input.
     """
-    tasks = frozenset({setting.suite})
+    suites = frozenset({setting.suite})
     version = f"foundation {restorer.foundation.fingerprint[:12]}, {restorer.precision.name}"
     methods = [
-        Method("bicubic" if setting.source.scale else "input", tasks, as_given, "input"),
-        Method("foundation", tasks, lambda case: restorer.restore(as_given(case), FOUNDATION), "ours", version=version),
+        Method("bicubic" if setting.source.scale else "input", suites, as_given, "input"),
+        Method(
+            "foundation", suites, lambda case: restorer.restore(as_given(case), FOUNDATION), "ours", version=version
+        ),
     ]
     for task, mark in _candidates(setting, adapters).items():
-        first = (setting.adapters or (setting.suite,))[0]
-        name = "foundation + adapter" if task == first else f"foundation + {task}"
+        name = "foundation + adapter" if task == setting.tasks[0] else f"foundation + {task}"
         marks = f"{version}, adapter {mark[:12]}"
-        methods.append(Method(name, tasks, partial(_adapted, restorer, task, False), "ours", version=marks))
+        methods.append(Method(name, suites, partial(_adapted, restorer, task, False), "ours", version=marks))
         if ensemble:
             slow = partial(_adapted, restorer, task, True)
-            methods.append(Method(f"{name}, ensemble", tasks, slow, "ours", version=marks))
+            methods.append(Method(f"{name}, ensemble", suites, slow, "ours", version=marks))
     return methods
 
 
 def _candidates(setting: Setting, adapters: Mapping[str, str]) -> dict[str, str]:
-    """Those of the adapters that are measured in a setting."""
-    if setting.suite in CANDIDATES:
+    """Return the adapters that are measured in a setting."""
+    if setting.suite in WITHOUT_ADAPTER:
         enlarges = setting.source.scale is not None
         return {task: mark for task, mark in adapters.items() if (task == UPSCALING) == enlarges}
-    return {task: adapters[task] for task in setting.adapters or (setting.suite,) if task in adapters}
+    return {task: adapters[task] for task in setting.tasks if task in adapters}
 
 
 def as_given(case: Case) -> Tensor:
-    """The input itself; a small one enlarged as MATLAB's bicubic does it."""
+    """Return the input itself; a small one enlarged with MATLAB's bicubic interpolation."""
     return resize(case.given, case.size) if case.scale else case.given
 
 

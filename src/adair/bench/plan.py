@@ -1,4 +1,4 @@
-"""What a run measures: settings whose test set is there, and the methods for each."""
+"""What a run measures: settings whose test set is available, and the methods for each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from adair.data import dataset
 from adair.errors import AdairError
 from adair.restore import Restorer
 
-KINDS = {"input": "input", "ours": "ours", "peers": "peer"}  # words that stand for all methods of a kind
+KINDS = {"input": "input", "ours": "ours", "baselines": "baseline"}  # names that select all methods of a kind
 PUBLISHED = "published"
 
 BenchConfig = list[tuple[Setting, list[Method]]]
@@ -23,13 +23,13 @@ BenchConfig = list[tuple[Setting, list[Method]]]
 def choose_settings(
     data: Path, suites: Sequence[str] = (), datasets: Sequence[str] = (), names: Sequence[str] = ()
 ) -> tuple[list[Setting], list[str]]:
-    """Settings of ``suites`` on ``datasets`` with ``names`` (all if none is named) that ``data`` has the images for.
+    """Select the settings of ``suites`` on ``datasets`` with ``names`` (all by default) whose images are in ``data``.
 
     Returns:
         The settings, and the names of test sets that are missing.
 
     Raises:
-        AdairError: an unknown name, or nothing there at all.
+        AdairError: an unknown name, or no test set at all.
     """
     _check("suite", suites, SUITES)
     wanted = [setting for suite in suites or SUITES for setting in SUITES[suite]]
@@ -40,7 +40,7 @@ def choose_settings(
     there = {name: (data / dataset(name).folder).is_dir() for name in {setting.dataset: None for setting in wanted}}
     missing = [name for name, present in there.items() if not present]
     if not any(there.values()):
-        raise AdairError(f"{data}: holds none of the test sets; {missing[0]}: {advice(missing[0], data)}")
+        raise AdairError(f"{data}: contains none of the test sets; {missing[0]}: {advice(missing[0], data)}")
     return [setting for setting in wanted if there[setting.dataset]], missing
 
 
@@ -52,17 +52,17 @@ def choose_methods(
     wanted: Sequence[str] = (),
     ensemble: bool = False,
 ) -> BenchConfig:
-    """Settings with the methods that are to be measured on them; settings without any are left out.
+    """Select the methods to measure in each setting; settings without any are dropped.
 
     Args:
         settings: from `choose_settings`.
         restorer, adapters: from `load_ours`.
-        checkpoints: files of further networks.
-        wanted: names of methods, or "input", "ours", "peers", "published"; none for all.
-        ensemble: measure the adapters with self-ensemble, too.
+        checkpoints: files of other networks.
+        wanted: names of methods, or "input", "ours", "baselines", "published"; empty for all.
+        ensemble: whether to measure the adapters with self-ensemble as well.
 
     Raises:
-        AdairError: a checkpoint that cannot be used, or a name that fits no method.
+        AdairError: a checkpoint that cannot be used, or the name of no method.
     """
     loaded = [load_baseline(path) for path in checkpoints]
     plan = []
@@ -70,7 +70,7 @@ def choose_methods(
         methods = own_methods(setting, restorer, adapters, ensemble) + find_baselines(
             setting.suite, setting.source.scale
         )
-        methods += [method for method in loaded if setting.suite in method.tasks]
+        methods += [method for method in loaded if setting.suite in method.suites]
         plan.append((setting, [method for method in methods if method.kind in setting.kinds]))
     _check("method", wanted, {*KINDS, PUBLISHED, *(method.name for _, methods in plan for method in methods)})
     kinds = {KINDS[word] for word in wanted if word in KINDS}
@@ -82,7 +82,7 @@ def choose_methods(
 
 
 def advice(name: str, data: Path | str) -> str:
-    """How to get a test set, and where to put it."""
+    """Return how to get a test set, and where to put it."""
     return dataset(name).advice.replace("DIR", str(data))
 
 

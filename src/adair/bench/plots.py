@@ -1,4 +1,4 @@
-"""Pictures of a run: PSNR against seconds a megapixel, each method a point, published figures at the side."""
+"""Plots of a run: PSNR against seconds per megapixel, a point per method, published figures at the side."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ _MOST_PANELS = 4
 
 
 def plot(title: str, rows: Sequence[Row]) -> bytes | None:
-    """Draw rows of one table, a panel for each setting, as PNG; None if there are too many or nothing has a time.
+    """Draw the rows of one table as PNG, a panel per setting; None if there are too many, or no row has a time.
 
     Args:
-        title: above all panels.
-        rows: of one dataset; measured ones with a time become points, the input a dashed line, published ones labels.
+        title: shown above the panels.
+        rows: rows of one dataset; measured ones with a time become points, the input a dashed line, published ones
+            labels.
 
     Raises:
         AdairError: matplotlib is not installed.
@@ -46,7 +47,7 @@ def plot(title: str, rows: Sequence[Row]) -> bytes | None:
     for axes, setting in zip(panels, settings, strict=True):
         _panel(axes, [row for row in rows if row.setting == setting], looks)
         axes.set_title(setting, fontsize=10.5, loc="left")
-        axes.set_xlabel("seconds a megapixel", fontsize=9)
+        axes.set_xlabel("seconds per megapixel", fontsize=9)
     panels[0].set_ylabel("PSNR in dB", fontsize=9)
     figure.suptitle(title, fontsize=12.5, fontweight="bold", x=0.005, ha="left")
     handles: dict[str, Any] = {}
@@ -68,18 +69,18 @@ def plot(title: str, rows: Sequence[Row]) -> bytes | None:
 
 
 def _looks(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """Colour and marker of every method, ours first."""
+    """Return colour and marker of every method, ours first."""
     looks: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(row.method for row in rows if row.kind == "ours"):
         looks[name] = {"color": _OURS.get(name, "#2171b5"), "marker": "o", "s": 95, "zorder": 4}
-    for number, name in enumerate(dict.fromkeys(row.method for row in rows if row.kind == "peer")):
+    for number, name in enumerate(dict.fromkeys(row.method for row in rows if row.kind == "baseline")):
         colour, marker = _OTHERS[number % len(_OTHERS)], _MARKERS[number % len(_MARKERS)]
         looks[name] = {"color": colour, "marker": marker, "s": 55, "zorder": 3}
     return looks
 
 
 def _span(times: Sequence[float]) -> tuple[float, float]:
-    """Where the axis of times begins and ends: all of them, and never so little that small differences look large."""
+    """Return the range of the time axis: wide enough that small differences do not look large."""
     low, high = min(times) / 2, max(times) * 2
     wider = max(1.0, (30 * low / high) ** 0.5)
     return low / wider, high * wider
@@ -133,7 +134,7 @@ def _published(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def apart(places: Sequence[float], gap: float) -> list[float]:
-    """Rising places moved as little as possible (in squares) so that neighbours are ``gap`` apart, within 0..1.
+    """Move ascending places as little as possible (least squares) so that neighbours are ``gap`` apart, within 0..1.
 
     Without the gaps this is isotonic regression: neighbours that are out of order share their mean.
     """

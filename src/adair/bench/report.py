@@ -1,4 +1,4 @@
-"""Rows as a page of Markdown, and as a table in the terminal."""
+"""Rows as a Markdown page, and as a table in the terminal."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from rich.text import Text
 from adair.bench.rows import Row
 from adair.bench.suites import REMARKS, Setting
 
-_MOST_COLUMNS = 6  # settings side by side; more of them go below each other
+_MOST_COLUMNS = 6  # more settings become rows instead of columns
 
 _PAGE = """# Benchmarks
 
 Measured with `adair bench`. Rows in *italics* are copied from papers and were not measured here. The best measured
 PSNR of each setting is **bold**.
 
-- A cell holds PSNR in dB and SSIM (Gaussian window 11x11, sigma 1.5, where it fits), both means over the images.
-- s/MP: seconds for a megapixel of the result, without reading, writing and scoring; the processor's where one thread
-  works, else the clock's.
-- MB: most memory that restoring took, beyond Python, libraries and weights that were already loaded.
+- Cells show PSNR in dB and SSIM (Gaussian window 11x11, sigma 1.5, if it fits), both averaged over the images.
+- s/MP: seconds per megapixel of the result, without reading, writing and scoring; processor time with one thread,
+  otherwise wall-clock time.
+- MB: peak memory of restoring, in addition to Python, libraries and weights that were already loaded.
 
-Make the page again with
+To generate this page again:
 
 ```
 adair bench --data DATA --json rows.json --markdown docs/benchmarks.md --plots docs/images/benchmarks --overwrite
 ```
 
-DATA is the folder of test sets, and rows.json keeps what is finished, so that a run can be stopped and go on.
+DATA is the folder of test sets. rows.json stores finished rows, so that a run can be stopped and resumed.
 """
 
 
 def print_rows(rows: Sequence[Row]) -> None:
-    """Print every row with the number of its protocol, and the protocols below."""
+    """Print every row with the number of its protocol, followed by the protocols."""
     console = Console()
-    console = console if console.is_terminal else Console(width=200)  # nothing has to fit into a file
+    console = console if console.is_terminal else Console(width=200)  # no width limit in a file
     protocols = {text: number for number, text in enumerate(dict.fromkeys(row.protocol for row in rows), 1)}
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for name in ("set", "setting", "method"):
@@ -69,13 +69,13 @@ def print_rows(rows: Sequence[Row]) -> None:
 def as_markdown(
     settings: Sequence[Setting], rows: Sequence[Row], missing: Mapping[str, str], pictures: Mapping[str, str]
 ) -> str:
-    """The page: a section for each suite, a table for each family of settings of a dataset.
+    """Return the page: a section for each suite, with a table for each family of settings of a dataset.
 
     Args:
-        settings: in the order in which they should stand.
-        rows: of these settings.
-        missing: names of test sets and tools that were not there, with how to get them.
-        pictures: addresses of plots by the title of their table.
+        settings: the settings, in the order of the page.
+        rows: the rows of these settings.
+        missing: names of test sets and tools that were not available, with how to get them.
+        pictures: paths of plots by the title of their table.
     """
     parts = [_PAGE]
     limits = {row.limit for row in rows if not row.published} - {None}
@@ -92,7 +92,7 @@ def as_markdown(
         for title, part in tables(settings, chosen).items():
             parts.append(f"### {title.removeprefix(f'{suite}, ')}\n\n{_table(part)}\n{_protocols(part)}")
             if title in pictures:
-                parts.append(f"![PSNR against seconds a megapixel: {title}]({pictures[title]})\n")
+                parts.append(f"![PSNR against seconds per megapixel: {title}]({pictures[title]})\n")
         if notes := dict.fromkeys(f"- {row.method}: {row.note}.\n" for row in chosen if row.note):
             parts.append(f"Other tools:\n\n{''.join(notes)}")
     if sources := dict.fromkeys(f"- {row.method}: {row.protocol}.\n" for row in rows if row.published):
@@ -101,7 +101,7 @@ def as_markdown(
 
 
 def tables(settings: Iterable[Setting], rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows that belong together, by title: suite, dataset, family, and the colour space where there are several."""
+    """Group rows by table title: suite, dataset, family, and the colour space if there are several."""
     titles: dict[tuple[str, str, str], str] = {}
     for setting in settings:
         for score in setting.scores:
@@ -131,7 +131,7 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def _protocols(rows: Sequence[Row]) -> str:
-    """How a table was measured: what all of its settings share, then what only one has."""
+    """Return how a table was measured: what all settings share, then what differs."""
     protocols = {row.setting: row.protocol.split("; ") for row in rows if not row.published}
     shared = [part for part in next(iter(protocols.values()), []) if all(part in parts for parts in protocols.values())]
     text = f"Protocol: {'; '.join(shared)}.\n"
@@ -146,7 +146,7 @@ def _name(row: Row) -> str:
 
 
 def _cell(row: Row, rows: Iterable[Row]) -> str:
-    """PSNR, bold where it is the best of several measured ones, and SSIM."""
+    """Return PSNR, bold if it is the best of several measured ones, and SSIM."""
     rivals = [other.psnr for other in rows if other.setting == row.setting and not other.published]
     measured = [value for value in rivals if value is not None]
     text = _number(row.psnr, 2)
@@ -157,7 +157,7 @@ def _cell(row: Row, rows: Iterable[Row]) -> str:
 
 
 def _costs(rows: Sequence[Row]) -> tuple[str, str, str]:
-    """Mean time, most memory, and images of a method's rows."""
+    """Return mean time, peak memory, and number of images of a method's rows."""
     times = [row.seconds_per_megapixel for row in rows if row.seconds_per_megapixel is not None]
     memory = [row.peak_mb for row in rows if row.peak_mb is not None]
     images = sorted({row.images for row in rows if row.images is not None})

@@ -1,4 +1,4 @@
-"""Rows of results, and the file that keeps them: whole after every row, so that a run can go on where it stopped."""
+"""Rows of results, and the file that stores them: complete after every row, so that a run can resume."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ from adair.bench.case import Kind
 from adair.errors import AdairError
 from adair.images.files import write_whole
 
+RENAMED = {"peer": "baseline"}  # kinds in files of earlier versions
+
 
 @dataclass(frozen=True)
 class Row:
-    """What one method reached in one setting.
+    """The result of one method in one setting.
 
     Attributes:
         suite, dataset, setting, method: what was measured.
-        psnr, ssim: means over the images, in dB and up to 1; None where they cannot be given.
-        protocol: how it was measured; of a published figure, where it stands.
+        psnr, ssim: means over the images, in dB and up to 1; None if undefined.
+        protocol: how it was measured; for a published figure, its source.
         images: how many images.
-        seconds_per_megapixel: time of restoring, of the result's pixels; see `Meter`.
-        peak_mb: most memory that restoring took, see `Meter`.
+        seconds_per_megapixel: time of restoring per megapixel of the result; see `Meter`.
+        peak_mb: peak memory of restoring; see `Meter`.
         published: whether the figure was copied from a paper instead of measured.
-        kind: "input", "ours", "peer" or "published".
-        limit: at most so many images were wanted; None for all.
-        present: how many the test set had; with more or fewer of them a row is measured again.
+        kind: "input", "ours", "baseline" or "published".
+        limit: the number of images was limited to this; None for all.
+        present: how many images the test set had; if that changes, the row is measured again.
         version: code or weights of the method.
-        note: what the method was told, and its licence.
-        machine: what measured.
+        note: the facts that the method uses, and its licence.
+        machine: the machine that measured.
     """
 
     suite: str
@@ -54,24 +56,24 @@ class Row:
 
     @property
     def place(self) -> tuple[object, ...]:
-        """Where the row belongs: a newer one of the same place replaces it, but a published one no measured one."""
+        """The row's key: a newer row with the same key replaces it, but published rows never replace measured ones."""
         return self.suite, self.dataset, self.setting, self.method, self.published, self.limit
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What was measured exactly: a row with the same identity need not be measured again."""
+        """Exactly what was measured: a row with the same identity need not be measured again."""
         return *self.place, self.protocol, self.present, self.version
 
 
 class Journal:
-    """Rows by identity, kept in a JSON file (a list of objects) if there is one.
+    """Rows by place, stored in a JSON file (a list of objects).
 
     Args:
         path: the file; None keeps rows in memory only.
-        fresh: forget what the file holds.
+        fresh: ignore the rows of an existing file.
 
     Raises:
-        AdairError: a file that holds something else.
+        AdairError: the file contains something else.
     """
 
     def __init__(self, path: Path | None, fresh: bool = False) -> None:
@@ -79,24 +81,24 @@ class Journal:
         self._rows = {} if fresh or path is None else {row.place: row for row in read_rows(path)}
 
     def find(self, like: Row) -> Row | None:
-        """The row that measured just what ``like`` would measure, if there is one."""
+        """Return the row that measured exactly what ``like`` would measure, if there is one."""
         row = self._rows.get(like.place)
         return row if row is not None and row.identity == like.identity else None
 
     def elsewhere(self, rows: Sequence[Row]) -> list[Row]:
-        """Rows of other tools that were measured just as ``rows``, in an earlier run that had them at hand."""
+        """Return rows of baselines that an earlier run measured like ``rows``, but that are not installed now."""
         same = {(row.suite, row.dataset, row.setting, row.limit, row.protocol, row.present) for row in rows}
         known = {row.place for row in rows}
         return [
             row
             for row in self._rows.values()
-            if row.kind == "peer"
+            if row.kind == "baseline"
             and row.place not in known
             and (row.suite, row.dataset, row.setting, row.limit, row.protocol, row.present) in same
         ]
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Keep rows; the file is whole before and after."""
+        """Store rows; the file is replaced atomically."""
         self._rows.update((row.place, row) for row in rows)
         if self.path is not None:
             text = ",\n".join(json.dumps(asdict(row), ensure_ascii=False) for row in self._rows.values())
@@ -104,18 +106,19 @@ class Journal:
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[Row]:
-    """Read the rows of a JSON file; of a file that does not exist none.
+    """Read the rows of a JSON file; none if it does not exist.
 
     Raises:
-        AdairError: a file that holds something else.
+        AdairError: the file contains something else.
     """
     known = {field.name for field in fields(Row)}
     try:
         listed = json.loads(Path(path).read_text(encoding="utf-8"))
-        return [Row(**{key: value for key, value in row.items() if key in known}) for row in listed]
+        stored = [{**row, "kind": RENAMED.get(row.get("kind"), row.get("kind", "ours"))} for row in listed]
+        return [Row(**{key: value for key, value in row.items() if key in known}) for row in stored]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise AdairError(
-            f"{path}: does not hold rows of adair bench; name another file, or start over with --fresh"
+            f"{path}: does not contain rows of adair bench; choose another file, or start over with --fresh"
         ) from error

@@ -1,4 +1,4 @@
-"""Measuring: each method on each image of each setting, one row as soon as its last image is scored."""
+"""Measuring each method on each image of each setting; a row is stored as soon as its last image is scored."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Bench:
 
     Attributes:
         data: folder of test sets.
-        journal: where finished rows go; what it has already is not measured again.
-        restorer: ours; peers work on the CPU wherever this one works.
-        say: told at once, in one line, what is left out and why.
-        progress: told which row is being measured, and how many are done.
+        journal: stores finished rows; rows that it contains already are not measured again.
+        restorer: ours; baselines run on the CPU even if this one uses a GPU.
+        say: called at once with one line for everything that is skipped, and why.
+        progress: called with the row that is being measured, and the number of rows done.
         limit: only the first usable images of each set; None for all.
-        measure: whether what the journal lacks is measured; else it is left out.
-        problems: everything that `say` was told, once each.
+        measure: whether to measure rows that the journal lacks, or leave them out.
+        problems: everything that was passed to `say`, once each.
     """
 
     data: Path
@@ -51,7 +51,7 @@ class Bench:
     _done: int = field(default=0, init=False)
 
     def run(self, setting: Setting, methods: Sequence[Method]) -> list[Row]:
-        """Rows of a setting, in the order of ``methods``, from the journal or measured now."""
+        """Return the rows of a setting, in the order of ``methods``, from the journal or measured now."""
         found = setting.source.find(self.data, setting.dataset)
         for problem in found.problems:
             self._problem(problem)
@@ -62,7 +62,7 @@ class Bench:
         return rows
 
     def _rows(self, setting: Setting, method: Method, found: Found) -> list[Row]:
-        """A row for each score; none if the method fails."""
+        """Return a row for each score; none if the method fails."""
         blanks = [self._blank(setting, score, method, found) for score in setting.scores]
         known = [row for row in map(self.journal.find, blanks) if row is not None]
         if len(known) == len(blanks) or not self.measure:
@@ -76,7 +76,7 @@ class Bench:
         return measured
 
     def _blank(self, setting: Setting, score: Score, method: Method, found: Found) -> Row:
-        """A row with all but its figures."""
+        """Return a row without its figures."""
         return Row(
             *(setting.suite, setting.dataset, setting.label(score), method.name),
             *(None, None, setting.protocol(score, found)),
@@ -89,7 +89,7 @@ class Bench:
         )
 
     def _measure(self, setting: Setting, method: Method, samples: list[Sample], blanks: list[Row]) -> list[Row]:
-        """Restore every image with one method and give each blank row its figures."""
+        """Restore every image with one method, and fill in the figures of the blank rows."""
         meter: Meter | None = None
         pixels = 0
         figures: list[list[tuple[float, float | None]]] = []
@@ -101,7 +101,7 @@ class Bench:
                 meter = Meter(self.restorer.device if method.kind == "ours" else torch.device("cpu"))
             with meter.watch():
                 restored = _attempt(method, case)
-            # The input is scored as it is: published figures of unclipped noise are those of the real values.
+            # The input is not rounded: published figures of unclipped noise are those of the real values.
             restored = restored if restored is case.given else quantise(restored)
             figures.append([(score.psnr(restored, clean), score.ssim(restored, clean)) for score in setting.scores])
             pixels += math.prod(case.size)
@@ -118,7 +118,7 @@ class Bench:
         return rows
 
     def _cases(self, setting: Setting, samples: Iterable[Sample]) -> Iterator[tuple[Tensor, Case]]:
-        """Clean images with their cases; files that cannot be used are named."""
+        """Yield clean images with their cases; files that cannot be used are reported."""
         for sample in samples:
             try:
                 clean, case = load_case(setting, sample)
@@ -126,7 +126,7 @@ class Bench:
                 self._problem(str(error))
                 continue
             if not all(score.fits_ssim(clean) for score in setting.scores):
-                self._problem(f"{sample.clean}: smaller than the window of SSIM, which its rows therefore lack")
+                self._problem(f"{sample.clean}: smaller than the window of SSIM, so its rows have none")
             yield clean, case
 
     def _problem(self, text: str) -> None:
@@ -136,7 +136,7 @@ class Bench:
 
 
 def load_case(setting: Setting, sample: Sample) -> tuple[Tensor, Case]:
-    """The clean image, and the case that is made of it.
+    """Return the clean image, and the case made from it.
 
     Raises:
         AdairError: files that cannot be read, do not fit together, or are too small to be scored.
@@ -145,37 +145,37 @@ def load_case(setting: Setting, sample: Sample) -> tuple[Tensor, Case]:
     clean, given = source.make(datasets.load(sample.clean, setting.gray), sample)
     for score in setting.scores:
         if not score.fits(clean):
-            raise AdairError(f"{sample.clean}: is not larger than the border of {score.border} pixels that is left out")
+            raise AdairError(f"{sample.clean}: not larger than the border of {score.border} pixels that is left out")
     given = given.expand(-1, 3, -1, -1).contiguous()
     return clean, Case(setting.suite, given, (clean.shape[-2], clean.shape[-1]), source.scale, dict(source.facts))
 
 
 def _corner(case: Case) -> Case:
-    """A small piece of a case."""
+    """Return a small piece of a case."""
     given = case.given[..., :_CORNER, :_CORNER].contiguous()
     scale = case.scale or 1
     return replace(case, given=given, size=(given.shape[-2] * scale, given.shape[-1] * scale))
 
 
 def _attempt(method: Method, case: Case) -> Tensor:
-    """Restore; what goes wrong in a method, which may be anyone's code, is one line."""
+    """Restore; an exception in a baseline, which is other people's code, becomes one line."""
     try:
         restored = method.run(case)
     except AdairError:
         raise
     except Exception as error:
-        if method.kind != "peer":
+        if method.kind != "baseline":
             raise
         raise AdairError(" ".join(f"{type(error).__name__}: {error}".split())) from error
     if restored.shape != (1, 3, *case.size):
-        raise AdairError(f"returned {tuple(restored.shape)} where {(1, 3, *case.size)} is wanted")
+        raise AdairError(f"returned {tuple(restored.shape)} instead of {(1, 3, *case.size)}")
     if not bool(torch.isfinite(restored).all()):
-        raise AdairError("returned numbers that are not finite")
+        raise AdairError("returned NaN or infinity")
     return restored
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    """To four places; none if one is missing or infinite (JSON has no such number)."""
+    """Return the mean to four places; None if a value is missing or infinite (JSON has no infinity)."""
     listed = list(values)
     known = [value for value in listed if value is not None and math.isfinite(value)]
     return round(sum(known) / len(known), 4) if len(known) == len(listed) else None

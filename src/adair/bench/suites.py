@@ -1,4 +1,4 @@
-"""Every suite: which images, how they are degraded, how the result is scored. Protocols are read off from here."""
+"""The suites: which images, how they are degraded, how results are scored. Protocol texts are derived from this."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from adair.bench.case import Kind
 from adair.bench.datasets import Found
 from adair.bench.inputs import Degraded, Noise, Paired, Small, SmallExact, SmallPillow, Source
 from adair.bench.protocols import Score
+from adair.tasks import TASKS
 
 RGB, Y, GRAY = Score("RGB"), Score("Y"), Score("gray")
 
@@ -18,12 +19,12 @@ class Setting:
     """One degradation of one test set. A method restores its images once; each score then makes a row.
 
     Attributes:
-        suite, dataset, name: where it belongs and what it is called: "denoise", "CBSD68", "sigma 25".
-        source: how the input comes about.
+        suite, dataset, name: such as "denoise", "CBSD68", "sigma 25".
+        source: how the input is made.
         scores: how the result is scored; all on gray, or none.
-        family: settings of one dataset and family stand in one table.
+        family: settings of one dataset and family share a table.
         kinds: which kinds of methods are measured.
-        adapters: which of our adapters are measured, the one that was made for it first; (): that of the suite.
+        adapters: tasks whose adapters are measured, the one made for this setting first; empty for the suite's own.
     """
 
     suite: str
@@ -32,8 +33,13 @@ class Setting:
     source: Source
     scores: tuple[Score, ...]
     family: str = ""
-    kinds: tuple[Kind, ...] = ("input", "ours", "peer")
+    kinds: tuple[Kind, ...] = ("input", "ours", "baseline")
     adapters: tuple[str, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks whose adapters are measured, the one made for this setting first."""
+        return self.adapters or (self.suite,)
 
     @property
     def gray(self) -> bool:
@@ -41,19 +47,19 @@ class Setting:
         return self.scores[0].colour == "gray"
 
     def label(self, score: Score) -> str:
-        """The setting's name in a row; it names the colour space where there are several."""
+        """Return the setting's name in a row, with the colour space if there are several."""
         return self.name if len(self.scores) == 1 else f"{self.name}, {score.colour}"
 
     def protocol(self, score: Score, found: Found) -> str:
-        """All of the protocol in words."""
+        """Return the whole protocol in words."""
         return f"{score}; {self.source.text(found)}; result rounded to 8 bits"
 
 
-WHITE = ("gaussian-denoise", "denoise")  # one for papers' noise; the other is for photos and knows white noise, too
+WHITE = ("gaussian-denoise", "denoise")  # made for white noise; made for photos, but also trained on white noise
 
 
 def _denoise() -> list[Setting]:
-    # The other tools have to be given the noise level, which nobody knows here.
+    # Baselines need the noise level, which is unknown here.
     ours: tuple[Kind, ...] = ("input", "ours")
     in_jpeg = Degraded("noise(sigma=20) > jpeg(quality=90)")
     photos = [
@@ -73,13 +79,13 @@ def _sr() -> list[Setting]:
     today = [
         Setting("sr", dataset, f"x{scale}", Small(scale), (Score("Y", scale),))
         for dataset in ("Set5", "Set14", "BSD100", "Urban100")
-        for scale in (2, 3, 4)
+        for scale in TASKS["sr"].scales
     ]
-    # The bicubic figures that papers quote are of Y alone, shrunk without rounding.
+    # The bicubic figures that papers quote are of Y alone, downscaled without rounding.
     early = [
         Setting("sr", dataset, f"x{scale} of Y", SmallExact(scale), (Score("gray", scale),), "Y alone", ("input",))
         for dataset in ("Set5", "Set14")
-        for scale in (2, 3, 4)
+        for scale in TASKS["sr"].scales
     ]
     return today + early
 
@@ -118,7 +124,7 @@ def _dejpeg() -> list[Setting]:
     ]
 
 
-# What happens to photos beyond the tasks: in the second half of the pre-training mix (`adair.tasks.PHOTOS`).
+# Damage of photos outside the tasks: in the second half of the pre-training mix (`adair.tasks.PHOTOS`).
 PHOTO = {
     "camera noise": "camera(shot=0.006, read=0.01, red=2.1, blue=1.7)",
     "out of focus": "defocus(radius=3)",
@@ -155,29 +161,27 @@ def _unseen() -> list[Setting]:
     return _kodak("unseen", UNSEEN) + enlarged
 
 
-SUITES: dict[str, list[Setting]] = {
-    "denoise": _denoise(),
-    "sr": _sr(),
-    "deblur": _deblur(),
-    "derain": _derain(),
-    "dejpeg": _dejpeg(),
-    "photo": _kodak("photo", PHOTO),
-    "unseen": _unseen(),
-}
+_SETTINGS = {"denoise": _denoise, "sr": _sr, "deblur": _deblur, "derain": _derain, "dejpeg": _dejpeg}
 
-CANDIDATES = frozenset({"photo", "unseen"})  # suites for which no adapter was made: every one that fits is tried
+# Suites for which no adapter was made: all adapters that fit are tried.
+WITHOUT_ADAPTER: dict[str, list[Setting]] = {"photo": _kodak("photo", PHOTO), "unseen": _unseen()}
+
+# Those of the tasks, in the order of the registry, and the others.
+SUITES: dict[str, list[Setting]] = {
+    suite: _SETTINGS[suite]() for suite in dict.fromkeys(task.suite for task in TASKS.values() if task.suite)
+} | WITHOUT_ADAPTER
 
 REMARKS: dict[str, str] = {
-    "denoise": "Papers measure noise that is not clipped; files hold noise that is. The input's own row "
-    "is scored as it is, not rounded. PolyU_canon holds real noise: crops of photos, and means of many shots of the "
-    "same scene, both as JPEG; the means carry a little noise of their own.",
-    "sr": "Methods are given the small image. The bicubic figures that papers quote (Set5: 33.66, 30.39, 28.42) come "
-    "from the scripts of SRCNN and VDSR, which shrink Y alone and never round it: the rows of Y alone. From MATLAB's "
-    "8-bit colour files, which later methods are given, bicubic is up to 0.02 dB better on Set5.",
+    "denoise": "Papers measure unclipped noise; in files, noise is clipped. The input is scored without rounding. "
+    "PolyU_canon has real noise: crops of photos, and means of many shots of the same scene, both as JPEG; the means "
+    "contain a little noise themselves.",
+    "sr": "Methods receive the small image. The bicubic figures that papers quote (Set5: 33.66, 30.39, 28.42) come "
+    "from the scripts of SRCNN and VDSR, which downscale Y alone and never round it: see the rows of Y alone. From "
+    "MATLAB's 8-bit colour files, which later methods use, bicubic is up to 0.02 dB better on Set5.",
     "deblur": "The field has no common protocol; this is ours.",
     "derain": "Papers measure Y or RGB; one restoration gives both.",
     "dejpeg": "19 images of LIVE1 are also in Kodak24. classic5 is gray, and so is its JPEG.",
-    "photo": "What happens to photos beyond the tasks, with each adapter as a candidate.",
-    "unseen": "Degradations that no network here was trained on, with each adapter as a candidate: what to expect of "
-    "damage that is not on the list. Haze and low light change all pixels alike, which none of the adapters undoes.",
+    "photo": "Damage of photos outside the tasks; every adapter that fits is tried.",
+    "unseen": "Degradations that no network here was trained on; every adapter that fits is tried. They show what to "
+    "expect for other damage. Haze and low light change all pixels alike, which none of the adapters undoes.",
 }

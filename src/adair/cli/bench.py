@@ -1,4 +1,4 @@
-"""``adair bench``: numbers that can be compared, with their protocols."""
+"""``adair bench``: comparable figures, with their protocols."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ if TYPE_CHECKING:
 def bench(
     suites: Annotated[
         list[str] | None,
-        typer.Argument(help="denoise, sr, deblur, derain, dejpeg, unseen. Default: all.", metavar="[SUITE]..."),
+        typer.Argument(help="Suites such as denoise; see --list. Default: all.", metavar="[SUITE]..."),
     ] = None,
-    data: Annotated[Path, typer.Option(help="Folder of test sets, one folder each.")] = Path("data"),
+    data: Annotated[Path, typer.Option(help="Folder of test sets, one subfolder each.")] = Path("data"),
     listed: Annotated[bool, typer.Option("--list", help="Show suites, test sets and available tools.")] = False,
     dataset: Annotated[list[str] | None, typer.Option(help="Only this test set; repeat for more.")] = None,
     setting: Annotated[
-        list[str] | None, typer.Option(help='Only this one, such as "sigma 25" or x2; repeat for more.')
+        list[str] | None, typer.Option(help='Only this setting, such as "sigma 25" or x2; repeat for more.')
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="Only this one, or: input, ours, peers, published; repeat for more.")
+        list[str] | None, typer.Option(help="Only this method, or input, ours, baselines, published; repeat for more.")
     ] = None,
-    peer: Annotated[list[Path] | None, typer.Option(help="Checkpoint of another network; repeat for more.")] = None,
+    baseline: Annotated[list[Path] | None, typer.Option(help="Checkpoint of another network; repeat for more.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N images of each test set.", min=1)] = None,
     json: Annotated[
-        Path | None, typer.Option(help="File for the rows; what it holds already is not measured again.")
+        Path | None, typer.Option(help="File for the rows; rows that it contains are not measured again.")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the rows that the file holds.")] = False,
-    report: Annotated[bool, typer.Option("--report", help="Measure nothing: show what the file holds.")] = False,
-    markdown: Annotated[Path | None, typer.Option(help="Write all as a page of Markdown.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ignore the rows in the file.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Measure nothing; show the rows in the file.")] = False,
+    markdown: Annotated[Path | None, typer.Option(help="Write a Markdown page.")] = None,
     plots: Annotated[
         Path | None, typer.Option(help="Folder for plots of PSNR against time (needs matplotlib).")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page and plots that exist.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page and plots.")] = False,
     device: Device = None,
     precision: PrecisionName = None,
     foundation: FoundationFile = None,
     adapter: Adapters = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Also the adapters' mean over all flips and turns: eight times as slow.")
+        bool, typer.Option("--ensemble", help="Also average the adapters over all flips and rotations: 8 times slower.")
     ] = False,
 ) -> None:
-    """Measure the foundation, its adapters and other tools on the test sets of the field.
+    """Measure the foundation, its adapters and other tools on public test sets.
 
-    Every row carries its protocol. With --json an interrupted run resumes. Exit code 1: images or
-    methods had to be left out (each is named).
+    Every row states its protocol. With --json, an interrupted run resumes. Exit code 1: some images or methods had to
+    be left out; each is named.
     """
     from adair.bench.baselines import unavailable
     from adair.bench.methods import load_ours
@@ -76,10 +76,10 @@ def bench(
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
     if report and (json is None or not json.exists()):
-        raise AdairError("--report shows the rows of a file; name one that exists with --json")
+        raise AdairError("--report shows the rows of a file; give an existing one with --json")
     journal = Journal(json, fresh)
     restorer, adapters = load_ours(foundation, adapter or [], device, precision)
-    plan = choose_methods(settings, restorer, adapters, peer or [], method or [], ensemble)
+    plan = choose_methods(settings, restorer, adapters, baseline or [], method or [], ensemble)
     with _progress(plan) as progress:
         run = Bench(data, journal, restorer, _say, progress, limit, not report)
         rows: list[Row] = []
@@ -104,7 +104,7 @@ def _write(
     markdown: Path | None,
     plots: Path | None,
 ) -> None:
-    """Write the page and the plots that were asked for."""
+    """Write the page and the plots."""
     from adair.bench.plots import plot
     from adair.bench.report import as_markdown, tables
     from adair.images.files import write_whole
@@ -122,7 +122,7 @@ def _write(
 
 
 def _list(data: Path) -> None:
-    """Show which test sets are there, and which other tools."""
+    """Show which test sets and other tools are available."""
     from adair.bench.baselines import find_baselines, unavailable
     from adair.bench.plan import advice
     from adair.bench.suites import SUITES
@@ -156,7 +156,7 @@ def _say(text: str) -> None:
 
 @contextmanager
 def _progress(plan: BenchConfig) -> Iterator[Callable[[str, float], None]]:
-    """Show what is measured: a bar in a terminal, else a line for each row."""
+    """Show progress: a bar in a terminal, otherwise a line for each row."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""Every installed peer restores what it is for; the ones that are not installed are named with what brings them."""
+"""Every installed baseline restores what it is for; missing ones are listed with the command that installs them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def small(clean: Tensor) -> Case:
 
 
 CASES: dict[str, Callable[[Tensor], Case]] = {"denoise": noise, "deblur": blur, "dejpeg": compression, "sr": small}
-PAIRS = [(peer.name, task) for peer in BASELINES for task in CASES if task in peer.tasks]
+PAIRS = [(one.name, task) for one in BASELINES for task in CASES if task in one.suites]
 
 
 def installed(name: str, task: str) -> Method:
@@ -91,7 +91,7 @@ def test_wiener_and_richardson_lucy_leave_no_frame_at_the_border(clean: Tensor) 
 
 
 def test_noise_beyond_black_and_white_is_used(clean: Tensor) -> None:
-    """Unclipped noise averages out; a peer that clips its input would see dark places too bright."""
+    """Unclipped noise averages out; a baseline that clips its input would see dark places too bright."""
     dark = torch.zeros_like(clean)
     for name in ("TV", "wavelet", "scikit-image NLM", "FFDNet (IPOL)"):
         if name in unavailable():
@@ -100,14 +100,14 @@ def test_noise_beyond_black_and_white_is_used(clean: Tensor) -> None:
         assert abs(restored.mean()) < 2 / 255, name
 
 
-def test_suites_get_the_peers_that_fit() -> None:
+def test_suites_get_the_baselines_that_fit() -> None:
     names = {task: {method.name for method in find_baselines(task)} for task in ("sr", "deblur", "derain", "unseen")}
     assert "Lanczos" in names["sr"] and "unsharp mask" in names["deblur"]
     assert names["derain"] == set()
     assert "Lanczos" not in names["unseen"]
     assert {method.name for method in find_baselines("unseen", scale=2)} == names["sr"]
     assert all(
-        method.kind == "peer" and method.note and method.version
+        method.kind == "baseline" and method.note and method.version
         for method in find_baselines("denoise") + find_baselines("sr")
     )
 

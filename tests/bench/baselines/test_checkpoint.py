@@ -35,9 +35,9 @@ def test_a_published_network_restores_as_it_should(tmp_path: Path) -> None:
     restored = method.run(Case("denoise", given, (16, 24)))
     assert torch.allclose(restored, ours(given).detach().clamp(0, 1), atol=1e-5)
     assert method.run(Case("denoise", given[..., :13, :21], (13, 21))).shape == (1, 3, 13, 21)
-    assert (method.name, method.kind) == ("their denoiser", "peer")
+    assert (method.name, method.kind) == ("their denoiser", "baseline")
     assert "NAFNet" in method.note and method.version.startswith("sha256 ")
-    assert "sr" not in method.tasks and {"denoise", "derain", "unseen"} <= method.tasks
+    assert "sr" not in method.suites and {"denoise", "derain", "unseen"} <= method.suites
 
 
 def small_upscaler(path: Path, channels: int) -> None:
@@ -56,7 +56,7 @@ def small_upscaler(path: Path, channels: int) -> None:
 def test_an_upscaler_serves_every_scale(tmp_path: Path) -> None:
     small_upscaler(tmp_path / "up.safetensors", channels=3)
     method = load_baseline(tmp_path / "up.safetensors")
-    assert method.tasks == {"sr"} and "x2" in method.note
+    assert method.suites == {"sr"} and "x2" in method.note
     given = torch.rand(1, 3, 10, 12)
     twice = F.interpolate(given, scale_factor=2.0, mode="nearest")
     assert torch.equal(method.run(Case("sr", given, (20, 24), 2)), twice)

@@ -1,4 +1,4 @@
-"""What peers work on: arrays (H, W, 3) instead of tensors, and the facts that a method that is not blind needs."""
+"""What baselines work on: arrays (H, W, 3) instead of tensors, and the facts that non-blind methods need."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def floats(x: Tensor) -> Floats:
-    """(1, 3, H, W) -> (H, W, 3) float64; unclipped values stay as they are."""
+    """(1, 3, H, W) -> (H, W, 3) float64; values outside 0..1 are kept."""
     return x[0].permute(1, 2, 0).double().contiguous().numpy()
 
 
 def eight_bits(x: Tensor) -> Bytes:
-    """(1, 3, H, W) -> (H, W, 3) in 0..255, clipped and rounded, for methods that take no other kind."""
+    """(1, 3, H, W) -> (H, W, 3) in 0..255, clipped and rounded, for methods that need 8 bits."""
     return x[0].clamp(0.0, 1.0).mul(255.0).round().byte().permute(1, 2, 0).contiguous().numpy()
 
 
@@ -33,11 +33,11 @@ def tensor(pixels: npt.NDArray[Any]) -> Tensor:
 
 
 def stated(case: Case, fact: str) -> float:
-    """A fact about a case.
+    """Return a fact about a case.
 
     Raises:
         AdairError: the suite does not state it, so the method cannot be used there.
     """
     if fact not in case.facts:
-        raise AdairError(f"needs {fact}, which suite {case.task} does not state")
+        raise AdairError(f"needs {fact}, which suite {case.suite} does not state")
     return case.facts[fact]

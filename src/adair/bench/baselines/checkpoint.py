@@ -1,4 +1,4 @@
-"""Anyone's checkpoint as a row: whatever network the library spandrel (MIT) recognises by its tensors."""
+"""Published checkpoints as rows: any network that the library spandrel (MIT) recognises by its tensors."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from torch import Tensor
 from adair.bench.case import Case, Method
 from adair.degradations import resize
 from adair.errors import AdairError
+from adair.tasks import TASKS
 from adair.weights.header import short
 
-_RESTORATION = frozenset({"denoise", "deblur", "derain", "dejpeg", "unseen"})
+_ENLARGING = frozenset(task.suite for task in TASKS.values() if task.suite and task.scales)
+_RESTORATION = frozenset(task.suite for task in TASKS.values() if task.suite and not task.scales) | {"unseen"}
 _PICKLES = {".pth", ".pt", ".ckpt", ".bin"}
 _CONVERT = (
     "import torch, safetensors.torch as s; d = torch.load('{path}', map_location='cpu', weights_only=True); "
@@ -32,21 +34,20 @@ _TORCHVISION = "torchvision.transforms.functional"
 
 
 def load_baseline(path: Path) -> Method:
-    """A published network, from its weights alone, as a row.
+    """Return a published network, built from its weights alone, as a row.
 
-    A network for super-resolution takes part in suite "sr" at every scale: where its own scale is another one, its
-    result is resized (MATLAB's bicubic). Every other network takes part in all suites that keep the size; which of
-    them it was trained for, its file does not say, so choose the suites yourself. Networks run as spandrel sets them;
-    DRUNet, which wants to be told sigma, is always told 15. Images are not cut into tiles, and a network for 8-bit
-    images sees unclipped noise as it is.
+    A network for super-resolution takes part in suite "sr" at every scale; if its own scale differs, its result is
+    resized (MATLAB's bicubic). Every other network takes part in all suites that keep the size; its file does not say
+    which of them it was trained for, so choose the suites yourself. Networks run with spandrel's settings; DRUNet,
+    which needs sigma, always receives 15. Images are not tiled, and networks for 8-bit images receive unclipped noise.
 
     Args:
-        path: a safetensors file with the published names. Pickles are never opened; the error says how to turn one
-            into safetensors.
+        path: a safetensors file with the published names. Pickles are never opened; the error says how to convert one
+            to safetensors.
 
     Raises:
-        AdairError: spandrel is not installed, the file cannot be read, or it holds no network for RGB images that
-            spandrel knows.
+        AdairError: spandrel is not installed, the file cannot be read, or spandrel recognises no network for RGB
+            images in it.
     """
     path = Path(path)
     if path.suffix.lower() in _PICKLES:
@@ -61,30 +62,30 @@ def load_baseline(path: Path) -> Method:
     spandrel = _spandrel(path)
     try:
         network = spandrel.ModelLoader().load_from_state_dict(spandrel.canonicalize_state_dict(tensors)).eval()
-    except Exception as error:  # spandrel's own, and whatever its many networks raise at tensors that do not fit
+    except Exception as error:  # spandrel's own, and whatever its many networks raise on tensors that do not fit
         raise AdairError(
-            f"{path}: spandrel {spandrel.__version__} knows no network with these tensors ({short(str(error))}); "
+            f"{path}: spandrel {spandrel.__version__} recognises no network with these tensors ({short(str(error))}); "
             "Restormer and some others need: pip install --no-deps spandrel_extra_arches"
         ) from error
     kind = f"{network.architecture.name} x{network.scale}" if network.scale > 1 else network.architecture.name
     channels = (network.input_channels, network.output_channels)
     if not isinstance(network, spandrel.ImageModelDescriptor) or channels != (3, 3):
-        raise AdairError(f"{path}: {kind} does not turn one RGB image into another; only such networks can be rows")
+        raise AdairError(f"{path}: {kind} does not map one RGB image to another; only such networks can be measured")
 
     def run(case: Case) -> Tensor:
         restored: Tensor = network(case.given)
         return restored if tuple(restored.shape[2:]) == case.size else resize(restored, case.size)
 
-    tasks = frozenset({"sr"}) if network.scale > 1 else _RESTORATION
+    suites = _ENLARGING if network.scale > 1 else _RESTORATION
     note = f"{kind} from {path.name}, through spandrel {spandrel.__version__}"
-    return Method(path.stem, tasks, run, "peer", note, f"sha256 {digest}")
+    return Method(path.stem, suites, run, "baseline", note, f"sha256 {digest}")
 
 
 def _spandrel(path: Path) -> Any:
     if find_spec("spandrel") is None or find_spec("einops") is None:
         raise AdairError(f"{path}: to read such files, install spandrel: pip install --no-deps spandrel einops")
     with _torchvision_or_stand_in(), catch_warnings():
-        simplefilter("ignore")  # what their code should do otherwise is not for our users
+        simplefilter("ignore")  # warnings about their code do not help our users
         spandrel = import_module("spandrel")
         if find_spec("spandrel_extra_arches") is not None:
             import_module("spandrel_extra_arches").install(ignore_duplicates=True)
@@ -93,10 +94,10 @@ def _spandrel(path: Path) -> Any:
 
 @contextmanager
 def _torchvision_or_stand_in() -> Iterator[None]:
-    """Let spandrel be imported where torchvision is missing or does not fit the torch that is installed.
+    """Let spandrel be imported if torchvision is missing or does not fit the installed torch.
 
-    spandrel asks for torchvision, whose wheel on PyPI needs torch with CUDA, for three functions of two of its forty
-    networks (inpainting, faces), neither of which can be a row. While it is imported, empty names stand in for them.
+    spandrel imports torchvision, whose wheel on PyPI needs torch with CUDA, for three functions of two of its forty
+    networks (inpainting, faces), neither of which can be a row. Empty stand-ins replace them during the import.
     """
     try:
         import_module(_TORCHVISION)

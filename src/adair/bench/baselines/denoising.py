@@ -1,7 +1,7 @@
-"""Peers for noise, and for the blocks of JPEG.
+"""Baselines for noise, and for JPEG artefacts.
 
-Factors by which a strength follows from sigma were chosen once, on crops of photographs that no suite contains, for
-the best PSNR over sigma 15, 25 and 50.
+The factors from sigma to a method's strength were chosen once, on crops of photographs that no suite contains, for the
+best PSNR over sigma 15, 25 and 50.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def nlm_opencv(case: Case) -> Tensor:
     import cv2
 
     strength = _NLM_OPENCV * stated(case, "sigma")
-    # OpenCV takes B, G, R.
+    # OpenCV expects B, G, R.
     swapped = np.ascontiguousarray(eight_bits(case.given)[..., ::-1])
     restored = cv2.fastNlMeansDenoisingColored(swapped, None, strength, strength, 7, 21)
     return tensor(restored[..., ::-1])
@@ -67,7 +67,8 @@ def total_variation(case: Case) -> Tensor:
     """Total variation (Rudin et al. 1992), solved as Chambolle 2004; its weight from sigma or from JPEG quality."""
     from skimage.restoration import denoise_tv_chambolle
 
-    weight = _TV_JPEG / sqrt(stated(case, "quality")) if case.task == "dejpeg" else _TV * stated(case, "sigma") / 255
+    jpeg = "quality" in case.facts
+    weight = _TV_JPEG / sqrt(stated(case, "quality")) if jpeg else _TV * stated(case, "sigma") / 255
     return tensor(denoise_tv_chambolle(floats(case.given), weight, channel_axis=-1))
 
 

@@ -18,20 +18,20 @@ _EXTRA = "pip install 'adair[bench]'"
 
 @dataclass(frozen=True)
 class Baseline:
-    """A method that runs where its packages are installed.
+    """A method that runs if its packages are installed.
 
     Attributes:
-        name: as rows show it.
-        tasks: suites whose images it can restore.
+        name: its name in rows.
+        suites: suites whose images it can restore.
         run: the method itself (see `Method`).
-        modules: what it imports; the first is the one whose version a row names.
-        install: the command that brings them.
-        note: what it is told, how it is set, its licence.
-        enlarges: whether it takes low-resolution images, and no others.
+        modules: what it imports; rows name the version of the first.
+        install: the command that installs them.
+        note: the facts that it uses, its settings, its licence.
+        enlarges: whether it restores low-resolution images (and no others).
     """
 
     name: str
-    tasks: frozenset[str]
+    suites: frozenset[str]
     run: Callable[[Case], Tensor]
     modules: tuple[str, ...]
     install: str
@@ -40,12 +40,12 @@ class Baseline:
 
     @property
     def installed(self) -> bool:
-        """Whether all that it imports is there."""
+        """Whether everything that it imports is installed."""
         return all(find_spec(module) is not None for module in self.modules)
 
     def method(self) -> Method:
-        """The peer as a row of the table."""
-        return Method(self.name, self.tasks, self.run, "peer", self.note, _version(self.modules[0]))
+        """Return the baseline as a row of the table."""
+        return Method(self.name, self.suites, self.run, "baseline", self.note, _version(self.modules[0]))
 
 
 _NOISE, _BLUR, _SMALL = frozenset({"denoise"}), frozenset({"deblur"}), frozenset({"sr", "unseen"})
@@ -145,24 +145,25 @@ BASELINES = (
 )
 
 
-def find_baselines(task: str, scale: int | None = None) -> list[Method]:
-    """The baselines of a suite whose packages are installed.
+def find_baselines(suite: str, scale: int | None = None) -> list[Method]:
+    """Return the baselines of a suite whose packages are installed.
 
     Args:
-        task: name of a suite; one without peers has none.
-        scale: how many times smaller the images are. It matters only to suite "unseen", which has both kinds.
+        suite: name of a suite; some have no baselines.
+        scale: how many times smaller the images are. It matters only for suite "unseen", which has both kinds.
     """
-    enlarges = task == "sr" or scale is not None
-    return [peer.method() for peer in BASELINES if task in peer.tasks and peer.enlarges == enlarges and peer.installed]
+    enlarges = suite == "sr" or scale is not None
+    fitting = [one for one in BASELINES if suite in one.suites and one.enlarges == enlarges]
+    return [one.method() for one in fitting if one.installed]
 
 
 def unavailable() -> dict[str, str]:
-    """The baselines that cannot run here, each with the command that brings it."""
-    return {peer.name: peer.install for peer in BASELINES if not peer.installed}
+    """Return the baselines that are not installed, each with the command that installs it."""
+    return {one.name: one.install for one in BASELINES if not one.installed}
 
 
 @cache
 def _version(module: str) -> str:
-    """Name and version of the package that a module belongs to; empty where it was not installed as one."""
+    """Return name and version of the package that a module belongs to; empty if it was not installed as one."""
     names = packages_distributions().get(module, ())
     return ", ".join(f"{name} {version(name)}" for name in dict.fromkeys(names))
