@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adair.images.image_file import ImageFile
-from adair.inspect import KINDS, Advice, Finding
+from adair.inspect import Advice, Finding
 from adair.restore.options import RestoreOptions
 from adair.restore.restoration import FileRestorer
 from adair.restore.tasks import Blend
+from adair.tasks import DAMAGES
 
 SAMPLES = 7  # pictures, from all over the video
 
@@ -33,10 +34,10 @@ def choose_for_all(restorer: FileRestorer, options: RestoreOptions, pictures: Se
 def _means(advice: Sequence[Advice]) -> tuple[Finding, ...]:
     """For each kind of damage, the mean probability and level, the most probable first."""
     means = []
-    for kind in KINDS:
-        found = [finding for one in advice for finding in one.findings if finding.kind == kind]
+    for damage in DAMAGES:
+        found = [finding for one in advice for finding in one.findings if finding.damage == damage]
         if found:
             chance = sum(finding.probability for finding in found) / len(found)
             level = sum(finding.level for finding in found) / len(found)
-            means.append(Finding(kind, chance, level))
+            means.append(Finding(damage, chance, level))
     return tuple(sorted(means, key=lambda finding: -finding.probability))
