@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from adair.data.dataset import EXTENSIONS
+from adair.images import WHITE
 from adair.metrics import luma, quantise
 from adair.restore import read_image
 
@@ -67,7 +68,7 @@ def load(path: Path, gray: bool = False) -> Tensor:
         AdairError: a file that is no image.
     """
     pixels = read_image(path).pixels
-    image = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1).unsqueeze(0) / np.iinfo(pixels.dtype).max
+    image = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1).unsqueeze(0) / WHITE[pixels.dtype]
     if gray:
         return image if image.shape[1] == 1 else quantise(luma(image))
     return image.expand(-1, 3, -1, -1)

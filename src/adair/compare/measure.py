@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from adair.errors import AdairError
-from adair.images import ImageFile, convert_depth
+from adair.images import WHITE, ImageFile, convert_depth
 from adair.metrics import luma, ssim
 
 WINDOW = 11  # side of SSIM's window
@@ -110,8 +110,7 @@ def _strips(reference: ImageFile, image: ImageFile, crop: int) -> Iterator[tuple
 
 def _tensor(image: ImageFile, rows: slice, columns: slice) -> Tensor:
     part = image.pixels[rows, columns]
-    white = 255.0 if part.dtype == np.uint8 else 65535.0
-    tensor = torch.from_numpy(part.astype(np.float64)).div_(white).permute(2, 0, 1).unsqueeze(0)
+    tensor = torch.from_numpy(part.astype(np.float64)).div_(WHITE[part.dtype]).permute(2, 0, 1).unsqueeze(0)
     return tensor.expand(-1, 3, -1, -1)
 
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from adair.errors import AdairError
 from adair.export.options import ExportOptions
+from adair.images import WHITE
 from adair.restore import read_image
 
 Run = Callable[[npt.NDArray[np.float32]], npt.NDArray[Any]]
@@ -75,8 +76,7 @@ def compare(run: Run, network: nn.Module, options: ExportOptions, photos: Sequen
 
 def _part(pixels: npt.NDArray[Any], size: int | None) -> npt.NDArray[np.float32]:
     """The upper left of a photo as (1, 3, h, w), repeated where the photo is smaller than the file's one size."""
-    white = np.iinfo(pixels.dtype).max
-    photo = np.broadcast_to(pixels, (*pixels.shape[:2], 3)).astype(np.float32) / white
+    photo = np.broadcast_to(pixels, (*pixels.shape[:2], 3)).astype(np.float32) / np.float32(WHITE[pixels.dtype])
     if size is not None:
         rows, columns = (-(-size // side) for side in photo.shape[:2])
         photo = np.tile(photo, (rows, columns, 1))

@@ -1,8 +1,8 @@
 """Image files with their metadata, and the image buffer that all other packages work on.
 
 Read and written: PNG, JPEG, WebP, TIFF, AVIF (libvips) and BMP (Pillow); 8 and 16 bits; gray and RGB, with or without
-alpha. Read only, through optional packages (`optional`): HEIC, JPEG XL, raw photos. Converted when read: palette to
-RGB, CMYK through its profile to sRGB, Lab and YCbCr to sRGB.
+alpha; CMYK, Lab and floats (`colour`, `floats`) where the format holds them. Read only, through optional packages
+(`optional`): HEIC, JPEG XL, raw photos. Converted when read: palette to RGB.
 """
 
 from adair.images.buffer import WHITE, ImageBuffer, open_image

@@ -92,7 +92,7 @@ def _frame(image: ImageFile) -> Image.Image:
 def _with_vips(data: bytes, kind: str, limits: Limits) -> Pages | None:
     from adair.images import vips
 
-    facts = vips.page_facts(data)
+    facts = vips.page_facts(data, kind)
     if facts.count < 2:
         return None
     reel = vips.decode(data, kind, limits, page=0, count=facts.count)

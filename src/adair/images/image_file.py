@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from adair.errors import AdairError
 from adair.images.scratch import by_lines
 
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 
 FORMATS = {
     ".png": "PNG",
@@ -34,11 +35,28 @@ DEFAULT_DENSITY = 72 / 25.4  # pixels per millimetre (72 dpi) that EXIF assumes 
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Stored:
+    """How a file stores its colours, if not as the sRGB-like integers that `ImageFile.pixels` are.
+
+    Attributes:
+        space: "cmyk" or "lab" (`colour`), or "float" (`floats`).
+        icc: the file's colour profile; None if it has none that can be used.
+        linear: whether floats are proportional to light.
+        above: by how much floats are above 1, shaped as the pixels; None if none are.
+    """
+
+    space: Literal["cmyk", "lab", "float"]
+    icc: bytes | None
+    linear: bool = False
+    above: npt.NDArray[np.float32] | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class ImageFile:
     """A decoded image file, turned upright.
 
     Args:
-        pixels: (H, W, 1) gray or (H, W, 3) RGB, uint8 or uint16, in the colour space of ``icc``.
+        pixels: (H, W, 1) gray or (H, W, 3) RGB, uint8, uint16 or float32 in 0..1, in the colour space of ``icc``.
         alpha: (H, W) opacity in the same type, or None; colour is not premultiplied.
         icc: colour profile; None means sRGB.
         exif: EXIF block (orientation already applied); None if the file has none.
@@ -46,6 +64,7 @@ class ImageFile:
         density: pixels per millimetre, horizontally and vertically; None if the file does not say.
         notes: what a user should know about how the file was read, one line each.
         scratch: folder for pixels too large for memory, those of results as well; None to keep all in memory.
+        stored: how the file stores its colours, so that they can be written back like that; None if as ``pixels``.
     """
 
     pixels: Pixels
@@ -56,6 +75,7 @@ class ImageFile:
     density: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
     scratch: Path | None = None
+    stored: Stored | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -97,13 +117,23 @@ def check_quality(quality: int) -> None:
 
 
 def convert_depth(array: Pixels, dtype: npt.DTypeLike, folder: Path | None = None) -> Pixels:
-    """Convert 8-bit values to 16 bits (times 257) or back (rounded); a matching array is returned unchanged.
+    """Convert 8-bit values to 16 bits (times 257) or back, and floats in 0..1 to either (rounded).
 
-    A result too large for memory goes to ``folder`` (see `adair.images.scratch`).
+    A matching array is returned unchanged. A result too large for memory goes to ``folder`` (`adair.images.scratch`).
     """
     if array.dtype == dtype:
         return array
+    if array.dtype == np.float32:
+        return by_lines(_whole_numbers if dtype == np.uint16 else _bytes, dtype, folder, array)
     return by_lines(_deeper if dtype == np.uint16 else _shallower, dtype, folder, array)
+
+
+def _whole_numbers(array: Pixels) -> Pixels:
+    return np.rint(array.clip(0, 1) * np.float32(65535)).astype(np.uint16)
+
+
+def _bytes(array: Pixels) -> Pixels:
+    return np.rint(array.clip(0, 1) * np.float32(255)).astype(np.uint8)
 
 
 def _deeper(array: Pixels) -> Pixels:

@@ -66,7 +66,7 @@ def write_pages(path: Path, pages: Pages, quality: int = 95, overwrite: bool = T
 def _read_tiff(data: Data, limits: Limits) -> Pages | None:
     from adair.images import vips
 
-    count = vips.page_facts(data).count
+    count = vips.page_facts(data, "TIFF").count
     if count < 2:
         return None
     images, pixels = list[ImageFile](), 0

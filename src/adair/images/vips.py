@@ -1,4 +1,4 @@
-"""Decoding with libvips: every format but BMP, with 8 or 16 bits; CMYK through its profile.
+"""Decoding with libvips: every format but BMP; inks, Lab and floats become what the network is used to.
 
 Images too large for memory are read line by line where the format allows it, into arrays on disk.
 """
@@ -13,11 +13,11 @@ import pyvips
 
 from adair.errors import InputError
 from adair.hardware import free_unused
-from adair.images import scratch
+from adair.images import colour, floats, scratch
 from adair.images.density import stated_density
 from adair.images.diagnosis import find_losses
 from adair.images.exif import exif_from_tiff, without_thumbnail
-from adair.images.image_file import ImageFile, fitting_icc, is_gray
+from adair.images.image_file import ImageFile, Stored, fitting_icc, is_gray
 from adair.images.limits import Limits
 from adair.images.scratch import Data
 
@@ -38,9 +38,9 @@ class PageFacts:
 STREAMED = ("JPEG", "PNG", "TIFF")  # decoders that give lines as they come
 
 
-def page_facts(data: Data) -> PageFacts:
-    """Read the header of a file; raises what libvips raises."""
-    image = _open(data, "", False)
+def page_facts(data: Data, kind: str) -> PageFacts:
+    """Read the header of a file of the format ``kind``; raises what libvips raises."""
+    image = _open(data, kind, False)
     delays = _field(image, "delay", None)
     return PageFacts(
         _field(image, "n-pages", 1), image.height, None if delays is None else tuple(delays), _field(image, "loop", 0)
@@ -62,8 +62,8 @@ def decode(data: Data, kind: str, limits: Limits, page: int | None = None, count
     image = _open(data, kind, False, **options)
     item = {"uchar": 1, "ushort": 2}.get(image.format, 4)
     limits.check(image.width, image.height, image.bands, item, kind in STREAMED)
-    stored = image.width * image.height * image.bands * item
-    large = limits.scratch is not None and kind in STREAMED and stored >= scratch.LARGE
+    size = image.width * image.height * image.bands * item
+    large = limits.scratch is not None and kind in STREAMED and size >= scratch.LARGE
     if large and _field(image, "orientation", 1) == 1:  # turned pictures are not read in order
         image = _open(data, kind, True, **options)
     notes = find_losses(data, kind, _field(image, "n-pages", 1) if page is None else 1)
@@ -72,33 +72,49 @@ def decode(data: Data, kind: str, limits: Limits, page: int | None = None, count
         exif = exif_from_tiff(data)
     elif exif:
         exif = without_thumbnail(exif)
-    if image.format not in ("uchar", "ushort"):
-        raise InputError(f"{limits.path}: pixels are stored as '{image.format}'; save it with 8 or 16 bits per channel")
-    space = image.interpretation
-    if space == "cmyk":
-        image = image.icc_transform("srgb", embedded=True, depth=16 if image.format == "ushort" else 8)
-        icc = None
-        notes.append("converted from CMYK to sRGB")
-    elif space not in ("srgb", "rgb", "rgb16", "b-w", "grey16", "multiband"):
-        image = image.colourspace("rgb16" if image.format == "ushort" else "srgb")
-        icc = None
-        notes.append(f"converted from {space} to sRGB")
-    image = image.autorot()
+    if image.format not in ("uchar", "ushort", "float"):
+        raise InputError(
+            f"{limits.path}: pixels are stored as '{image.format}'; save it with 8 or 16 bits per channel, or as floats"
+        )
+    density, bits = stated_density(data, kind, (image.xres, image.yres)), _field(image, "bits-per-sample", 8)
+    image, stored, said = _as_rgb(image.autorot(), data)
+    notes += said
     if not 1 <= image.bands <= 4:
         raise InputError(f"{limits.path}: {image.bands} channels; save it as gray or RGB, with or without alpha")
-    density = stated_density(data, kind, (image.xres, image.yres))
     pixels, alpha = _lines(image, data, limits) if large else _whole(image)
-    if kind in ("WebP", "GIF", "AVIF") and icc is None and is_gray(pixels):
-        pixels = np.ascontiguousarray(pixels[..., :1])  # these decode to RGB even if they are gray
-    return ImageFile(
-        pixels, alpha, fitting_icc(icc, pixels.shape[-1]), exif, xmp, density, tuple(notes), limits.scratch
-    )
+    icc = None if stored else fitting_icc(icc, pixels.shape[-1])
+    if pixels.dtype == np.float32:
+        stored, said = floats.to_display(pixels, icc, limits)
+        notes += [*said, *(["16-bit floats: written as 32-bit floats"] if bits == 16 else [])]
+        icc = None if stored.linear else icc
+    coloured = kind in ("WebP", "GIF", "AVIF") or image.get_typeof("palette")  # these decode to RGB even if gray
+    if coloured and icc is None and is_gray(pixels):
+        pixels = np.ascontiguousarray(pixels[..., :1])
+    if bits == 1:
+        notes.append("1 bit per pixel: becomes gray with 8 bits")
+    return ImageFile(pixels, alpha, icc, exif, xmp, density, tuple(notes), limits.scratch, stored)
+
+
+def _as_rgb(image: Any, data: Data) -> tuple[Any, Stored | None, list[str]]:
+    """The image as gray or RGB, how it was stored if in another way, and what is lost."""
+    lab = colour.lab_kind(data)
+    if lab is not None:
+        return *colour.from_lab(image, lab), []
+    space = image.interpretation
+    if space == "cmyk" and image.bands >= 4:
+        return *colour.from_inks(image), []
+    if space in ("srgb", "rgb", "rgb16", "b-w", "grey16", "multiband", "scrgb"):
+        return image, None, []
+    converted = image.colourspace("rgb16" if image.format == "ushort" else "srgb")
+    return converted, None, [f"converted from {space} to sRGB"]
 
 
 def _open(data: Data, kind: str, sequential: bool, **options: Any) -> Any:
     """Read the header of a file; ``sequential`` for reading the lines once, from top to bottom."""
     if kind == "AVIF":  # libvips does not know animations (brand avis) by their first bytes
         return pyvips.Image.heifload_buffer(bytes(data), fail_on="error", **options)
+    if (lab := colour.lab_kind(data)) is not None:
+        data = colour.as_numbers(data, lab)
     if isinstance(data, bytes) and not sequential:
         return pyvips.Image.new_from_buffer(data, "", fail_on="error", **options)
     source = pyvips.Source.new_from_memory(data)  # without a copy
@@ -117,7 +133,7 @@ def _whole(image: Any) -> tuple[Any, Any]:
 def _lines(image: Any, data: Data, limits: Limits) -> tuple[Any, Any]:
     """Do what `_whole` does, without ever holding more than a few lines in memory."""
     height, width, bands = image.height, image.width, image.bands
-    dtype = np.uint16 if image.format == "ushort" else np.uint8
+    dtype = np.dtype({"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}[image.format])
     colours = bands - (bands in (2, 4))
     pixels = scratch.empty((height, width, colours), dtype, limits.scratch)
     alpha = scratch.empty((height, width), dtype, limits.scratch) if colours < bands else None

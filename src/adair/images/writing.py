@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from adair.errors import AdairError
-from adair.images import scratch
+from adair.images import floats, scratch
 from adair.images.density import correct_density
 from adair.images.diagnosis import find_cause
 from adair.images.exif import exif_into_tiff
@@ -30,6 +31,12 @@ from adair.images.image_file import (
 from adair.images.parts import explain
 
 STREAMED = ("JPEG", "PNG", "TIFF")  # encoders that write lines as they come
+HOLDS = {"cmyk": ("TIFF", "JPEG"), "lab": ("TIFF",), "float": ("TIFF",)}  # which format holds which `Stored`
+VIPS_TYPES = {  # libvips' names of a type, and of gray and RGB with it
+    np.dtype(np.uint8): ("uchar", "b-w", "srgb"),
+    np.dtype(np.uint16): ("ushort", "grey16", "rgb16"),
+    np.dtype(np.float32): ("float", "b-w", "scrgb"),
+}
 LONGEST_SIDE = {"JPEG": 65_535, "WebP": 16_383, "AVIF": 65_536}
 
 
@@ -63,8 +70,7 @@ def write_image(
     path = Path(path)
     kind = output_format(path)
     check_quality(quality)
-    pixels, alpha, notes = _fit(path, kind, pixels, like)
-    like = like or ImageFile(pixels)
+    pixels, alpha, like, notes = _fit(path, kind, pixels, like or ImageFile(pixels))
     if kind in STREAMED and pixels.nbytes >= scratch.LARGE:
         try:
             with new_file(path, overwrite) as part:
@@ -92,29 +98,30 @@ def encode_image(
     """
     kind = output_format(path)
     check_quality(quality)
-    pixels, alpha, notes = _fit(path, kind, pixels, like)
-    return _encode(path, kind, pixels, alpha, like or ImageFile(pixels), quality), notes
+    pixels, alpha, like, notes = _fit(path, kind, pixels, like or ImageFile(pixels))
+    return _encode(path, kind, pixels, alpha, like, quality), notes
 
 
 def _fit(
-    path: Path, kind: str, pixels: Pixels, like: ImageFile | None
-) -> tuple[Pixels, Pixels | None, tuple[str, ...]]:
-    """Return pixels and alpha as a format can hold them, and what is lost."""
+    path: Path, kind: str, pixels: Pixels, like: ImageFile
+) -> tuple[Pixels, Pixels | None, ImageFile, tuple[str, ...]]:
+    """Return pixels, alpha and what goes with them as a format can hold them, and what is lost."""
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     height, width, bands = pixels.shape
-    if bands not in (1, 3) or pixels.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"pixels must be (H, W, 1 or 3) uint8 or uint16, not {pixels.shape} {pixels.dtype}")
+    if bands not in (1, 3) or pixels.dtype not in VIPS_TYPES:
+        raise ValueError(f"pixels must be (H, W, 1 or 3) uint8, uint16 or float32, not {pixels.shape} {pixels.dtype}")
     longest = LONGEST_SIDE.get(kind, max(height, width))
     if max(height, width) > longest:
         raise AdairError(
             f"{path}: {kind} allows at most {longest} pixels per side, not {width}x{height}; use .png or .tif"
         )
-    like = like or ImageFile(pixels)
+    like, notes = _held(kind, pixels, like)
+    if pixels.dtype == np.float32:
+        pixels = _stored_floats(pixels, like)
     alpha = None if like.alpha is None else convert_depth(like.alpha, pixels.dtype, like.scratch)
     if alpha is not None and alpha.shape != (height, width):
         raise ValueError(f"alpha is {alpha.shape[1]}x{alpha.shape[0]}, the pixels {width}x{height}")
-    notes = []
     if pixels.dtype == np.uint16 and kind in ("JPEG", "WebP", "BMP"):
         notes.append(f"{kind} has 8 bits per channel: rounded from 16")
         pixels = convert_depth(pixels, np.uint8, like.scratch)
@@ -124,7 +131,28 @@ def _fit(
         pixels, alpha = _on_white(pixels, alpha, like.scratch), None
     if kind == "BMP" and (like.icc or like.exif):
         notes.append("BMP has no colour profile and no EXIF: left out")
-    return pixels, alpha, tuple(notes)
+    return pixels, alpha, like, tuple(notes)
+
+
+def _held(kind: str, pixels: Pixels, like: ImageFile) -> tuple[ImageFile, list[str]]:
+    """``like`` without what a format cannot hold of the way in which its file stored colours, and what that is."""
+    real, stored = pixels.dtype == np.float32, like.stored
+    if stored is not None and kind in HOLDS[stored.space] and real == (stored.space == "float"):
+        return like, []
+    notes = [f"{kind} holds no floating point: rounded to 16 bits, and clipped to 0..1"] if real else []
+    if stored is not None and stored.space != "float":
+        notes.append(f"{kind} holds no {'Lab' if stored.space == 'lab' else 'CMYK'}: converted to sRGB")
+    linear = real and stored is not None and stored.linear
+    icc = stored.icc if linear and stored is not None else like.icc
+    return dataclasses.replace(like, stored=None, icc=icc), notes
+
+
+def _stored_floats(pixels: Pixels, like: ImageFile) -> Pixels:
+    """Restored floats as a file holds them: floats, or 16 bits."""
+    if like.stored is not None:
+        return floats.to_file(pixels, like.stored, like.scratch)
+    straight = like.icc is not None and floats.is_linear(like.icc)
+    return floats.to_integers(pixels, straight, like.scratch)
 
 
 def _encode(path: Path, kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, quality: int) -> bytes:
@@ -196,18 +224,21 @@ def _with_facts(
     """Return an image for libvips; see `encode`."""
     import pyvips
 
-    height, width, bands = pixels.shape
-    image = pyvips.Image.new_from_memory(np.ascontiguousarray(pixels).data, width, height, bands, _vips_type(pixels))
-    wide = pixels.dtype == np.uint16
+    from adair.images import colour
+
+    stored = like.stored
+    image = _vips_image(pixels)
+    if stored is not None and stored.space == "cmyk":
+        image = colour.to_inks(image, stored)
+    elif stored is not None and stored.space == "lab":
+        image = colour.to_lab(image, stored)
+    space = image.interpretation
     if alpha is not None:
-        image = image.bandjoin(
-            pyvips.Image.new_from_memory(np.ascontiguousarray(alpha).data, width, height, 1, _vips_type(alpha))
-        )
-    space = ("grey16" if wide else "b-w") if bands == 1 else ("rgb16" if wide else "srgb")
+        image = image.bandjoin(_vips_image(alpha))
     across, down = like.density or (DEFAULT_DENSITY, DEFAULT_DENSITY)
     image = image.copy(interpretation=space, xres=across, yres=down)
-    blobs = {"icc-profile-data": fitting_icc(like.icc, bands), "exif-data": like.exif, "xmp-data": like.xmp}
-    for name, blob in blobs.items():
+    icc = fitting_icc(like.icc, pixels.shape[-1]) if stored is None else stored.icc
+    for name, blob in {"icc-profile-data": icc, "exif-data": like.exif, "xmp-data": like.xmp}.items():
         if blob:
             image.set_type(pyvips.GValue.blob_type, name, blob)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # the pixels are upright; libvips corrects the EXIF tag
@@ -227,7 +258,7 @@ def _saving(kind: str, pixels: Pixels, like: ImageFile, quality: int) -> dict[st
         # To choose the best codes a JPEG encoder keeps the whole coded picture: for a large one twice its size.
         "JPEG": {"Q": quality, "subsample_mode": "off", "optimize_coding": pixels.nbytes < scratch.LARGE},
         "WebP": {"Q": quality, "lossless": quality == 100, "smart_subsample": True},
-        "TIFF": {"compression": "deflate", "predictor": "horizontal"},
+        "TIFF": {"compression": "deflate", "predictor": "float" if pixels.dtype == np.float32 else "horizontal"},
         "AVIF": {
             "Q": quality,
             "lossless": quality == 100,
@@ -246,6 +277,10 @@ def _suffix(kind: str) -> str:
 
 def _finish(file: BinaryIO, kind: str, like: ImageFile) -> None:
     """Add to a file what libvips does not write, and remove what it invents."""
+    if like.stored is not None and like.stored.space == "lab":
+        from adair.images import colour
+
+        colour.finish_lab(file)
     correct_density(file, kind, like.density, like.exif is not None)
     if kind == "TIFF" and like.exif:
         exif_into_tiff(file, like.exif)
@@ -257,8 +292,15 @@ def _encode_bmp(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
-def _vips_type(array: Pixels) -> str:
-    return "ushort" if array.dtype == np.uint16 else "uchar"
+def _vips_image(array: Pixels) -> Any:
+    """Pixels (H, W, 1 or 3), or alpha (H, W), as libvips sees them."""
+    import pyvips
+
+    array = np.ascontiguousarray(np.atleast_3d(array))
+    height, width, bands = array.shape
+    kind, gray, rgb = VIPS_TYPES[array.dtype]
+    image = pyvips.Image.new_from_memory(array.data, width, height, bands, kind)
+    return image.copy(interpretation=gray if bands == 1 else rgb)
 
 
 def _on_white(pixels: Pixels, alpha: Pixels, folder: Path | None) -> Pixels:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from adair.errors import InputError
+from adair.images import WHITE
 from adair.metrics import psnr, ssim
 from adair.restore import Restorer
 from adair.ui.photo import Photo, options_for, preview, shown
@@ -72,5 +73,6 @@ def _figures(image: torch.Tensor, target: torch.Tensor) -> dict[str, Any]:
 
 
 def _tensor(pixels: npt.NDArray[Any]) -> torch.Tensor:
-    white = 255.0 if pixels.dtype == np.uint8 else 65535.0
-    return torch.from_numpy(pixels.astype(np.float64) / white).permute(2, 0, 1)[None].expand(-1, 3, -1, -1)
+    return (
+        torch.from_numpy(pixels.astype(np.float64) / WHITE[pixels.dtype]).permute(2, 0, 1)[None].expand(-1, 3, -1, -1)
+    )
