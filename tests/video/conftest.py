@@ -34,6 +34,7 @@ class Clip:
     subtitles: str | None = None
     rotation: int = 0
     aspect: Fraction | None = None
+    interlaced: bool = False
     seed: int = 0
 
     def write(self, path: Path) -> Path:
@@ -50,6 +51,8 @@ class Clip:
             context.time_base = stream.time_base = self.time_base
             context.color_primaries, context.color_trc, context.colorspace, context.color_range = self.tags
             context.sample_aspect_ratio = self.aspect or Fraction(1)
+            if self.interlaced:
+                context.flags |= av.codec.context.Flags.interlaced_dct | av.codec.context.Flags.interlaced_me
             if self.rotation:
                 stream.set_display_rotation(self.rotation)
             stream.metadata["language"] = "ger"

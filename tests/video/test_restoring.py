@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from adair.errors import AdairError, FileFormatError, InputError, Interrupted, TooLargeError
+from adair.images import ImageFile
 from adair.restore import FileOptions, RestoreOptions
+from adair.restore.restoration import Restoration
 from adair.video import restore_video
 from adair.video.pieces import LENGTH
 
@@ -89,6 +91,33 @@ def test_full_range_rotation_and_wide_pixels_stay(clips: Any, see: See, tmp_path
     assert after.frames[0].rotation == see(source).frames[0].rotation == 90
     assert (after.frames[0].width, after.frames[0].height) == (64, 48)
     assert after.aspect == Fraction(4, 3)
+
+
+def test_fields_of_interlaced_video_are_restored_apart(clips: Any, see: See, tmp_path: Path) -> None:
+    source = clips(interlaced=True).write(tmp_path / "in.mp4")
+    assert see(source).frames[0].interlaced_frame
+    sizes = []
+
+    class Watcher:
+        tasks = ("denoise",)
+        check = mark = lambda self, options: "x"
+
+        def run(self, image: Any, options: Any, progress: Any = None) -> Any:
+            sizes.append(image.pixels.shape)
+            return Restoration(ImageFile((image.pixels * 0.9).astype(np.uint16)), ())
+
+    restore_video(source, tmp_path / "out.mp4", "denoise", restorer=Watcher())
+    assert sizes == [(24, 64, 3)] * 24
+    after = see(tmp_path / "out.mp4")
+    assert after.frames[0].interlaced_frame
+    expected = see(source).pixels()[3][:48].astype(float) * 0.9 + 1.6
+    assert np.abs(after.pixels()[3][:48] - expected).mean() < 4
+    (note,) = restore_video(
+        source, tmp_path / "out.mkv", "denoise", restorer=Watcher(), files=FileOptions(codec="ffv1")
+    ).notes
+    assert "interlaced" in note
+    exact = see(tmp_path / "out.mkv").pixels()[3][:48]
+    assert np.abs(exact - expected).max() < 2
 
 
 def test_subtitles_go_where_they_can(clips: Any, see: See, tmp_path: Path, dimmer: Any) -> None:

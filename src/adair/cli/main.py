@@ -28,7 +28,7 @@ from adair.errors import AdairError, one_line
 OFFLINE = "ADAIR_OFFLINE"  # read by `adair.hub`
 
 COMMANDS = {
-    "restore": "Restore photos: noise, blur, rain, JPEG, small size.",
+    "restore": "Restore photos and videos: noise, blur, rain, JPEG, small size.",
     "degrade": "Degrade photos with a recipe.",
     "tasks": "List the tasks and their measured numbers.",
     "inspect": "Say what is wrong with an image.",

@@ -1,4 +1,4 @@
-"""``adair restore``: restore image files and folders."""
+"""``adair restore``: restore image files, folders and videos."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from adair.restore.options import RestoreOptions
     from adair.restore.restoration import FileRestorer
     from adair.restore.runner import Existing, FilesProgress, Outcome
+    from adair.restore.single import FileResult
     from adair.runtimes import Runtime
 
 SMALL = 256 * 256  # pixels of an image or tile up to which several go through the network together
@@ -27,7 +28,9 @@ SMALL = 256 * 256  # pixels of an image or tile up to which several go through t
 def restore(
     images: Annotated[
         list[str],
-        typer.Argument(help="Image files, folders of them, '*.jpg', or - for standard input.", metavar="IMAGE..."),
+        typer.Argument(
+            help="Image or video files, folders of images, '*.jpg', or - for standard input.", metavar="IMAGE..."
+        ),
     ],
     task: Annotated[
         list[str],
@@ -80,6 +83,10 @@ def restore(
     ] = None,
     worker_cpus: Annotated[int, typer.Option(help="CPUs per cluster worker.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per file.")] = False,
+    codec: Annotated[
+        str | None,
+        typer.Option(help="Compression of videos: h264, hevc, av1, vp9, prores, ffv1. Default: as the source."),
+    ] = None,
     quality: Annotated[int, typer.Option(help="1 to 100 for JPEG, WebP, AVIF; 100: lossless WebP, AVIF.")] = 95,
     tile: Annotated[int | None, typer.Option(help="Side of tiles in pixels, 0 for none. Default: by memory.")] = None,
     device: Device = None,
@@ -91,12 +98,13 @@ def restore(
         float, typer.Option(help="Refuse larger images, which may be decompression bombs.")
     ] = 500.0,
 ) -> None:
-    """Restore photos: noise, blur, rain, JPEG, small size.
+    """Restore photos and videos: noise, blur, rain, JPEG, small size.
 
-    Colour profile, EXIF, transparency and bit depth are kept; the format follows the result's name. Run again on a
-    folder or a list of files, it skips what is done and redoes results whose source or settings have changed. Any other
-    file in the place of a result is an error, unless --overwrite or --skip-existing is given. Exit code 1: some files
-    failed; 2: all failed.
+    Colour profile, EXIF, transparency and bit depth are kept, and so are sound, subtitles and timing of videos; the
+    format follows the result's name. Run again on a folder or a list of files, it skips what is done and redoes results
+    whose source or settings have changed; run again on a video, it goes on where it stopped. Any other file in the
+    place of a result is an error, unless --overwrite or --skip-existing is given. Exit code 1: some files failed; 2:
+    all failed.
     """
     from adair.errors import InputError
     from adair.restore.batch import Naming, expand_patterns, plan_batch
@@ -113,13 +121,13 @@ def restore(
     where = None if mask is None else Mask.of(mask)
     chosen = task[0] if len(task) == 1 else tuple(task)
     options = RestoreOptions(chosen, scale, strength, tile, ensemble, luma, colour, where)
-    files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6))
+    files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6), codec=codec)
     at_once = 1 if workers is None else workers
     shared = 1 if cluster else at_once  # the workers of a cluster have their own restorers
     restorer = _restorer(options, foundation, adapter or [], (runtime, device, precision), shared, cluster is None)
     extension = f".{format.removeprefix('.')}" if format else None
     naming = Naming(restorer.check(options), name, extension, restorer.tasks)
-    mark = f"{restorer.mark(options)} {quality}"
+    mark = f"{restorer.mark(options)} {quality}" + (f" {codec}" if codec else "")
     existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "resume"
     if cluster is not None:
         from adair.cli.restore_cluster import run_on_cluster, worker_spec
@@ -142,7 +150,7 @@ def restore(
     batch = plan_batch(paths, None if output is None else Path(output), naming, recursive)
     one_file = len(paths) == 1 and not paths[0].is_dir()
     record = None if one_file else Record(mark)
-    runner = Runner(restorer, options, files, existing, record, at_once, dry_run)
+    runner = Runner(restorer, options, files, existing, record, at_once, dry_run, _restore_one)
 
     for note in batch.notes:
         _say(note)
@@ -204,6 +212,19 @@ def _runtime(name: str, device: str | None, precision: str | None, workers: int)
     return BatchingRuntime(inner, 1 if inner.precision.name == "fp32" else workers, SMALL)
 
 
+def _restore_one(source: Path, target: Path, **settings: Any) -> FileResult:
+    """Restore an image or, with what only videos need, a video."""
+    from adair.restore.clips import is_video
+
+    if is_video(source):
+        from adair.video import restore_video
+
+        return restore_video(source, target, **settings)
+    from adair.restore.single import restore_file
+
+    return restore_file(source, target, **settings)
+
+
 def _print(outcome: Outcome, as_json: bool) -> None:
     """Report the outcome of a file; files that were done before are only counted."""
     job, result = outcome.job, outcome.result
@@ -258,5 +279,7 @@ def _bar(jobs: tuple[Job, ...]) -> Iterator[FilesProgress | None]:
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     # Lines printed meanwhile appear above the bar; in a pipe they are not changed.
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+    # A picture of a video may take a minute, so time left is judged by the last ten.
+    pipe = sys.stdout.isatty()
+    with Progress(*columns, console=console, transient=True, redirect_stdout=pipe, speed_estimate_period=600) as bar:
         yield _FilesBar(bar, jobs)

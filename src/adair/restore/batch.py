@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from adair.errors import InputError
-from adair.images.image_file import FORMATS, output_format, result_suffix
+from adair.images.image_file import FORMATS
 from adair.images.optional import suffixes_read
+from adair.restore.clips import CONTAINERS, check_name, is_video, suffix_of_result
 from adair.restore.record import made_here
 from adair.restore.tasks import AUTO, FOUNDATION
 from adair.tasks import TASKS
@@ -57,7 +58,7 @@ class Naming:
 
     def __post_init__(self) -> None:
         if self.extension is not None:
-            output_format(Path(f"x{self.extension}"))
+            check_name(Path(f"x{self.extension}"))
         if self.template is not None:
             rest = re.sub(r"\{(stem|task|ext)\}", "", self.template)
             if "{stem}" not in self.template or set(rest) & set("{}/\\"):
@@ -68,7 +69,7 @@ class Naming:
         name = self.template or default
         for field, value in (
             ("{task}", self.label),
-            ("{ext}", self.extension or result_suffix(source.suffix)),
+            ("{ext}", self.extension or suffix_of_result(source.suffix)),
             ("{stem}", source.stem),
         ):
             name = name.replace(field, value)
@@ -122,11 +123,11 @@ def plan_batch(sources: Sequence[Path], output: Path | None, naming: Naming, rec
         InputError: a folder without images, an output that does not fit, or two sources with the same output.
     """
     one_file = len(sources) == 1 and not sources[0].is_dir()
-    if output is not None and output.suffix.lower() in FORMATS and not output.is_dir() and not one_file:
+    if output is not None and output.suffix.lower() in (*FORMATS, *CONTAINERS) and not output.is_dir() and not one_file:
         raise InputError(f"{output}: is the name of one image, but there are several; give a folder with -o")
     named = output if output is not None and one_file and output.suffix and not output.is_dir() else None
     if named is not None:
-        output_format(named)
+        check_name(named, sources[0])
         return Batch((Job(sources[0], named),), ())
     jobs: dict[Path, Job] = {}
     notes: list[str] = []
@@ -171,7 +172,8 @@ def _in_folder(
         if output is not None and output.resolve() != folder.resolve() and path.is_relative_to(output):
             continue
         if path.suffix.lower() not in readable:
-            notes.append(f"{path}: skipped, its name is not that of an image")
+            named = "that of a video; give the video itself to restore it" if is_video(path) else "not that of an image"
+            notes.append(f"{path}: skipped, its name is {named}")
             continue
         images.append(path)
         stems.setdefault(path.parent, set()).add(path.stem)

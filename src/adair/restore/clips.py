@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from adair.errors import InputError
-from adair.images.image_file import output_format
+from adair.images.image_file import output_format, result_suffix
 
 # Extension to the name that FFmpeg has for the container.
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
@@ -21,9 +21,9 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def video_suffix(source: str) -> str:
-    """Extension of the result of a video: that of the source, or ".mkv" where that is only read."""
-    return ".mkv" if source.lower() in READ_ONLY else source
+def suffix_of_result(source: str) -> str:
+    """Extension of the result of an image or a video: that of the source, unless its format is only read."""
+    return ".mkv" if source.lower() in READ_ONLY else result_suffix(source)
 
 
 def container_of(path: Path) -> str:
@@ -41,13 +41,16 @@ def container_of(path: Path) -> str:
 
 
 def check_name(target: Path, source: Path | None = None) -> None:
-    """Raise unless a result may be called ``target``: an image, or a video; that which ``source`` is, if it is given.
+    """Check that a result may have a name.
+
+    Args:
+        target: its name.
+        source: what it is made of; None if that is not known yet.
 
     Raises:
-        AdairError: an extension that is not written.
+        AdairError: the extension is not one that is written, or not one of videos where ``source`` is a video.
     """
-    video = is_video(target) if source is None else is_video(source)
-    if video:
+    if is_video(target if source is None else source):
         container_of(target)
     else:
         output_format(target)

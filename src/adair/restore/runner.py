@@ -7,19 +7,36 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol
 
 from adair.errors import AdairError, InputError, Interrupted
 from adair.restore.batch import Job
 from adair.restore.options import RestoreOptions
 from adair.restore.record import Record
-from adair.restore.restoration import FileRestorer
+from adair.restore.restoration import FileRestorer, Progress
 from adair.restore.single import FileOptions, FileResult, check_free, restore_file
 
 Existing = Literal["resume", "skip", "overwrite"]
 Status = Literal["done", "skipped", "failed", "planned"]
 FilesProgress = Callable[[int, float], None]
 """Called with the number of a job and the fraction of it that is done, 0 to 1, from the thread that works on it."""
+
+
+class RestoreOne(Protocol):
+    """Restores one file, as `restore_file` does."""
+
+    def __call__(
+        self,
+        source: Path,
+        target: Path,
+        *,
+        options: RestoreOptions,
+        files: FileOptions,
+        restorer: FileRestorer,
+        progress: Progress,
+    ) -> FileResult:
+        """See `restore_file`."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +70,7 @@ class Runner:
         record: the results of earlier runs; None to neither read nor write records.
         workers: files at a time; with several, reading and writing overlap with restoring.
         dry_run: only report what would be done.
+        restore_one: restores one file; `restore_file`, unless there are videos.
 
     Raises:
         InputError: fewer workers than 1.
@@ -65,6 +83,7 @@ class Runner:
     record: Record | None = None
     workers: int = 1
     dry_run: bool = False
+    restore_one: RestoreOne = restore_file
 
     def __post_init__(self) -> None:
         if not 1 <= self.workers <= 64:
@@ -103,7 +122,7 @@ class Runner:
                 return Outcome(job, "planned")
             if self.record is not None:
                 self.record.begin(job.source, job.output)
-            result = restore_file(
+            result = self.restore_one(
                 job.source,
                 job.output,
                 options=self.options,

@@ -48,6 +48,7 @@ ENCODERS = {
 }
 """By codec. At the usual quality of 95 the crf is 15 for H.264 and H.265 and 19 for AV1 and VP9; 80 gives 27 and 33."""
 
+INTERLACED = ("h264", "prores")  # codecs whose encoders know two fields
 USUAL = {"webm": ("vp9", "av1")}  # what a container gets where the source's codec will not do; others get these:
 ELSEWHERE = ("h264", "av1", "ffv1")
 
@@ -124,6 +125,7 @@ class Look:
         rate: frames a second, for the encoder's idea of time.
         aspect: width of a pixel by its height, or None.
         primaries, transfer, matrix, levels: FFmpeg's numbers for colour tags.
+        interlaced: whether every picture has two fields, of different moments.
     """
 
     width: int
@@ -134,6 +136,7 @@ class Look:
     transfer: int
     matrix: int
     levels: int
+    interlaced: bool
 
     def apply(self, context: Any) -> None:
         """Set all but the size and the rate on PyAV's codec context."""
@@ -147,16 +150,16 @@ class Look:
         one.colorspace, one.color_range = self.matrix, self.levels
 
 
-def encode(av: Any, path: Path, encoding: Encoding, look: Look, pictures: Iterator[Planes]) -> int:
-    """Encode pictures into a Matroska file of their own, numbered instead of timed; returns how many there were.
+def encode(av: Any, path: Path, encoding: Encoding, look: Look, pictures: Iterator[tuple[Any, Planes]]) -> None:
+    """Encode pictures into a Matroska file of their own, numbered instead of timed.
 
     Args:
         av: the package.
         path: the file.
         encoding, look: see there.
-        pictures: stored samples in the layout of ``encoding``.
+        pictures: PyAV's frames of the source, from which marks such as the field order and captions are taken, with
+            the stored samples that replace theirs, in the layout of ``encoding``.
     """
-    number = 0
     with av.open(str(path), "w", format="matroska") as output:
         rate = look.rate.limit_denominator(65535)
         stream = output.add_stream(ENCODERS[encoding.codec].name, rate=rate, options=encoding.options)
@@ -164,20 +167,22 @@ def encode(av: Any, path: Path, encoding: Encoding, look: Look, pictures: Iterat
         context = stream.codec_context
         context.thread_count = 0
         look.apply(context)
-        for planes in pictures:
-            picture = _picture(av, planes, encoding.layout, look)
-            picture.pts, picture.time_base = number, 1 / rate
+        if look.interlaced and encoding.codec in INTERLACED:
+            context.flags |= av.codec.context.Flags.interlaced_dct | av.codec.context.Flags.interlaced_me
+        for number, (source, planes) in enumerate(pictures):
+            picture = _picture(source, planes, encoding.layout)
+            look.tag(picture)
+            picture.pts, picture.time_base, picture.pict_type = number, 1 / rate, 0
             output.mux(stream.encode(picture))
-            number += 1
         output.mux(stream.encode())
-    return number
 
 
-def _picture(av: Any, planes: Planes, layout: Layout, look: Look) -> Any:
+def _picture(source: Any, planes: Planes, layout: Layout) -> Any:
+    """A copy of a frame with other samples."""
     height, width = planes[0].shape
-    picture = av.VideoFrame(width, height, layout.name)
+    picture = source.reformat(width=width, height=height, format=layout.name)
+    picture.make_writable()  # what has this size and layout already is not copied by that
     for plane, values in zip(picture.planes, planes, strict=True):
         lines = np.frombuffer(plane, layout.dtype).reshape(plane.height, -1)
         lines[:, : plane.width] = values
-    look.tag(picture)
     return picture

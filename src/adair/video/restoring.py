@@ -25,7 +25,7 @@ from adair.restore.single import FileOptions, FileResult, bundled_restorer, chec
 from adair.restore.tasks import TaskSpec, check_scale, is_auto, parse_task
 from adair.video.choosing import SAMPLES, choose_for_all
 from adair.video.colour import BT709, Planes
-from adair.video.encoding import Encoding, Look, choose_encoding, encode
+from adair.video.encoding import INTERLACED, Encoding, Look, choose_encoding, encode
 from adair.video.frames import FrameRestorer, image_of
 from adair.video.joining import Pictures, join
 from adair.video.package import explained, load_av
@@ -173,10 +173,10 @@ class _Run:
             self.pieces.finished(), self.times, self.last, self.video.stream.time_base, look, _matrix(first.picture)
         )
 
-    def _restored(self, frames: Iterator[Frame], restorer: FrameRestorer) -> Iterator[Planes]:
+    def _restored(self, frames: Iterator[Frame], restorer: FrameRestorer) -> Iterator[tuple[Any, Planes]]:
         for frame in frames:
             tick = partial(self._report, frame.number)
-            yield restorer.restore(frame.picture, tick)
+            yield frame.picture, restorer.restore(frame.picture, tick)
             self._count(frame)
 
     def _count(self, frame: Frame) -> None:
@@ -202,6 +202,7 @@ class _Run:
             picture.color_trc,
             matrix,
             levels,
+            picture.interlaced_frame,
         )
 
     def _marks_aspect(self) -> bool:
@@ -214,6 +215,8 @@ class _Run:
             self.notes.append(encoding.note)
         if has_alpha(picture):
             self.notes.append("transparency is left out")
+        if picture.interlaced_frame and encoding.codec not in INTERLACED:
+            self.notes.append(f"is interlaced, which {encoding.codec} does not mark; --codec h264 does")
         aspect = self.video.stream.sample_aspect_ratio
         if aspect not in (None, 0, 1) and encoding.codec not in ("h264", "hevc") and not self._marks_aspect():
             self.notes.append("pixels that are not square cannot be marked there; write .mp4 or .mov, or as h264")
