@@ -207,4 +207,4 @@ def planes_of(picture: Any, layout: Layout) -> Planes:
 
 def _array(plane: Any, layout: Layout) -> Array:
     lines = np.frombuffer(plane, layout.dtype).reshape(plane.height, -1)
-    return lines[:, : plane.width]
+    return lines[:, : plane.width].copy()  # the frame may get another buffer
