@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from adair.errors import AdairError
 from adair.images import avif
@@ -21,6 +21,7 @@ from adair.images.diagnosis import png_chunks
 from adair.images.exif import ORIENTATION, upright, without_thumbnail
 from adair.images.image_file import ImageFile, Pages, Pixels, fitting_icc, is_gray
 from adair.images.limits import Limits
+from adair.images.metadata import embed, fit, read_extras, upright_xmp
 from adair.images.writing import LONGEST_SIDE, encode
 
 READ = ("WebP", "GIF", "PNG", "AVIF")
@@ -65,23 +66,23 @@ def encode_frames(path: Path, kind: str, pages: Pages, quality: int) -> tuple[by
         alpha: Any = np.concatenate(alphas) if alphas else None
         facts = {"page-height": first.pixels.shape[0], "loop": pages.loop}
         return encode("WebP", pixels, alpha, first, quality, facts, delays), ()
+    first, notes = fit(kind, first)
     frames = [_frame(image) for image in pages.images]
     buffer = io.BytesIO()
     options: dict[str, Any] = {"icc_profile": fitting_icc(first.icc, first.pixels.shape[-1])}
-    options |= {"exif": upright(first.exif)} if first.exif else {}
+    height, width = first.pixels.shape[:2]
     if kind == "PNG":
         options |= {"duration": list(pages.delays or [0] * len(frames)), "loop": pages.loop}
         options |= {"dpi": tuple(value * 25.4 for value in first.density)} if first.density else {}
-        if first.xmp:
-            options["pnginfo"] = PngImagePlugin.PngInfo()
-            options["pnginfo"].add_itxt("XML:com.adobe.xmp", first.xmp.decode("utf-8", "replace"))
         frames[0].save(buffer, "PNG", save_all=True, append_images=frames[1:], **options)
-        return buffer.getvalue(), ()
-    options |= {"duration": delays or 0, "quality": quality, "xmp": first.xmp}
+        embed(buffer, kind, first, width, height)
+        return buffer.getvalue(), tuple(notes)
+    options |= {"duration": delays or 0, "quality": quality, "xmp": upright_xmp(first.xmp) if first.xmp else None}
+    options |= {"exif": upright(first.exif, width, height)} if first.exif else {}
     options["subsampling"] = "4:0:0" if frames[0].mode == "L" else "4:4:4"
     frames[0].save(buffer, "AVIF", save_all=True, append_images=frames[1:], **options)
-    notes = ("colours of an AVIF animation may be off by 3 of 255, even at quality 100",) if quality == 100 else ()
-    return avif.with_plays(buffer.getvalue(), pages.loop), notes
+    notes += ["colours of an AVIF animation may be off by 3 of 255, even at quality 100"] if quality == 100 else []
+    return avif.with_plays(buffer.getvalue(), pages.loop), tuple(notes)
 
 
 def _frame(image: ImageFile) -> Image.Image:
@@ -142,6 +143,7 @@ def _with_pillow(data: bytes, kind: str, limits: Limits) -> Pages | None:
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
         density=(dpi[0] / 25.4, dpi[1] / 25.4) if dpi else None,
         notes=tuple(notes),
+        extras=read_extras(data, kind)[0],
     )
     pictures = zip(frames, alphas, strict=True)
     images = [dataclasses.replace(shared, pixels=pixels, alpha=alpha) for pixels, alpha in pictures]

@@ -30,16 +30,15 @@ def stated_density(data: Data, kind: str, density: tuple[float, float]) -> tuple
     return density
 
 
-def correct_density(file: BinaryIO, kind: str, density: tuple[float, float] | None, exif: bool) -> None:
+def correct_density(file: BinaryIO, kind: str, density: tuple[float, float] | None) -> None:
     """Correct the density in a file that libvips has written, or remove it.
 
     Args:
         file: the file, open for reading and writing; libvips was given ``density``, or `DEFAULT_DENSITY` in its place.
         kind: its format.
         density: what it should state; None for nothing outside its EXIF.
-        exif: whether it has an EXIF block, which then states the density.
     """
-    if kind == "JPEG" and density is not None and not exif:  # libvips writes it only to EXIF
+    if kind == "JPEG" and density is not None:  # libvips writes it only to EXIF
         per_inch = [min(max(round(value * 25.4), 1), 65535) for value in density]
         splice(file, 2, 0, struct.pack(">HH5sHBHHBB", 0xFFE0, 16, b"JFIF\0", 0x0102, 1, *per_inch, 0, 0))
     elif kind == "PNG" and density is None:

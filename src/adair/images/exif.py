@@ -9,51 +9,64 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from adair.images.scratch import Data
+from adair.images.tiff import Tiff
 
 EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
 # Tags of the main directory that describe the photo; its other tags describe how the pixels are stored.
 DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298
 PHOTO_TAGS = (DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT)
-ORIENTATION = 0x0112
-ASCII, SHORT, LONG = 2, 3, 4
+ORIENTATION, WIDTH, HEIGHT = 0x0112, 0xA002, 0xA003
+THUMBNAIL, THUMBNAIL_LENGTH = 0x0201, 0x0202
+ASCII, SHORT, LONG, UNDEFINED = 2, 3, 4, 7
 EMPTY_BLOCK = len(Image.Exif().tobytes())
 
 
 def without_thumbnail(exif: bytes) -> bytes:
-    """Unlink the second directory of an EXIF block: it holds a thumbnail of the image before restoring."""
+    """Remove the thumbnail from an EXIF block, since it shows the image before restoring; all else stays in place."""
     start = 6 if exif.startswith(b"Exif\0\0") else 0
-    order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
-    if order is None or len(exif) < start + 8:
+    try:
+        tiff = Tiff(exif[start:])
+        (place,) = struct.unpack_from(f"{tiff.order}I", exif, start + 4)
+        (count,) = struct.unpack_from(f"{tiff.order}H", exif, start + place)
+        link = start + place + 2 + 12 * count
+        (second,) = struct.unpack_from(f"{tiff.order}I", exif, link)
+        out = bytearray(exif)
+        out[link : link + 4] = bytes(4)
+        entries = tiff.entries(second)[0] if second else {}
+        if THUMBNAIL in entries and THUMBNAIL_LENGTH in entries:
+            first = start + tiff.numbers(entries[THUMBNAIL])[0]
+            last = min(first + tiff.numbers(entries[THUMBNAIL_LENGTH])[0], len(out))
+            out[first:last] = bytes(0 if last == len(out) else max(last - first, 0))
+        return bytes(out)
+    except (struct.error, IndexError):  # not EXIF, or cut off
         return exif
-    (main,) = struct.unpack_from(f"{order}I", exif, start + 4)
-    if start + main + 2 > len(exif):
-        return exif
-    (count,) = struct.unpack_from(f"{order}H", exif, start + main)
-    pointer = start + main + 2 + 12 * count
-    return exif[:pointer] + bytes(4) + exif[pointer + 4 :] if pointer + 4 <= len(exif) else exif
 
 
-def upright(exif: bytes) -> bytes:
-    """Return an EXIF block that says that the picture stands upright; everything else stays where it is.
+def upright(exif: bytes, width: int, height: int) -> bytes:
+    """Return an EXIF block of an upright picture of this size; everything else stays where it is.
 
     Some makers' notes hold offsets from the start of the block, so nothing in it may move.
     """
     start = 6 if exif.startswith(b"Exif\0\0") else 0
-    order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
     out = bytearray(exif)
     try:
-        (main,) = struct.unpack_from(f"{order}I", exif, start + 4)
-        (count,) = struct.unpack_from(f"{order}H", exif, start + main)
-        for entry in range(start + main + 2, start + main + 2 + 12 * count, 12):
-            if struct.unpack_from(f"{order}H", exif, entry)[0] == ORIENTATION:
-                struct.pack_into(f"{order}HI4s", out, entry + 2, SHORT, 1, struct.pack(f"{order}HH", 1, 0))
-    except struct.error:  # not EXIF, or cut off
+        tiff = Tiff(exif[start:])
+        entries = next(tiff.directories())
+        if EXIF_DIRECTORY in entries:
+            entries |= tiff.entries(tiff.numbers(entries[EXIF_DIRECTORY])[0])[0]
+        if ORIENTATION in entries:
+            struct.pack_into(f"{tiff.order}HIHH", out, start + entries[ORIENTATION].at + 2, SHORT, 1, 1, 0)
+        for tag, side in ((WIDTH, width), (HEIGHT, height)):
+            if tag in entries:
+                struct.pack_into(f"{tiff.order}HII", out, start + entries[tag].at + 2, LONG, 1, side)
+    except (struct.error, IndexError, StopIteration):  # not EXIF, or cut off
         return exif
     return bytes(out)
 
@@ -84,31 +97,34 @@ def _photo_tags(data: Data) -> bytes | None:
     return block if len(block) > EMPTY_BLOCK else None
 
 
-def exif_into_tiff(file: BinaryIO, exif: bytes) -> None:
-    """Add the photographic tags of the EXIF block ``exif`` to a TIFF file (classic, little-endian).
+def into_tiff(file: BinaryIO, exif: bytes | None, values: Mapping[int, bytes]) -> None:
+    """Add tags to a TIFF file (classic, little-endian).
 
     The pixels stay where they are: a new main directory with the old and the new entries is appended to the
-    file, and the header points to it. A block that cannot be read leaves the file as it was.
+    file, and the header points to it.
+
+    Args:
+        file: open for reading and writing.
+        exif: a block whose photographic tags are added; one that cannot be read is left out.
+        values: bytes to add, by tag.
     """
     entries = {struct.unpack_from("<H", entry)[0]: entry for _, entry in tiff_entries(file)}
-    if not entries:
+    texts, directories = _tiff_tags(exif) if exif else ({}, {})
+    if not entries or not (texts or directories or values):
         return
-    try:
-        texts, directories = _tiff_tags(exif)
-        end = file.seek(0, io.SEEK_END)
-        added = bytearray(bytes(end % 2))  # every block begins at an even offset, as TIFF wants
-        for tag, text in texts.items():
-            inline = len(text) <= 4
-            value = text.ljust(4, b"\0") if inline else struct.pack("<I", end + _append(added, text))
-            entries[tag] = struct.pack("<HHI", tag, ASCII, len(text)) + value
-        for tag, directory in directories.items():
-            offset = end + len(added)
-            entries[tag] = struct.pack("<HHII", tag, LONG, 1, offset)
-            _append(added, directory.tobytes(offset))
-        main = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
-        pointer = struct.pack("<I", end + _append(added, main))
-    except Exception:  # as above
-        return
+    end = file.seek(0, io.SEEK_END)
+    added = bytearray(bytes(end % 2))  # every block begins at an even offset, as TIFF wants
+    kinds = dict.fromkeys(texts, ASCII) | dict.fromkeys(values, UNDEFINED)
+    for tag, content in {**texts, **values}.items():
+        inline = len(content) <= 4
+        value = content.ljust(4, b"\0") if inline else struct.pack("<I", end + _append(added, content))
+        entries[tag] = struct.pack("<HHI", tag, kinds[tag], len(content)) + value
+    for tag, directory in directories.items():
+        offset = end + len(added)
+        entries[tag] = struct.pack("<HHII", tag, LONG, 1, offset)
+        _append(added, directory.tobytes(offset))
+    main = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
+    pointer = struct.pack("<I", end + _append(added, main))
     file.write(added)
     file.seek(4)
     file.write(pointer)
@@ -129,14 +145,18 @@ def tiff_entries(file: BinaryIO) -> list[tuple[int, bytes]]:
 
 def _tiff_tags(exif: bytes) -> tuple[dict[int, bytes], dict[int, ImageFileDirectory_v2]]:
     """Texts of the main directory, and the directories that hang off it, by tag."""
-    source = Image.Exif()
-    source.load(exif)
-    texts = {tag: str(source[tag]).encode("utf-8", "replace") + b"\0" for tag in PHOTO_TAGS if source.get(tag)}
     directories = {}
-    for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
-        if values := source.get_ifd(tag):
-            directories[tag] = ImageFileDirectory_v2()
-            directories[tag].update(values)
+    try:
+        source = Image.Exif()
+        source.load(exif)
+        texts = {tag: str(source[tag]).encode("utf-8", "replace") + b"\0" for tag in PHOTO_TAGS if source.get(tag)}
+        for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
+            if values := source.get_ifd(tag):
+                directories[tag] = ImageFileDirectory_v2()
+                directories[tag].update(values)
+                directories[tag].tobytes(0)  # fails now or never
+    except Exception:  # as above
+        return {}, {}
     return texts, directories
 
 

@@ -51,6 +51,21 @@ class Stored:
     above: npt.NDArray[np.float32] | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Extras:
+    """Metadata that only some formats have (`metadata`).
+
+    Attributes:
+        resources: Photoshop's, among them IPTC, without thumbnails; None if there are none.
+        comments: of a JPEG, as they are stored.
+        texts: of a PNG: names and contents of chunks, as they are stored.
+    """
+
+    resources: bytes | None = None
+    comments: tuple[bytes, ...] = ()
+    texts: tuple[bytes, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageFile:
     """A decoded image file, turned upright.
@@ -65,6 +80,7 @@ class ImageFile:
         notes: what a user should know about how the file was read, one line each.
         scratch: folder for pixels too large for memory, those of results as well; None to keep all in memory.
         stored: how the file stores its colours, so that they can be written back like that; None if as ``pixels``.
+        extras: IPTC, comments and texts.
     """
 
     pixels: Pixels
@@ -76,6 +92,7 @@ class ImageFile:
     notes: tuple[str, ...] = ()
     scratch: Path | None = None
     stored: Stored | None = None
+    extras: Extras = Extras()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

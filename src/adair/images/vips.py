@@ -19,6 +19,7 @@ from adair.images.diagnosis import find_losses
 from adair.images.exif import exif_from_tiff, without_thumbnail
 from adair.images.image_file import ImageFile, Stored, fitting_icc, is_gray
 from adair.images.limits import Limits
+from adair.images.metadata import read_extras
 from adair.images.scratch import Data
 
 pyvips.cache_set_max(0)  # libvips would keep decoded pictures that are never needed again
@@ -66,7 +67,8 @@ def decode(data: Data, kind: str, limits: Limits, page: int | None = None, count
     large = limits.scratch is not None and kind in STREAMED and size >= scratch.LARGE
     if large and _field(image, "orientation", 1) == 1:  # turned pictures are not read in order
         image = _open(data, kind, True, **options)
-    notes = find_losses(data, kind, _field(image, "n-pages", 1) if page is None else 1)
+    extras, lost = read_extras(data, kind)
+    notes = lost + find_losses(data, kind, _field(image, "n-pages", 1) if page is None else 1)
     icc, exif, xmp = (_field(image, f"{name}-data", None) for name in ("icc-profile", "exif", "xmp"))
     if kind == "TIFF":
         exif = exif_from_tiff(data)
@@ -92,7 +94,7 @@ def decode(data: Data, kind: str, limits: Limits, page: int | None = None, count
         pixels = np.ascontiguousarray(pixels[..., :1])
     if bits == 1:
         notes.append("1 bit per pixel: becomes gray with 8 bits")
-    return ImageFile(pixels, alpha, icc, exif, xmp, density, tuple(notes), limits.scratch, stored)
+    return ImageFile(pixels, alpha, icc, exif, xmp, density, tuple(notes), limits.scratch, stored, extras)
 
 
 def _as_rgb(image: Any, data: Data) -> tuple[Any, Stored | None, list[str]]:

@@ -16,7 +16,7 @@ from adair.errors import AdairError
 from adair.images import floats, scratch
 from adair.images.density import correct_density
 from adair.images.diagnosis import find_cause
-from adair.images.exif import exif_into_tiff
+from adair.images.exif import into_tiff
 from adair.images.files import new_file, write_whole
 from adair.images.image_file import (
     DEFAULT_DENSITY,
@@ -28,6 +28,7 @@ from adair.images.image_file import (
     fitting_icc,
     output_format,
 )
+from adair.images.metadata import EMBEDDED, embed, fit, tiff_values, upright_xmp
 from adair.images.parts import explain
 
 STREAMED = ("JPEG", "PNG", "TIFF")  # encoders that write lines as they come
@@ -129,9 +130,8 @@ def _fit(
     if alpha is not None and kind in ("JPEG", "BMP"):
         notes.append(f"{kind} has no transparency: flattened onto white")
         pixels, alpha = _on_white(pixels, alpha, like.scratch), None
-    if kind == "BMP" and (like.icc or like.exif):
-        notes.append("BMP has no colour profile and no EXIF: left out")
-    return pixels, alpha, like, tuple(notes)
+    like, lost = fit(kind, like)
+    return pixels, alpha, like, (*notes, *lost)
 
 
 def _held(kind: str, pixels: Pixels, like: ImageFile) -> tuple[ImageFile, list[str]]:
@@ -191,9 +191,9 @@ def encode(
         frames: libvips' metadata of an animation.
         delays: milliseconds per frame.
     """
-    image = _with_facts(pixels, alpha, like, frames, delays)
+    image = _with_facts(kind, pixels, alpha, like, frames, delays)
     file = io.BytesIO(image.write_to_buffer(_suffix(kind), **_saving(kind, pixels, like, quality)))
-    _finish(file, kind, like)
+    _finish(file, kind, like, *pixels.shape[:2])
     return file.getvalue()
 
 
@@ -205,16 +205,17 @@ def _stream(part: Path, kind: str, pixels: Pixels, alpha: Pixels | None, like: I
         scratch.release(pixels)
         scratch.release(alpha)
 
-    image = _with_facts(pixels, alpha, like)
+    image = _with_facts(kind, pixels, alpha, like)
     image.set_progress(True)
     image.signal_connect("eval", let_go)
     target = pyvips.Target.new_to_file(os.fspath(part))
     image.write_to_target(target, _suffix(kind), **_saving(kind, pixels, like, quality))
     with part.open("rb+") as file:
-        _finish(file, kind, like)
+        _finish(file, kind, like, *pixels.shape[:2])
 
 
 def _with_facts(
+    kind: str,
     pixels: Pixels,
     alpha: Pixels | None,
     like: ImageFile,
@@ -238,7 +239,10 @@ def _with_facts(
     across, down = like.density or (DEFAULT_DENSITY, DEFAULT_DENSITY)
     image = image.copy(interpretation=space, xres=across, yres=down)
     icc = fitting_icc(like.icc, pixels.shape[-1]) if stored is None else stored.icc
-    for name, blob in {"icc-profile-data": icc, "exif-data": like.exif, "xmp-data": like.xmp}.items():
+    blobs = {"icc-profile-data": icc}
+    if kind not in EMBEDDED:
+        blobs |= {"exif-data": like.exif, "xmp-data": upright_xmp(like.xmp) if like.xmp else None}
+    for name, blob in blobs.items():
         if blob:
             image.set_type(pyvips.GValue.blob_type, name, blob)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # the pixels are upright; libvips corrects the EXIF tag
@@ -267,7 +271,9 @@ def _saving(kind: str, pixels: Pixels, like: ImageFile, quality: int) -> dict[st
             "bitdepth": 12 if pixels.dtype == np.uint16 else 8,
         },
     }
-    kept = 0 if like.exif else pyvips.ForeignKeep.EXIF  # libvips would invent a block that says 72 dpi
+    kept = (
+        0 if like.exif and kind not in EMBEDDED else pyvips.ForeignKeep.EXIF
+    )  # libvips would invent a block that says 72 dpi
     return {"keep": pyvips.ForeignKeep.ALL & ~kept, **options[kind]}
 
 
@@ -275,15 +281,16 @@ def _suffix(kind: str) -> str:
     return next(suffix for suffix, name in FORMATS.items() if name == kind)
 
 
-def _finish(file: BinaryIO, kind: str, like: ImageFile) -> None:
+def _finish(file: BinaryIO, kind: str, like: ImageFile, height: int, width: int) -> None:
     """Add to a file what libvips does not write, and remove what it invents."""
     if like.stored is not None and like.stored.space == "lab":
         from adair.images import colour
 
         colour.finish_lab(file)
-    correct_density(file, kind, like.density, like.exif is not None)
-    if kind == "TIFF" and like.exif:
-        exif_into_tiff(file, like.exif)
+    correct_density(file, kind, like.density)
+    embed(file, kind, like, width, height)
+    if kind == "TIFF":
+        into_tiff(file, like.exif, tiff_values(like))
 
 
 def _encode_bmp(pixels: Pixels) -> bytes:
