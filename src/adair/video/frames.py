@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from adair.restore.options import RestoreOptions
 from adair.restore.restoration import FileRestorer
 from adair.video.colour import Colour, Layout, Planes
 from adair.video.source import colour_of, planes_of
+from adair.video.steady import Steady
 
 Tick = Callable[[], None]
 """Called after every tile; what it raises ends the work."""
@@ -26,17 +27,19 @@ def image_of(picture: Any, layout: Layout) -> ImageFile:
 
 @dataclass(frozen=True)
 class FrameRestorer:
-    """Restores the pictures of one video.
+    """Restores the pictures of a part of one video, in order.
 
     Attributes:
         restorer: the restorer.
         options: what to do; not task "auto".
         layout: how the results are stored; it holds all that the source does.
+        steady: keeps flicker down, of whole pictures and first fields, and of second fields.
     """
 
     restorer: FileRestorer
     options: RestoreOptions
     layout: Layout
+    steady: tuple[Steady, Steady] = field(default_factory=lambda: (Steady(), Steady()))
 
     def restore(self, picture: Any, tick: Tick) -> Planes:
         """Return a restored picture. The two fields of an interlaced one are pictures of different moments.
@@ -46,20 +49,19 @@ class FrameRestorer:
         """
         colour, planes = colour_of(picture, self.layout), planes_of(picture, self.layout)
         if not picture.interlaced_frame:
-            return self._restore(colour, planes, tick)
+            return self._restore(colour, planes, 0, tick)
         if self.options.mask is not None:
             raise InputError("--mask: the video is interlaced, and masks are for whole pictures; deinterlace it first")
-        fields = [self._restore(colour, tuple(plane[start::2] for plane in planes), tick) for start in (0, 1)]
+        fields = [self._restore(colour, tuple(plane[first::2] for plane in planes), first, tick) for first in (0, 1)]
         return tuple(_woven(top, bottom) for top, bottom in zip(*fields, strict=True))
 
-    def _restore(self, colour: Colour, planes: Planes, tick: Tick) -> Planes:
+    def _restore(self, colour: Colour, planes: Planes, lines: int, tick: Tick) -> Planes:
         given = ImageFile(colour.to_rgb(planes))
         restored = self.restorer.run(given, self.options, lambda done, total: tick()).image
         if restored is given:
             return planes
-        if restored.pixels.shape != given.pixels.shape:
-            return colour.from_rgb(_sixteen(restored))
-        return colour.corrected(planes, _sixteen(given), _sixteen(restored))
+        before, after = _sixteen(given), self.steady[lines].apply(_sixteen(given), _sixteen(restored))
+        return colour.from_rgb(after) if after.shape != before.shape else colour.corrected(planes, before, after)
 
 
 def _sixteen(image: ImageFile) -> np.ndarray[Any, np.dtype[np.uint16]]:

@@ -154,7 +154,6 @@ class _Run:
         encoding = choose_encoding(target, self.video.codec, layout, self.files.codec, self.files.quality)
         look = self._look(first.picture)
         self._note(first.picture, encoding)
-        restorer = FrameRestorer(self.restorer, self.options, encoding.layout)
         done = self.pieces.prepare()
         frames = chain([first], frames)
         for frame in islice(frames, done * LENGTH):
@@ -162,6 +161,8 @@ class _Run:
         for frame in frames:
             piece = self.pieces.path(len(self.times) // LENGTH)
             group = chain([frame], islice(frames, LENGTH - 1))
+            # A new one for every piece, so that a piece does not depend on what this run has done before.
+            restorer = FrameRestorer(self.restorer, self.options, encoding.layout)
             with explained(target, f"cannot be encoded as {encoding.codec}"), new_file(piece) as part:
                 encode(load_av(target), part, encoding, look, self._restored(group, restorer))
         if self.video.damaged:
