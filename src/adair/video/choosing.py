@@ -9,7 +9,7 @@ from adair.inspect import Advice, Finding
 from adair.restore.options import RestoreOptions
 from adair.restore.restoration import FileRestorer
 from adair.restore.tasks import Blend
-from adair.tasks import DAMAGES
+from adair.tasks import DAMAGES, UNDOES
 
 SAMPLES = 7  # pictures, from all over the video
 
@@ -25,10 +25,12 @@ def choose_for_all(restorer: FileRestorer, options: RestoreOptions, pictures: Se
     whole = RestoreOptions(options.task, tile=options.tile, ensemble=options.ensemble)
     advice = [restorer.run(picture, whole).advice[0] for picture in pictures]
     wanted = [step for one in advice for step in one.plan]
-    # All plans have their steps in the same order, so that of the plan with the most steps will do.
-    longest = max((one.plan for one in advice), key=len)
-    plan: list[Blend] = [step for step in longest if 2 * wanted.count(step) > len(advice)]
-    return Advice(_means(advice), tuple(plan))
+    agreed: list[Blend] = []
+    for step in wanted:
+        if step not in agreed and 2 * wanted.count(step) > len(advice):
+            agreed.append(step)
+    order = {UNDOES[damage]: damage.undone for damage in DAMAGES}
+    return Advice(_means(advice), tuple(sorted(agreed, key=lambda step: order[next(iter(step))])))
 
 
 def _means(advice: Sequence[Advice]) -> tuple[Finding, ...]:
