@@ -62,7 +62,7 @@ def test_from_pairs_to_an_adapter_with_its_page(folder: Path) -> None:
     )
 
     again = adair("adapt", "scanner", "--pairs", "noisy", "clean", *OWN, folder=folder)
-    assert again.returncode == 2 and "exists already" in again.stderr
+    assert again.returncode == 2 and "exists; choose another" in again.stderr
     more = adair("adapt", "scanner", "--pairs", "noisy", "clean", *OWN, "--steps", "6", "--resume", folder=folder)
     assert more.returncode == 0, more.stderr
     assert "6 steps" in more.stdout
@@ -115,7 +115,7 @@ def test_names_that_no_command_could_use_are_refused(name: str, capsys: pytest.C
         (["--pairs", "noisy", "nowhere"], "nowhere"),
         (["--degraded-only", "clean"], "no noise"),
         (["--photos", "clean", "--recipe", "noise(sigma=0)"], "nothing to learn"),
-        (["--photos", "clean"], "mine: no known task (denoise, "),
+        (["--photos", "clean"], "mine: not a known task (denoise, "),
         (["--photos", "clean", "--recipe", "noise(sigma=5)", "--minutes", "1", "--max-minutes", "2"], "--max-minutes"),
     ],
 )

@@ -51,7 +51,7 @@ def test_from_photos_to_a_restored_image(folder: Path) -> None:
 
     again = adair("adapt", "scanner", *own, "--steps", "3", *QUICK, folder=folder)
     assert again.returncode == 2
-    assert "exists already" in again.stderr
+    assert "exists; choose another" in again.stderr
     more = adair("adapt", "scanner", *own, "--steps", "5", "--resume", *QUICK, folder=folder)
     assert more.returncode == 0, more.stderr
     assert "5 steps" in more.stdout

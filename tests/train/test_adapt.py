@@ -60,5 +60,5 @@ def test_an_adapter_can_start_from_another(make_config: MakeConfig, foundation: 
     assert copy.card["training"]["continued_from"]["steps"] == 6
     for a, b in zip(original.adapter.parameters(), copy.adapter.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-3)
-    with pytest.raises(AdairError, match="of kind merge, not conv"):
+    with pytest.raises(AdairError, match="kind merge, not conv"):
         adair.adapt(second.override({"network.kind": "conv", "output": tmp_path / "third.safetensors"}))

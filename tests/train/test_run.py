@@ -91,7 +91,7 @@ def test_a_run_from_python_writes_its_config_and_goes_on_under_the_same_one(phot
     assert result.state.step == 3 and result.path == tmp_path / "scanner.safetensors"
     assert any("only 6 photos" in line for line in follower.lines)
     assert TrainConfig.read(tmp_path / "scanner.config.toml") == config
-    with pytest.raises(AdairError, match="exists already"):
+    with pytest.raises(AdairError, match="exists; choose another"):
         adair.adapt(config)
     longer = config.override({"schedule.steps": 5, "checkpoint.keep": 2})
     for name, value in (("seed", 1), ("optimiser.batch", 4), ("data.recipe", "noise(sigma=5)")):

@@ -1,4 +1,4 @@
-"""The paper's experiments: studies by name, each a question, its jobs and the page of their results."""
+"""The paper's experiments: studies by name, each with a question, jobs, and a page of results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Study ``adapters``: kind x sites x size x tasks: what an adapter gains for its parameters and its bytes."""
+"""Study ``adapters``: what adapters gain by kind, sites and size, for their parameters and bytes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PLAIN = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 @dataclasses.dataclass(frozen=True)
 class Stored(Network):
-    """An adapter as it comes back from a file of another number format. Nothing is trained.
+    """An adapter as read from a file with another number format. Nothing is trained.
 
     Attributes:
         network: the adapter.
@@ -44,7 +44,7 @@ class Stored(Network):
 
     @classmethod
     def of(cls, network: Adapted, form: str) -> Stored:
-        """The job of an adapter and a format."""
+        """Return the job for an adapter and a format."""
         return cls(network.course, network, form)
 
     @property
@@ -56,7 +56,7 @@ class Stored(Network):
         return self.network.shape
 
     def work(self, workspace: Workspace) -> Result:
-        """Count. Figures: bytes of the file."""
+        """Measure the file. Figures: its bytes."""
         data = packed(self.network.tensors(workspace), self.form)
         return Result({"bytes": len(safetensors.torch.save(data))}, {})
 
@@ -75,10 +75,10 @@ class Stored(Network):
 
 
 def packed(tensors: dict[str, Tensor], form: str) -> dict[str, Tensor]:
-    """Return ``tensors`` as a file of ``form`` holds them.
+    """Return ``tensors`` as a file in ``form`` stores them.
 
-    int8 holds a matrix row by row: whole numbers from -127 to 127 and, in fp32, what 1 of them is worth. Vectors, which
-    are few, stay in fp16.
+    int8 stores each row of a matrix as integers from -127 to 127 with a scale in fp32. Vectors, which are small, stay
+    in fp16.
     """
     if form != "int8":
         return {name: tensor.to("cpu", _PLAIN[form]).contiguous() for name, tensor in tensors.items()}
@@ -95,7 +95,7 @@ def packed(tensors: dict[str, Tensor], form: str) -> dict[str, Tensor]:
 
 
 def unpacked(data: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return what `packed` was given, as far as the format kept it, in float32."""
+    """Return the tensors that were given to `packed`, with the loss of the format, in float32."""
     found = {}
     for name, tensor in data.items():
         if tensor.dtype == torch.int8:
@@ -105,13 +105,13 @@ def unpacked(data: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-SMALL_SHARE = 0.08  # of the network's parameters: what summaries of the paper say its adapters have
-NEAR = 0.1  # dB: what counts as equal
+SMALL_SHARE = 0.08  # of the network's parameters: the share of the paper's adapters, according to its summaries
+NEAR = 0.1  # dB within which results count as equal
 
 
 @dataclass(frozen=True)
 class Variant:
-    """An adapter to compare: its family, how large it is, and the settings that make it so."""
+    """An adapter to compare: its family, its size, and its settings."""
 
     family: str
     size: str
@@ -124,12 +124,12 @@ class Variant:
         return f"{self.family}, {self.size}" if self.size else self.family
 
     def on(self, budget: Budget, seed: int, task: Task) -> Adapted:
-        """The job that trains it for a task."""
+        """Return the job that trains it for a task."""
         return adapted(budget, task.recipes, seed, kind=self.kind, part=self.part, **dict(self.options))
 
 
 def merge(rank: int) -> Variant:
-    """Low-rank changes of dense weights and full ones of all else."""
+    """Low-rank changes of dense weights, full changes of all other weights."""
     return Variant("merge", f"rank {rank}", "merge", (("rank", rank),))
 
 
@@ -148,7 +148,7 @@ def conv(sites: str, reduction: int) -> Variant:
 
 
 def variants(budget: Budget) -> list[Variant]:
-    """All that are compared; conv at both sites with 1/8 and at one with 1/4 are about equally large."""
+    """All variants; conv at both sites with 1/8 and at one site with 1/4 are about equally large."""
     small, usual, large = budget.rank // 2 or 1, budget.rank, 4 * budget.rank
     ranks = sorted({small, usual, large})
     convs = [conv("both", 8), conv("both", 2), conv("first", 4), conv("second", 4)]
@@ -156,12 +156,12 @@ def variants(budget: Budget) -> list[Variant]:
 
 
 def storage(budget: Budget) -> list[Variant]:
-    """Those that are also stored in other number formats: one that merges, one that does not."""
+    """The variants that are also stored in other number formats: one that merges, one that does not."""
     return [merge(budget.rank), conv("both", 8)]
 
 
 def trained(budget: Budget, seed: int) -> dict[str, Method]:
-    """All methods that are trained, by name."""
+    """All trained methods, by name."""
     found = [
         method(budget, seed, "foundation, frozen", lambda seed, task: foundation(budget, seed)),
         *(method(budget, seed, one.name, partial(one.on, budget)) for one in variants(budget)),
@@ -171,13 +171,13 @@ def trained(budget: Budget, seed: int) -> dict[str, Method]:
 
 
 def stored(budget: Budget, seed: int, variant: Variant, form: str) -> Method:
-    """A variant as it comes back from a file of another number format."""
+    """A variant as read from a file with another number format."""
     name = f"{variant.name}, {form}"
     return method(budget, seed, name, lambda seed, task: Stored.of(variant.on(budget, seed, task), form))
 
 
 def jobs(budget: Budget, seed: int) -> list[Job]:
-    """The jobs that the page reports about."""
+    """The jobs of the page."""
     rivals = [*trained(budget, seed).values()]
     rivals += [stored(budget, seed, variant, form) for variant in storage(budget) for form in FORMS]
     return [scores for rival in rivals for scores in rival.jobs]
@@ -236,7 +236,7 @@ def page(results: Results, seed: int) -> Page:
 def verdicts(
     results: Results, seed: int, rivals: dict[str, Method], sizes: dict[str, dict[str, Any]], whole: int
 ) -> list[Verdict]:
-    """What became of each claim."""
+    """Return the verdict on each claim."""
     budget, usual = results.budget, merge(results.budget.rank)
     small = [name for name, size in sizes.items() if size["parameters"] <= SMALL_SHARE * whole] or list(sizes)
     best = max(small, key=lambda name: mean(results, rivals[name]))

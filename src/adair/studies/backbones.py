@@ -1,4 +1,4 @@
-"""Study ``backbones``: the paper's backbone, Restormer, beside NAFNet, at equal parameters and at equal seconds."""
+"""Study ``backbones``: the paper's backbone, Restormer, against NAFNet, at equal parameters and at equal time."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ RESTORMER, PARAMETERS, SECONDS = "restormer", "nafnet, equal parameters", "nafne
 
 
 def shapes(budget: Budget) -> Mapping[str, Shape]:
-    """The networks that are compared."""
+    """The networks to compare."""
     return dict(zip((RESTORMER, PARAMETERS, SECONDS), budget.backbones, strict=True))
 
 
 def base(budget: Budget, form: Shape, seed: int) -> Whole:
-    """The foundation of a shape; half as long in pre-training as in the other studies, since there are three."""
+    """Return the foundation of a shape; pre-trained half as long as in the other studies, because there are three."""
     steps = max(1, budget.pretrain_steps // 2)
     return Whole(Course((LABORATORY,), steps, budget.batch, budget.patch, budget.rate, seed=seed), form)
 
@@ -47,7 +47,7 @@ def methods(budget: Budget, seed: int) -> dict[str, tuple[Method, Method]]:
 
 
 def jobs(budget: Budget, seed: int) -> list[Job]:
-    """The jobs that the page reports about."""
+    """The jobs of the page."""
     return [scores for pair in methods(budget, seed).values() for one in pair for scores in one.jobs]
 
 
@@ -105,14 +105,14 @@ def page(results: Results, seed: int) -> Page:
         [
             *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
             *(f"{name}: {form}." for name, form in shapes(budget).items()),
-            "Equal seconds: as far as whole widths allow, measured before on another day; the table has today's.",
-            f"Foundations: {max(1, budget.pretrain_steps // 2)} steps, half of what the other studies spend.",
+            "Equal seconds: as far as integer widths allow, measured on another day; the table has today's figures.",
+            f"Foundations: {max(1, budget.pretrain_steps // 2)} steps, half as many as in the other studies.",
         ],
     )
 
 
 def verdicts(results: Results, rivals: dict[str, tuple[Method, Method]]) -> list[Verdict]:
-    """What became of each claim."""
+    """Return the verdict on each claim."""
 
     def judged(claim: str, ours: str, theirs: str) -> Verdict:
         first, second = (samples(results, rivals[name][1]) for name in (ours, theirs))

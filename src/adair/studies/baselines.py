@@ -1,4 +1,4 @@
-"""The paper's rival strategies on our backbone: (b) a shared body with heads and tails, (c) all-in-one with prompts.
+"""The paper's competing strategies on our backbone: (b) shared body with heads and tails, (c) all-in-one with prompts.
 
 The prompt blocks are written from the equations of PromptIR (Potlapalli et al. 2023, arXiv 2306.13090, section 3).
 """
@@ -21,20 +21,20 @@ from adair.studies.workspace import Workspace
 from adair.train.trainer import channels_last
 
 COMPONENTS = 5  # prompts at each level, as in PromptIR
-SIDE = 8  # pixels of a prompt before it is enlarged; ours: our patches are smaller than PromptIR's
+SIDE = 8  # pixels of a prompt before it is enlarged; our choice, since our patches are smaller than PromptIR's
 
 
 class PromptBlock(nn.Module):
     """Prompt generation and prompt interaction, between two levels of the decoder.
 
-    Generation: learned components, each a small feature map, are mixed with weights that a softmax makes of the mean
-    of the features, enlarged bilinearly to the size of the features, and convolved (3x3). Interaction: features and
-    prompt, side by side, pass through a block of the backbone (PromptIR: a Restormer block; here a NAFNet block, so
-    that all strategies stand on the same backbone), and a 3x3 convolution leads back to the channels of the features.
+    Generation: learned components, each a small feature map, are mixed with softmax weights computed from the mean of
+    the features, enlarged bilinearly to the size of the features, and convolved (3x3). Interaction: features and
+    prompt are concatenated and pass through a block of the backbone (PromptIR: a Restormer block; here a NAFNet block,
+    so that all strategies use the same backbone); a 3x3 convolution restores the number of channels.
 
     Args:
-        channels: of the features.
-        stride: how many pixels of the image one pixel of the features covers.
+        channels: channels of the features.
+        stride: pixels of the image per pixel of the features.
     """
 
     def __init__(self, channels: int, stride: int) -> None:
@@ -47,7 +47,7 @@ class PromptBlock(nn.Module):
         self.reduce = Conv2d(channels + prompt, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return features of the shape of ``x`` (N, channels, H, W)."""
+        """Return features with the shape of ``x`` (N, channels, H, W)."""
         weights = self.weigh(x.mean(dim=(2, 3))).softmax(dim=1)
         prompt = torch.einsum("nk,kchw->nchw", weights, self.components.to(weights.dtype))
         prompt = F.interpolate(prompt, size=x.shape[-2:], mode="bilinear", align_corners=False)
@@ -58,7 +58,7 @@ class PromptBlock(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class Prompted(Network):
-    """A NAFNet with a prompt block before every step up of its decoder, trained on all recipes together.
+    """A NAFNet with a prompt block before every upsampling of its decoder, trained on all recipes together.
 
     Attributes:
         form: shape of the backbone.
@@ -86,15 +86,15 @@ class Prompted(Network):
 
 
 class ManyHeads(nn.Module):
-    """A NAFNet's body between heads and tails: each a 3x3 convolution and one block at full resolution (our choice).
+    """A NAFNet's body with heads and tails, each a 3x3 convolution and a block at full resolution (our choice).
 
-    Given a batch that holds an equal part for each task, in their order, it restores each part with its own head and
-    tail; given ``only``, all of it with those of one task.
+    A batch consists of equal parts for the tasks, in their order; each part is restored with the task's own head and
+    tail. With ``only``, the whole batch is restored with those of one task.
 
     Args:
-        network: its body is shared; its own first and last layer are not used.
+        network: its body is shared; its first and last layer are not used.
         width: channels at full resolution.
-        tasks: how many there are.
+        tasks: number of tasks.
     """
 
     def __init__(self, network: NAFNet, width: int, tasks: int) -> None:
@@ -126,7 +126,7 @@ class HeadsAndTails(Network):
 
     Attributes:
         form: shape of the body.
-        tasks: their names; the course has equally many recipes for each, in this order.
+        tasks: names of the tasks; the course has equally many recipes for each, in this order.
     """
 
     form: NAFNetConfig

@@ -1,4 +1,4 @@
-"""Budgets: how large the networks of a study are, how long they train, and how many images judge them."""
+"""Budgets: how large the networks of a study are, how long they train, and how many images test them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ Shape = NAFNetConfig | RestormerConfig
 
 @dataclass(frozen=True)
 class Budget:
-    """What a study may spend. Everything else about it is the same at every budget.
+    """The size of a study. Everything else is the same at every budget.
 
     Attributes:
         name: its name on the command line.
         shape: the network of all strategies.
         pretrain_steps: steps of pre-training a foundation.
-        steps: steps of one network or adapter for one task; networks for several tasks get so many for each of them.
-        batch: patches a step, a multiple of 8 (the recipes of the largest mixture share a batch evenly).
+        steps: steps of a network or adapter for one task; networks for several tasks get this many for each of them.
+        batch: patches per step, a multiple of 8 (the recipes of the largest mixture share a batch evenly).
         patch: side of a patch in pixels.
         rate: highest learning rate of networks from scratch, foundations included.
-        rate_on: that of what begins at a foundation: adapters, and fine-tuning of all weights.
-        images: test images of each setting.
+        rate_on: highest learning rate of adapters and of fine-tuning, which start from a foundation.
+        images: test images per setting.
         crop: side of the centre of a test image that is restored and scored, a multiple of 12 (and of all scales).
-        held_out: photos that are never trained on; test images where no test sets are given.
-        rank: of the adapter that stands for AdaIR: the largest power of 2 that trains less than 8 % of the parameters.
-        pairs: with how many pairs networks learn a degradation that is new to them (study ``unseen``).
+        held_out: photos that are never trained on; they are the test images if no test sets are given.
+        rank: rank of the adapter that represents AdaIR: the largest power of 2 with less than 8 % of the parameters.
+        pairs: numbers of pairs from which networks learn a new degradation (study ``unseen``).
         pair_steps: steps of each of these networks.
-        scheme_steps: steps of each adapter of study ``schemes``; its foundation has had the rest of ``steps``, so that
+        scheme_steps: steps of each adapter of study ``schemes``; its foundation gets the rest of ``steps``, so that
             both together take as many as a network from scratch.
-        backbones: a Restormer, a NAFNet with about its parameters, and one that takes about its seconds.
-        seeds: how often what decides a claim is trained; the spread between them counts in the verdict.
-        meaningless: whether it only shows that everything runs.
+        backbones: a Restormer, a NAFNet with about as many parameters, and one that takes about as many seconds.
+        seeds: number of seeds for networks that decide a claim; the spread between them enters the verdict.
+        meaningless: whether it is only a smoke test.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The second half of study ``unseen``: what learns most from a few pairs of a new degradation."""
+"""The second half of study ``unseen``: learning a new degradation from a few pairs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from adair.studies.tasks import Drawn, Test
 from adair.studies.training import FewPairs, several
 from adair.studies.verdict import Verdict, compare, joined
 
-# One degradation that nobody trained on, and what a device of one's own might do to every picture.
+# A degradation that no network was trained on, and one that a user's own device might cause.
 RECIPES = {
     "motion blur": "motion(length=10, bend=0)",
     "cheap camera": "defocus(radius=2) > camera(shot=0.008, read=0.01) > jpeg(quality=40)",
@@ -28,7 +28,7 @@ Learners = dict[tuple[str, int], Method]
 
 
 def learner(budget: Budget, seed: int, way: str, recipe: str, pairs: int) -> Network:
-    """A network that has only so many pairs of a degradation to learn from, in one of `WAYS`."""
+    """Return a network that learns from a number of pairs of a degradation, in one of `WAYS`."""
     lessons = budget.pair_steps, budget.batch, budget.patch, budget.rate if way == OWN else budget.rate_on
     course = FewPairs((recipe,), *lessons, seed=seed, pairs=pairs, side=budget.crop)
     base = foundation(budget, seed)
@@ -38,7 +38,7 @@ def learner(budget: Budget, seed: int, way: str, recipe: str, pairs: int) -> Net
 
 
 def learners(budget: Budget, seed: int) -> Learners:
-    """All ways to learn, by name and number of pairs; with 0 pairs, the input and what adapters begin from."""
+    """Return all ways to learn, by name and number of pairs; with 0 pairs, the input and the starting points."""
     seeds = range(seed, seed + budget.seeds)
 
     def judged(name: str, networks: Sequence[Mapping[str, Network | None]]) -> Method:
@@ -62,7 +62,7 @@ def learners(budget: Budget, seed: int) -> Learners:
 
 
 def rows(results: Results, few: Learners) -> list[list[object]]:
-    """A row for each degradation and way: PSNR in dB with 0 pairs, and with each number of them."""
+    """Return a row for each degradation and way: PSNR in dB with 0 pairs, and with each number of pairs."""
     counts = (0, *results.budget.pairs)
     return [
         [test.name, way, *(mean(results, few[way, n], [test]) if (way, n) in few else None for n in counts)]
@@ -72,7 +72,7 @@ def rows(results: Results, few: Learners) -> list[list[object]]:
 
 
 def plots(results: Results, few: Learners) -> list[Plot]:
-    """PSNR over the number of pairs, a plot for each degradation."""
+    """Return plots of PSNR over the number of pairs, one for each degradation."""
     found = []
     for test in TESTS:
         curves = {way: [(n, mean(results, few[way, n], [test])) for n in results.budget.pairs] for way in WAYS}
@@ -84,7 +84,7 @@ def plots(results: Results, few: Learners) -> list[Plot]:
 
 
 def verdicts(results: Results, few: Learners) -> list[Verdict]:
-    """What became of each claim."""
+    """Return the verdict on each claim."""
     first, *_, last = results.budget.pairs
 
     def judged(claim: str, pairs: int, other: tuple[str, int], margin: float = 0.0) -> Verdict:
@@ -104,9 +104,9 @@ def verdicts(results: Results, few: Learners) -> list[Verdict]:
 
 
 def facts(budget: Budget) -> list[str]:
-    """How it was measured, a line each."""
+    """Return the protocol, as lines."""
     return [
         f"A pair: the centre of {budget.crop}x{budget.crop} pixels of a training photo, degraded once, in 8 bits; the "
-        "photos of few pairs are among those of more.",
-        f"All that learn from pairs: {budget.pair_steps} steps on patches of them, whatever their number.",
+        "photos of few pairs are also among those of more.",
+        f"Networks that learn from pairs: {budget.pair_steps} steps on patches of them, whatever their number.",
     ]

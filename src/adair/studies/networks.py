@@ -1,4 +1,4 @@
-"""Jobs that train a network: all of it, from scratch or from another one; or an adapter on a frozen foundation."""
+"""Jobs that train a whole network, from scratch or from another one, or an adapter on a frozen foundation."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from adair.tasks import LABORATORY
 from adair.train.trainer import channels_last
 
 Part = Literal["all", "low-rank", "vectors"]
-STORED = torch.float16  # as the product stores weights: what is tested is what a file would hold
+STORED = torch.float16  # as in weight files: tests see what a file would contain
 
 
 @dataclasses.dataclass
 class Model:
-    """A network as it is trained and run.
+    """A network for training and testing.
 
     Attributes:
         module: maps degraded patches (N, 3, H, W) to restored ones.
-        trained: the parameters that training changes and a file holds, by name.
+        trained: the parameters that training changes and a file stores, by name.
     """
 
     module: nn.Module
@@ -39,30 +39,30 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Network(Job):
-    """A job that trains a network. A subclass says how it is built, and what of it is trained.
+    """A job that trains a network. Subclasses define how it is built, and which parameters are trained.
 
     Attributes:
-        course: what it is taught.
+        course: what it learns.
     """
 
     course: Course
 
     @property
     def shape(self) -> Shape:
-        """The backbone; what is trained is about as fast as it."""
+        """The backbone, which predicts the speed of training."""
         raise NotImplementedError
 
     @property
     def base(self) -> Network | None:
-        """The network that it begins from or stands on."""
+        """The network that it starts from or builds on."""
         return None
 
     def build(self, workspace: Workspace) -> Model:
-        """Return the network as it is before training, on the workspace's device."""
+        """Return the network before training, on the workspace's device."""
         raise NotImplementedError
 
     def restorer(self, workspace: Workspace, task: str) -> nn.Module:
-        """Return the trained network as it restores ``task``, its stored weights rounded as a file would hold them."""
+        """Return the trained network for ``task``, with weights rounded as in a file."""
         return self.load(workspace).module.eval()
 
     def load(self, workspace: Workspace) -> Model:
@@ -72,11 +72,11 @@ class Network(Job):
         return model
 
     def tensors(self, workspace: Workspace) -> dict[str, Tensor]:
-        """Return what was trained, in float32."""
+        """Return the trained parameters, in float32."""
         return safetensors.torch.load_file(workspace.folder(self) / "weights.safetensors")
 
     def work(self, workspace: Workspace) -> Result:
-        """Train. Figures: parameters trained, bytes of the file that holds them, last loss."""
+        """Train. Figures: number of trained parameters, bytes of their file, last loss."""
         torch.manual_seed(self.course.seed)
         model = self.build(workspace)
         report = self.train(workspace, model)
@@ -91,7 +91,7 @@ class Network(Job):
         return Result(figures, {"seconds": report.seconds, "worked": report.seconds})  # over all calls
 
     def train(self, workspace: Workspace, model: Model) -> Any:
-        """Train ``model`` in place and return the loop's report."""
+        """Train ``model`` in place, and return the final state."""
         facts = {"cell": json.dumps(describe(self))}
         return fit(workspace, workspace.folder(self), model.module, model.trained, self.course, facts)
 
@@ -110,8 +110,8 @@ class Whole(Network):
     """All weights of a backbone are trained.
 
     Attributes:
-        form: its shape.
-        start: the network that it begins from; None: from scratch.
+        form: shape of the backbone.
+        start: the network that it starts from; None: from scratch.
     """
 
     form: Shape
@@ -143,10 +143,10 @@ class Adapted(Network):
     """An adapter is trained on a frozen foundation.
 
     Attributes:
-        foundation: the network that it stands on.
+        foundation: the frozen foundation.
         kind: as for `create_adapter`.
-        options: its settings, as (name, value).
-        part: of an adapter of kind merge, what is trained: "all"; only the "low-rank" changes (LoRA alone); only the
+        options: settings of the adapter, as (name, value).
+        part: what is trained of an adapter of kind merge: "all"; only the "low-rank" changes (LoRA alone); only the
             "vectors" (norms, biases and scales alone). The rest stays zero and is not stored.
     """
 
@@ -188,25 +188,25 @@ class Adapted(Network):
 
 
 def bare(shape: Shape, workspace: Workspace) -> nn.Module:
-    """Build a backbone with fresh weights on the workspace's device."""
+    """Build a backbone with new random weights on the workspace's device."""
     name = next(name for name, entry in BACKBONES.items() if isinstance(shape, entry.config))
     return channels_last(BACKBONES[name].network(**dataclasses.asdict(shape)).to(workspace.device))
 
 
 @torch.no_grad()
 def fill(model: Model, tensors: dict[str, Tensor], dtype: torch.dtype = STORED) -> None:
-    """Put trained values into ``model``, rounded to ``dtype``."""
+    """Load trained values into ``model``, rounded to ``dtype``."""
     for name, parameter in model.trained.items():
         parameter.copy_(tensors[name].to(dtype))
 
 
 def stored_bytes(tensors: dict[str, Tensor], dtype: torch.dtype = STORED) -> int:
-    """Size of a safetensors file that holds ``tensors`` in ``dtype``, without a card."""
+    """Return the size of a safetensors file with ``tensors`` in ``dtype``, without a card."""
     return len(safetensors.torch.save({name: tensor.to(dtype) for name, tensor in tensors.items()}))
 
 
 def taught(course: Course) -> str:
-    """A course in a few words."""
+    """Return a short description of a course."""
     text = " + ".join(course.recipes)
     return f"{text if len(text) < 60 else text[:57] + '...'}, {course.extent}"
 
@@ -224,28 +224,28 @@ def _belongs(name: str, value: Tensor, part: Part) -> bool:
 
 
 def course(budget: Budget, recipes: Sequence[str], seed: int, times: int = 1, on: bool = False) -> Course:
-    """The lessons of a network for one task; ``times`` as long for one that learns several.
+    """Return the course of a network for one task; ``times`` as long for one that learns several.
 
     Args:
-        on: whether it begins at a foundation.
+        on: whether it starts from a foundation.
     """
     rate = budget.rate_on if on else budget.rate
     return Course(tuple(recipes), times * budget.steps, budget.batch, budget.patch, rate, seed=seed)
 
 
 def foundation(budget: Budget, seed: int, recipe: str = LABORATORY) -> Whole:
-    """A foundation, pre-trained on the product's mix of degradations or another recipe."""
+    """Return a foundation, pre-trained on the bundled mix of degradations or another recipe."""
     lessons = Course((recipe,), budget.pretrain_steps, budget.batch, budget.patch, budget.rate, seed=seed)
     return Whole(lessons, budget.shape)
 
 
 def scratch(budget: Budget, recipes: Sequence[str], seed: int) -> Whole:
-    """A network of its own, trained from scratch."""
+    """Return a separate network, trained from scratch."""
     return Whole(course(budget, recipes, seed), budget.shape)
 
 
 def fine_tuned(budget: Budget, recipes: Sequence[str], seed: int) -> Whole:
-    """The foundation with all its weights trained further."""
+    """Return the foundation with all its weights fine-tuned."""
     return Whole(course(budget, recipes, seed, on=True), budget.shape, foundation(budget, seed))
 
 
@@ -258,6 +258,6 @@ def adapted(
     part: Part = "all",
     **options: Any,
 ) -> Adapted:
-    """An adapter on the foundation (or another ``base``); by default the one that stands for AdaIR."""
+    """Return an adapter on the foundation (or another ``base``); by default the one that represents AdaIR."""
     settings = tuple(sorted((options or {"rank": budget.rank}).items()))
     return Adapted(course(budget, recipes, seed, on=True), base or foundation(budget, seed), kind, settings, part)

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEANINGLESS = (
-    "**Meaningless: a smoke test.** These networks have hardly been trained; the page shows only that all runs."
+    "**Meaningless: a smoke test.** These networks have hardly been trained; the page only shows that everything runs."
 )
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture of a page.
+    """A plot of a page.
 
     Attributes:
-        name: of its file, without the ending.
-        caption: what it shows, in words.
-        draw: draws it.
+        name: name of its file, without extension.
+        caption: what it shows.
+        draw: the function that draws it.
         size: width and height in inches.
     """
 
@@ -35,14 +35,14 @@ class Plot:
 
 @dataclass
 class Page:
-    """What a study found.
+    """The results of a study.
 
     Attributes:
         title: its heading.
-        question: what was asked, in a paragraph.
-        parts: Markdown and plots, in their order.
-        verdicts: of each claim.
-        protocol: how it was measured, a line each.
+        question: the question, as a paragraph.
+        parts: Markdown and plots, in order.
+        verdicts: the verdict on each claim.
+        protocol: how it was measured, as lines.
     """
 
     title: str
@@ -53,13 +53,13 @@ class Page:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Make a Markdown table: the first column to the left, the others to the right."""
+    """Return a Markdown table: the first column left-aligned, the others right-aligned."""
     lines = [list(columns), ["---", *["---:"] * (len(columns) - 1)], *[[*map(cell, row)] for row in rows]]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def cell(value: object) -> str:
-    """A value as tables show it: numbers to two places, none as nothing."""
+    """Return a value as text for a table: numbers with two places, None as an empty cell."""
     if value is None:
         return ""
     return f"{value:.2f}" if isinstance(value, float) else str(value)
@@ -69,10 +69,10 @@ def as_markdown(page: Page, facts: Sequence[str], meaningless: bool, pictures: d
     """Write the page.
 
     Args:
-        page: what was found.
-        facts: hardware, time, seeds, the command: a line each.
-        meaningless: whether it comes from a smoke test; it says so at its top.
-        pictures: addresses of the plots by name; those that were not drawn are left out.
+        page: the results.
+        facts: hardware, time, seeds and the command, as lines.
+        meaningless: whether it comes from a smoke test, which is stated at the top.
+        pictures: paths of the plots by name; plots that were not drawn are omitted.
     """
     blocks = [f"# {page.title}\n", *([f"{MEANINGLESS}\n"] if meaningless else []), f"{page.question}\n"]
     rows = [(verdict.claim, f"**{verdict.outcome}**", verdict.why) for verdict in page.verdicts]

@@ -47,7 +47,7 @@ def drawn(plot: Plot, kind: str = "png") -> bytes:
 
 
 def bars(name: str, caption: str, values: Mapping[str, float], ours: Sequence[str], unit: str) -> Plot:
-    """A bar for each of ``values``, those of ``ours`` darker; the axis begins a little below the smallest."""
+    """Draw a bar for each of ``values``, those of ``ours`` darker; the axis starts slightly below the smallest."""
 
     def draw(figure: Figure) -> None:
         axes = _axes(figure)
@@ -73,7 +73,7 @@ def scatter(
     lines: Mapping[str, float] | None = None,
     log: bool = True,
 ) -> Plot:
-    """Points of several groups, joined within a group; ``lines`` are dashed heights to compare with."""
+    """Draw points of several groups, joined within a group; ``lines`` are dashed horizontal lines."""
 
     def draw(figure: Figure) -> None:
         from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -90,7 +90,7 @@ def scatter(
             axes.plot(x, y, label=label, color=colour, marker=marker, linewidth=1.2, markersize=6)
         for label, height in (lines or {}).items():
             axes.axhline(height, color=GRAY, linewidth=1, linestyle=(0, (4, 3)))
-            side = "bottom" if height == max((lines or {}).values()) else "top"  # two names may be near each other
+            side = "bottom" if height == max((lines or {}).values()) else "top"  # two labels may be close to each other
             axes.text(0.005, height, label, transform=axes.get_yaxis_transform(), color=GRAY, fontsize=8, va=side)
         axes.set_xlabel(axes_names[0], fontsize=9)
         axes.set_ylabel(axes_names[1], fontsize=9)
@@ -102,7 +102,7 @@ def scatter(
 def heat_map(
     name: str, caption: str, rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]]
 ) -> Plot:
-    """A square for each value, blue above zero and red below, with the number in it."""
+    """Draw a square for each value, blue above zero and red below, with the number in it."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -127,13 +127,13 @@ def _axes(figure: Figure) -> Axes:
     return axes
 
 
-SIDE = 128  # pixels that are shown of each image
+SIDE = 128  # side, in pixels, of the part of each image that is shown
 
 
 def sheet(results: Results, rivals: Sequence[Method], tasks: Sequence[Task]) -> Plot:
-    """A row for each half of each task: input, what each method (of the first seed) makes of it, clean.
+    """Draw a row for each half of each task: input, result of each method (with the first seed), clean image.
 
-    Of every test the first image is shown, whatever it looks like; its PSNR is that of the whole crop.
+    The first image of every test is shown, whatever it looks like; its PSNR is that of the whole crop.
     """
 
     def draw(figure: Figure) -> None:

@@ -1,4 +1,4 @@
-"""What a study leaves behind: its page with plots, and all of its jobs as JSON."""
+"""Reports of a study: its page with plots, and all of its jobs as JSON."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from adair.studies.workspace import FORMAT, describe
 
 
 def write_page(study: Study, page: Page, results: Results, seed: int, path: Path | None, plots: Path | None) -> None:
-    """Write a study's plots (PNG and SVG) into a folder and its page to ``path``, where wanted.
+    """Write a study's plots (PNG and SVG) into a folder, and its page to ``path``, if given.
 
     Raises:
-        AdairError: plots are wanted and matplotlib is not installed, or something cannot be written.
+        AdairError: matplotlib is missing for plots, or something cannot be written.
     """
     pictures = {}
     for part in page.parts:
@@ -64,7 +64,7 @@ def write_json(path: Path, pages: Sequence[tuple[Study, Page]], results: Results
 
 
 def _facts(study: Study, results: Results, seed: int) -> list[str]:
-    """Hardware, time, seeds and the command, a line each."""
+    """Return hardware, time, seeds and the command, as lines."""
     workspace, budget = results.workspace, results.budget
     jobs = in_order(study.jobs(budget, seed), workspace)
     found = [results[job] for job in jobs]
@@ -72,11 +72,11 @@ def _facts(study: Study, results: Results, seed: int) -> list[str]:
     machines = "; ".join(dict.fromkeys(result.machine for result in found))
     data = " --data DATA" if workspace.place.data else ""
     return [
-        f"Photos: {len(workspace.photos)} to train on; {len(workspace.held_out)} are held out and never trained on.",
-        f"Budget {budget.name}: {budget.steps} steps for a task, {budget.pretrain_steps} of pre-training, each of "
+        f"Photos: {len(workspace.photos)} for training; {len(workspace.held_out)} are held out and never trained on.",
+        f"Budget {budget.name}: {budget.steps} steps per task, {budget.pretrain_steps} of pre-training, each with "
         f"{budget.batch} patches of {budget.patch}x{budget.patch}; learning rate {budget.rate:g} from scratch and "
         f"{budget.rate_on:g} on a foundation; first seed {seed}, {budget.seeds} in all.",
-        f"{len(jobs)} jobs, {minutes:.1f} minutes of work on {machines}. Jobs that studies share count in each.",
-        f"Make it again: `adair study {study.name} --budget {budget.name} --seed {seed} --photos PHOTOS{data} -o RUNS "
+        f"{len(jobs)} jobs, {minutes:.1f} minutes of work on {machines}. Jobs that studies share are counted in each.",
+        f"To repeat it: `adair study {study.name} --budget {budget.name} --seed {seed} --photos PHOTOS{data} -o RUNS "
         "--markdown PAGE --plots FOLDER`.",
     ]

@@ -1,4 +1,4 @@
-"""Working the jobs of a study: in order, each once, several at a time, going on where an earlier call stopped."""
+"""Running the jobs of a study: in order, each once, several at a time, resuming where an earlier call stopped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from adair.errors import AdairError
 from adair.studies.workspace import Job, Place, Workspace
 from adair.train.processes import stop_signals
 
-WAIT = 0.2  # seconds between looks at what others are working on
+WAIT = 0.2  # seconds between checks of what other processes are running
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Outlook:
     """The plan of a study before it starts.
 
     Attributes:
-        done, left: how many jobs have their results, and how many do not.
-        seconds: that those left will take one after the other, estimated.
-        longest: seconds of the longest chain of jobs that need each other.
+        done, left: number of jobs with and without results.
+        seconds: estimated time of the remaining jobs, one after the other.
+        longest: seconds of the longest chain of dependent jobs.
     """
 
     done: int
@@ -35,12 +35,12 @@ class Outlook:
     longest: float
 
     def minutes(self, processes: int) -> float:
-        """Estimated minutes with so many jobs worked at once."""
+        """Return the estimated minutes with this many jobs at a time."""
         return max(self.seconds / processes, self.longest) / 60
 
 
 def in_order(jobs: Iterable[Job], workspace: Workspace) -> list[Job]:
-    """Return the jobs and all that they need, each once, needs first."""
+    """Return the jobs and all that they depend on, each once, dependencies first."""
     found: dict[str, Job] = {}
 
     def visit(job: Job) -> None:
@@ -56,7 +56,7 @@ def in_order(jobs: Iterable[Job], workspace: Workspace) -> list[Job]:
 
 
 def outlook(jobs: Sequence[Job], workspace: Workspace) -> Outlook:
-    """Estimate what is left of ``jobs`` (in order): from finished jobs of the same workload, else from short trials."""
+    """Estimate the remaining time of ``jobs`` (in order) from finished jobs of the same workload or short trials."""
     rates: dict[str, list[float]] = {}
     for job in jobs:
         result, (kind, units) = workspace.find(job), job.workload()
@@ -78,11 +78,11 @@ def outlook(jobs: Sequence[Job], workspace: Workspace) -> Outlook:
 
 
 def work_off(jobs: Sequence[Job], workspace: Workspace) -> None:
-    """Work those of ``jobs`` (in order) that have no result; other processes may do so at the same time.
+    """Run those of ``jobs`` (in order) that have no result; other processes may do so at the same time.
 
     Raises:
         AdairError: a job that failed.
-        KeyboardInterrupt: stopped by a signal; a call with the same jobs goes on from there.
+        KeyboardInterrupt: stopped by a signal; a call with the same jobs resumes.
     """
     left = list(jobs)
     with stop_signals() as stopped:
@@ -94,7 +94,7 @@ def work_off(jobs: Sequence[Job], workspace: Workspace) -> None:
 
 
 def _tried(job: Job, done: int, total: int, workspace: Workspace) -> bool:
-    """Work a job if it is time for it and nobody else does."""
+    """Run a job if its dependencies are done and no other process runs it."""
     if not all(workspace.done(need) for need in job.needs()):
         return False
     with workspace.claim(job) as mine:
@@ -107,7 +107,7 @@ def _tried(job: Job, done: int, total: int, workspace: Workspace) -> bool:
 
 
 def work_together(jobs: Sequence[Job], place: Place, processes: int) -> None:
-    """Work ``jobs`` in so many ``processes`` of one thread each; a signal stops them all at their checkpoints.
+    """Run ``jobs`` in several ``processes`` of one thread each; a signal stops them all at their checkpoints.
 
     Raises:
         AdairError: a job failed in one of them.
@@ -122,7 +122,7 @@ def work_together(jobs: Sequence[Job], place: Place, processes: int) -> None:
     if stopped:
         raise KeyboardInterrupt
     if failed := [worker for worker in workers if worker.exitcode]:
-        raise AdairError(f"{len(failed)} of {processes} processes failed, as said above; run the study again to go on")
+        raise AdairError(f"{len(failed)} of {processes} processes failed, see above; run the study again to resume")
 
 
 def _wait(workers: Sequence[BaseProcess], stopped: list[float]) -> None:
@@ -138,15 +138,15 @@ def _wait(workers: Sequence[BaseProcess], stopped: list[float]) -> None:
 
 
 def _end_with(parent: BaseProcess) -> None:
-    """End this process when ``parent`` is gone, however it went."""
+    """End this process when ``parent`` has ended, for whatever reason."""
     parent.join()
     os._exit(1)
 
 
 def _worker(jobs: Sequence[Job], place: Place) -> None:
-    """One of several processes: ends with code 1 after an error and 130 after a signal."""
+    """Run one of several processes: exit code 1 after an error, 130 after a signal."""
     parent = multiprocessing.parent_process()
-    if parent is not None:  # without it nobody would see, or stop, what is worked here
+    if parent is not None:  # without the parent, nobody would see or stop this process
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
     def say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""Study ``schemes``: what to pre-train a foundation on, so that adapters on it restore the tasks that are wanted."""
+"""Study ``schemes``: what to pre-train a foundation on, so that its adapters restore given tasks well."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from adair.studies.workspace import Job, Result, Workspace
 
 @dataclasses.dataclass(frozen=True)
 class Similarity(Job):
-    """Cosines between the changes that merge adapters of one foundation make to its weights.
+    """Cosines between the weight changes of merge adapters on one foundation.
 
-    Adapters of the same seed begin with the same random ``down`` matrices, so their low-rank changes lie in the same
+    Adapters of the same seed start from the same random ``down`` matrices, so their low-rank changes lie in the same
     subspace; those of different seeds would be almost orthogonal whatever they learnt.
 
     Figures: "cosines", a row for each adapter: 1 is the same direction, 0 nothing in common, -1 the opposite.
@@ -57,7 +57,7 @@ class Similarity(Job):
 
 
 def change(network: Adapted, workspace: Workspace) -> Tensor:
-    """All that an adapter adds to the weights of its foundation, as one vector."""
+    """Return everything that an adapter adds to the weights of its foundation, as one vector."""
     model = network.load(workspace).module
     assert isinstance(model, AdaptedModel)
     (adapter,) = model.attached
@@ -69,27 +69,27 @@ def change(network: Adapted, workspace: Workspace) -> Tensor:
     return torch.cat([delta.flatten() for delta in deltas])
 
 
-NEAR = 0.1  # dB: what counts as equal
-# Said of a budget at which pre-training does not pay.
+NEAR = 0.1  # dB within which results count as equal
+# For budgets at which pre-training does not pay.
 WORSE = (
-    "Below zero, the steps were too few to be divided between a foundation and adapters: the table ranks what one "
-    "could pre-train on, and does not speak for pre-training. "
+    "Below zero, the steps were too few to be divided between a foundation and adapters: the table ranks schemes, "
+    "but is no argument for pre-training. "
 )
-SHOWN = 3  # schemes that are about as good
+SHOWN = 3  # number of schemes listed as about equally good
 NAMES = tuple(task.name for task in TASKS)
 SCRATCH = "own network, from scratch"
 ALONE, FIXED, RANDOM = "all, one at a time", "all, fixed order", "all, random order"
 EASY, HARD = "all, easy only", "all, hard only"
 
-# The degradations that tasks undo, each easy or hard; their names are those of the operators.
+# The degradations that tasks undo, each easy or hard, named like the operators.
 DEGRADATIONS = {task.easy.recipe.partition("(")[0]: f"({' | '.join(task.recipes)})" for task in TASKS}
 UNDONE_BY = dict(zip(DEGRADATIONS, NAMES, strict=True))
-# As a picture meets them: rain before the lens, its blur, the pixels behind it, their noise.
+# In the order of image formation: rain before the lens, the lens's blur, the pixels behind it, their noise.
 ORDER = ("rain", "blur", "resize", "noise")
 
 
 def recipes() -> dict[str, str]:
-    """What foundations are pre-trained on, by name. Of several degradations together, each has a chance of 1/2."""
+    """Return what foundations are pre-trained on, by name. In combinations, each degradation has a chance of 1/2."""
     parts = [f"{DEGRADATIONS[name]}?0.5" for name in ORDER]
     pairs = combinations(DEGRADATIONS, 2)
     return {
@@ -104,13 +104,13 @@ def recipes() -> dict[str, str]:
 
 
 def adapter(budget: Budget, seed: int, task: Task, recipe: str) -> Adapted:
-    """A task's adapter on the foundation of a recipe: both together take the steps of a network from scratch."""
+    """Return a task's adapter on the foundation of a recipe; both together take the steps of a network from scratch."""
     short = replace(budget, pretrain_steps=budget.steps - budget.scheme_steps, steps=budget.scheme_steps)
     return adapted(short, task.recipes, seed, foundation(short, seed, recipe))
 
 
 def methods(budget: Budget, seed: int) -> dict[str, Method]:
-    """A network of its own for each task, and adapters on every foundation, by its name."""
+    """Return a separate network for each task, and adapters on every foundation, by the foundation's name."""
     found = {SCRATCH: method(budget, seed, SCRATCH, lambda seed, task: scratch(budget, task.recipes, seed))}
     for name, recipe in recipes().items():
 
@@ -122,14 +122,14 @@ def methods(budget: Budget, seed: int) -> dict[str, Method]:
 
 
 def similarities(budget: Budget, seed: int) -> list[Similarity]:
-    """How alike the adapters on the foundation that knows all degradations are, for each seed."""
+    """Return the similarity of adapters on the foundation of all degradations, for each seed."""
     recipe = recipes()[ALONE]
     seeds = range(seed, seed + budget.seeds)
     return [Similarity(tuple(adapter(budget, one, task, recipe) for task in TASKS)) for one in seeds]
 
 
 def jobs(budget: Budget, seed: int) -> list[Job]:
-    """The jobs that the page reports about."""
+    """The jobs of the page."""
     scores = [scores for one in methods(budget, seed).values() for scores in one.jobs]
     return [*scores, *similarities(budget, seed)]
 
@@ -138,7 +138,7 @@ Gains = Mapping[str, Mapping[str, float]]  # of each scheme, for each task, in d
 
 
 def gains_of(results: Results, rivals: dict[str, Method]) -> Gains:
-    """What each scheme gains over networks from scratch: mean PSNR of the easy and the hard half, in dB."""
+    """Return the gain of each scheme over networks from scratch: mean PSNR of the easy and the hard half, in dB."""
     own = {task.name: mean(results, rivals[SCRATCH], task.tests) for task in TASKS}
     return {
         name: {task.name: mean(results, rivals[name], task.tests) - own[task.name] for task in TASKS}
@@ -147,12 +147,12 @@ def gains_of(results: Results, rivals: dict[str, Method]) -> Gains:
 
 
 def ranked(gains: Gains, wanted: Sequence[str]) -> list[tuple[float, str]]:
-    """Mean gain over the tasks that are wanted and the scheme, the best first."""
+    """Return the mean gain over the given tasks and the scheme, the best first."""
     return sorted(((statistics.fmean(row[task] for task in wanted), name) for name, row in gains.items()), reverse=True)
 
 
 def recommended(gains: Gains) -> list[list[object]]:
-    """For every set of tasks: what to pre-train on, what that gains, and what is about as good."""
+    """Return, for every set of tasks, what to pre-train on, its gain, and what is about equally good."""
     found: list[list[object]] = []
     for count in range(1, len(NAMES) + 1):
         for wanted in combinations(NAMES, count):
@@ -164,9 +164,9 @@ def recommended(gains: Gains) -> list[list[object]]:
 
 
 def agreement(gains: Gains, cosines: Sequence[Sequence[float]]) -> float:
-    """Correlation over pairs of tasks: their similarity, and how well one's degradation prepares for the other.
+    """Return the correlation, over pairs of tasks, of similarity and of how well one's degradation helps the other.
 
-    The latter is the gain of the foundation of one degradation less the mean of those that are foreign to the task.
+    The latter is the gain with the foundation of one degradation minus the mean of all that are foreign to the task.
     """
     single = {task: gains[name] for name, task in UNDONE_BY.items()}
 
@@ -187,7 +187,7 @@ def page(results: Results, seed: int) -> Page:
     best, name = ranked(gains, NAMES)[0]
     return Page(
         "Schemes: what to pre-train on",
-        "Which degradations should a foundation have seen, alone or together, in which order and how hard, so that "
+        "On which degradations should a foundation be trained, alone or together, in which order and how hard, so that "
         "small adapters on it restore a task well? Which tasks prepare for each other?",
         [
             heat_map(
@@ -206,7 +206,7 @@ def page(results: Results, seed: int) -> Page:
             f"### What to pre-train on\n\nFor all four tasks: **{name}** ({best:+.2f} dB over networks from scratch). "
             f"{WORSE if best < 0 else ''}For every other set of tasks, with what comes within {NEAR} dB of it:\n\n"
             + table(("wanted", "pre-train on", "mean gain in dB", "about as good"), recommended(gains)),
-            "### Which tasks are alike\n\nCosines between what adapters change in the weights of the foundation "
+            "### Which tasks are similar\n\nCosines between the weight changes of adapters on the foundation "
             f"*{ALONE}*: 1 is the same direction, 0 nothing in common.\n\n"
             + table(("task", *NAMES), [[task, *row] for task, row in zip(NAMES, cosines, strict=True)])
             + "\nOver the six pairs of tasks, this similarity and how well one's degradation prepares for the other "
@@ -226,7 +226,7 @@ def page(results: Results, seed: int) -> Page:
 
 
 def verdicts(results: Results, rivals: dict[str, Method]) -> list[Verdict]:
-    """What became of each claim."""
+    """Return the verdict on each claim."""
     per_task = {name: [samples(results, rival, task.tests) for task in TASKS] for name, rival in rivals.items()}
     own = _joined([per_task[name][i] for i, name in enumerate(DEGRADATIONS)])
     foreign = _joined(
@@ -251,12 +251,12 @@ def verdicts(results: Results, rivals: dict[str, Method]) -> list[Verdict]:
 
 
 def _joined(parts: Sequence[Samples]) -> Samples:
-    """Several groups of tests as one, for each seed."""
+    """Return several groups of tests as one, for each seed."""
     return [[test for part in seed for test in part] for seed in zip(*parts, strict=True)]
 
 
 def _mean(several: Sequence[Samples]) -> Samples:
-    """The mean over several networks of each image, for each seed."""
+    """Return the mean over several networks of each image, for each seed."""
     return [
         [[statistics.fmean(image) for image in zip(*test, strict=True)] for test in zip(*seed, strict=True)]
         for seed in zip(*several, strict=True)

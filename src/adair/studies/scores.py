@@ -1,4 +1,4 @@
-"""Jobs that test a network: PSNR and SSIM of every image of some tests, and the time that restoring takes."""
+"""Jobs that test a network: PSNR and SSIM of every image of some tests, and the time of restoring."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from adair.studies.networks import Network, bare
 from adair.studies.tasks import Test
 from adair.studies.workspace import Job, Result, Workspace, digest, resolved
 
-BEST = 100.0  # dB: what an image without any difference counts as
-_MARGIN = 48  # pixels around the crop that degradations see
+BEST = 100.0  # dB for an image without any difference
+_MARGIN = 48  # pixels around the crop that are degraded, too
 
 
 @dataclasses.dataclass(frozen=True)
 class Scores(Job):
     """A trained network's PSNR and SSIM.
 
-    Figures: test name to {"psnr": [dB of each image], "ssim": [...]}. Costs: "seconds" a megapixel.
+    Figures: test name to {"psnr": [dB of each image], "ssim": [...]}. Costs: "seconds" per megapixel.
 
     Attributes:
-        network: what restores; None scores the input itself.
+        network: the network; None scores the input itself.
         tests: the settings.
-        images: how many images of each.
+        images: number of images per test.
         crop: side of the centre that is restored and scored.
         task: the task's name, for networks that need it.
     """
@@ -75,7 +75,7 @@ class Scores(Job):
                 restored = start = enlarged(given, clean, test)
                 if restorer is not None:
                     if not pixels:
-                        restore(workspace, restorer, start[..., :64, :64])  # chooses kernels, which is not restoring
+                        restore(workspace, restorer, start[..., :64, :64])  # chooses kernels, which must not be timed
                     with meter.watch():
                         restored = quantise(restore(workspace, restorer, start))
                     pixels += math.prod(clean.shape[-2:])
@@ -101,7 +101,7 @@ class Scores(Job):
 
 @torch.no_grad()
 def restore(workspace: Workspace, restorer: nn.Module, given: Tensor) -> Tensor:
-    """Restore (1, 3, H, W) as the product does, with local statistics, in the workspace's precision; on the CPU."""
+    """Restore (1, 3, H, W) with local statistics, in the workspace's precision; return it on the CPU."""
     set_local_statistics(restorer, REACH)
     try:
         x = given.to(workspace.device).contiguous(memory_format=torch.channels_last)
@@ -112,7 +112,7 @@ def restore(workspace: Workspace, restorer: nn.Module, given: Tensor) -> Tensor:
 
 
 def enlarged(given: Tensor, clean: Tensor, test: Test) -> Tensor:
-    """What networks are given: the input, enlarged to the size of the result where it is smaller."""
+    """Return the network's input: enlarged to the size of the result if it is smaller."""
     return resize(given, (clean.shape[-2], clean.shape[-1])).clamp(0, 1) if test.scale > 1 else given
 
 
@@ -137,12 +137,12 @@ def images_of(workspace: Workspace, test: Test, count: int, crop: int) -> Iterat
 
 
 def protocol(workspace: Workspace, tests: Sequence[Test], images: int, crop: int) -> list[str]:
-    """How tests are made and scored, a line each."""
+    """Return how tests are made and scored, as lines."""
     lines = [f"Tests: up to {images} images each, their centres of {crop}x{crop} pixels, restored in one piece."]
     for test in tests:
         samples = _samples(workspace, test)
         if samples is None:
-            images_from, source = "photos that are held out", test.drawn or test.source
+            images_from, source = "held-out photos", test.drawn or test.source
         else:
             images_from, source = test.dataset, test.source
         lines.append(f"{test.name}: {images_from}; {source.text(Found(samples or []))}; {test.score}; 8-bit output.")
@@ -150,7 +150,7 @@ def protocol(workspace: Workspace, tests: Sequence[Test], images: int, crop: int
 
 
 def _samples(workspace: Workspace, test: Test) -> list[Sample] | None:
-    """The samples of the test set; None: there is none, and the photos that are held out serve."""
+    """Return the samples of the test set; None if there is none, so that held-out photos are used."""
     data = workspace.place.data
     if data is None or not (data / test.dataset).is_dir():
         return None
@@ -161,7 +161,7 @@ def _samples(workspace: Workspace, test: Test) -> list[Sample] | None:
 
 
 def _images_mark(workspace: Workspace, test: Test) -> str:
-    """Fingerprint of what a test's images are made from."""
+    """Return a fingerprint of what a test's images are made from."""
     samples = _samples(workspace, test)
     if samples is None:
         return workspace.held_out_mark
@@ -171,19 +171,19 @@ def _images_mark(workspace: Workspace, test: Test) -> str:
 
 @functools.cache
 def _file_mark(path: Path, changed: int) -> str:
-    """Checksum of a file as it was at the time ``changed``."""
+    """Return the checksum of a file as of the time ``changed``."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:20]
 
 
 def _recipe(source: object) -> Recipe | None:
-    """The recipe of a source that has one, with the ranges of its operators."""
+    """Return the recipe of a source, if it has one, with the ranges of its operators."""
     text = getattr(source, "recipe", None)
     return parse_recipe(text) if isinstance(text, str) else None
 
 
 def _spaced(total: int, count: int) -> list[int]:
-    """``count`` whole numbers below ``total`` at even distances; all if there are fewer."""
+    """Return ``count`` evenly spaced integers below ``total``; all if there are fewer."""
     count = min(count, total)
     return [(2 * i + 1) * total // (2 * count) for i in range(count)]
 
@@ -196,5 +196,5 @@ def _centre(image: Tensor, side: int, multiple: int) -> Tensor:
 
 
 def _crop(clean: Tensor, given: Tensor, side: int, scale: int) -> tuple[Tensor, Tensor]:
-    """The centre of a clean image and the same place of its input, which may be smaller by ``scale``."""
+    """Return the centre of a clean image and the same part of its input, which may be smaller by ``scale``."""
     return _centre(clean, side, scale), _centre(given, side // scale, 1)

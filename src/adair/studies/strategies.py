@@ -22,16 +22,16 @@ ADAIR, TUNED, FROZEN = "(d) AdaIR", "full fine-tuning", "foundation, frozen"
 EASY, HARD, BOTH = "(a) own network, E", "(a) own network, H", "(a) own network, E+H"
 HEADS, PROMPTS = "(b) shared body, heads and tails", "(c) all-in-one, prompts"
 WORK = "(a) own network, E+H, equal total work"
-NEAR = 0.1  # dB: what counts as equal
+NEAR = 0.1  # dB within which results count as equal
 
 
 def equal_work(budget: Budget) -> Budget:
-    """So many steps for a network of its own that four of them take as many as the foundation and its four adapters."""
+    """Return a number of steps with which four separate networks take as many as the foundation and four adapters."""
     return replace(budget, steps=budget.steps + budget.pretrain_steps // len(TASKS))
 
 
 def methods(budget: Budget, seed: int) -> dict[str, Method]:
-    """All strategies by name."""
+    """Return all strategies by name."""
     names = tuple(task.name for task in TASKS)
 
     def together(seed: int) -> Course:
@@ -53,7 +53,7 @@ def methods(budget: Budget, seed: int) -> dict[str, Method]:
 
 
 def jobs(budget: Budget, seed: int) -> list[Job]:
-    """The jobs that the page reports about."""
+    """The jobs of the page."""
     return [scores for one in methods(budget, seed).values() for scores in one.jobs]
 
 
@@ -69,7 +69,7 @@ def page(results: Results, seed: int) -> Page:
     columns = ("strategy", *(test.name for test in ALL_TESTS), "hard average")
     return Page(
         "Strategies: four ways to restore many tasks",
-        "Does one frozen foundation with an adapter for each task equal or beat (a) a network of its own for each, "
+        "Does one frozen foundation with an adapter for each task equal or beat (a) a separate network for each, "
         "(b) one body with a head and a tail for each task, and (c) one network for all, at a fraction of parameters, "
         "storage and training time?",
         [
@@ -83,8 +83,8 @@ def page(results: Results, seed: int) -> Page:
                 "mean PSNR in dB",
             ),
             "### What each costs\n\nTrained parameters and seconds are those of all four tasks, pre-training included. "
-            "One more task: what has to be trained when a fifth task arrives (all of it, where tasks share weights "
-            "that are trained). Bytes are those of all files that four tasks need, in fp16.\n\n"
+            "One more task: what a fifth task would train (everything, if tasks share trained weights). "
+            "Bytes are those of all files that four tasks need, in fp16.\n\n"
             + table(
                 (
                     "strategy",
@@ -106,16 +106,16 @@ def page(results: Results, seed: int) -> Page:
             f"All strategies: the same backbone ({budget.shape}), photos and optimiser; learning rate {budget.rate:g} "
             f"from scratch, {budget.rate_on:g} on a foundation, not tuned for each strategy; {budget.steps} steps for "
             f"each task, {len(TASKS) * budget.steps} where four tasks are learned together.",
-            f"AdaIR, full fine-tuning and the frozen foundation begin with {budget.pretrain_steps} more steps, those "
+            f"AdaIR, full fine-tuning and the frozen foundation start with {budget.pretrain_steps} more steps, those "
             "of the foundation, which are spent once, whatever the number of tasks. Own networks of *equal total work* "
             f"get these too, a {len(TASKS)}th each: {equal_work(budget).steps} steps.",
-            "PromptIR's prompts stand on the same backbone as all else, so they are not PromptIR's own network.",
+            "PromptIR's prompts use the same backbone as all others, so this is not PromptIR's own network.",
         ],
     )
 
 
 def _costs(results: Results, rival: Method) -> list[object]:
-    """The columns of what a strategy costs."""
+    """Return the columns with the costs of a strategy."""
     networks = rival.networks()
     begun = [networks[0].base] if networks[0].base else []  # all tasks share it
     stored = _stored(networks)
@@ -134,18 +134,18 @@ def _costs(results: Results, rival: Method) -> list[object]:
 
 
 def _stored(networks: Sequence[Network]) -> list[Network]:
-    """The networks whose files are needed to restore: those of adapters need their foundation too."""
+    """Return the networks whose files are needed to restore; adapters also need their foundation."""
     first = networks[0]
     return [first.foundation, *networks] if isinstance(first, Adapted) else list(networks)
 
 
 def _seconds_each(results: Results, networks: Sequence[Network]) -> float:
-    """Training seconds of one network, on average."""
+    """Return the mean training time of one network, in seconds."""
     return statistics.fmean(results[one].costs["seconds"] for one in networks)
 
 
 def verdicts(results: Results, rivals: dict[str, Method]) -> list[Verdict]:
-    """What became of each claim of the paper."""
+    """Return the verdict on each claim of the paper."""
     nothing = results.budget.meaningless
 
     def judged(claim: str, other: str, margin: float, tests: Sequence[Test] = HARD_TESTS) -> Verdict:

@@ -1,4 +1,4 @@
-"""What a study is: a question, the jobs that answer it, the methods that it compares, and the page of its results."""
+"""Studies: a question, the jobs that answer it, the methods that are compared, and the page of results."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from adair.studies.workspace import Job, Result, Workspace
 
 @dataclass(frozen=True)
 class Results:
-    """The results of a study's jobs, all of them done.
+    """The results of a study's jobs, all of which are done.
 
     Attributes:
-        workspace: where they were found.
-        budget: at which they were.
+        workspace: where the results are stored.
+        budget: the budget of the jobs.
     """
 
     workspace: Workspace
@@ -31,15 +31,15 @@ class Results:
         return self.workspace.result(job)
 
     def psnr(self, scores: Scores, test: Test) -> float:
-        """Mean PSNR of a test, in dB."""
+        """Return the mean PSNR of a test, in dB."""
         return statistics.fmean(self.each(scores, test))
 
     def ssim(self, scores: Scores, test: Test) -> float:
-        """Mean SSIM of a test."""
+        """Return the mean SSIM of a test."""
         return statistics.fmean(value or 0.0 for value in self[scores].figures[test.name]["ssim"])
 
     def each(self, scores: Scores, test: Test) -> list[float]:
-        """PSNR of each image of a test, in dB."""
+        """Return the PSNR of each image of a test, in dB."""
         found: list[float] = self[scores].figures[test.name]["psnr"]
         return found
 
@@ -50,9 +50,9 @@ class Study:
 
     Attributes:
         name: its name on the command line.
-        summary: what it asks, in a line.
-        jobs: those that it reports about, at a budget and from a first seed; what they need is found from them.
-        page: makes the page from their results, at the same budget and seed.
+        summary: its question in one line.
+        jobs: returns the jobs of the page, for a budget and a first seed; their dependencies follow from them.
+        page: makes the page from their results, for the same budget and seed.
     """
 
     name: str
@@ -61,18 +61,18 @@ class Study:
     page: Callable[[Results, int], Page]
 
     def report(self, results: Results, seed: int) -> Page:
-        """The page, its verdicts corrected for how many there are."""
+        """Return the page, with verdicts corrected for their number."""
         page = self.page(results, seed)
         return replace(page, verdicts=holm(page.verdicts))
 
 
 @dataclass(frozen=True)
 class Method:
-    """The scores of one way to restore all tasks.
+    """The scores of a method for all tasks.
 
     Attributes:
         name: its name in tables.
-        scores: for each seed, those of each task by its name; they hold both tests of the task.
+        scores: for each seed, the scores of each task by name, with both tests of the task.
     """
 
     name: str
@@ -80,11 +80,11 @@ class Method:
 
     @property
     def jobs(self) -> list[Scores]:
-        """All of its scores."""
+        """All scores."""
         return [scores for seed in self.scores for scores in seed.values()]
 
     def networks(self, seed: int = 0) -> list[Network]:
-        """The networks of one seed (counted from 0), each once."""
+        """Return the networks of one seed (counted from 0), each once."""
         found: list[Network] = []
         for scores in self.scores[seed].values():
             if scores.network is not None and scores.network not in found:
@@ -92,12 +92,12 @@ class Method:
         return found
 
     def of(self, test: Test) -> list[Scores]:
-        """For each seed the scores that hold a test."""
+        """Return, for each seed, the scores with a test."""
         return [next(scores for scores in seed.values() if test in scores.tests) for seed in self.scores]
 
 
 def method(budget: Budget, seed: int, name: str, network: Callable[[int, Task], Network | None]) -> Method:
-    """Test the network that ``network`` gives for each seed and task, on the task's easy and hard half."""
+    """Test the network that ``network`` returns for each seed and task, on the task's easy and hard half."""
 
     def scores(seed: int, task: Task) -> Scores:
         return Scores(network(seed, task), task.tests, budget.images, budget.crop, task.name)
@@ -107,12 +107,12 @@ def method(budget: Budget, seed: int, name: str, network: Callable[[int, Task], 
 
 
 def psnrs(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> list[float]:
-    """Mean PSNR of each test over images and seeds, in dB."""
+    """Return the mean PSNR of each test over images and seeds, in dB."""
     return [statistics.fmean(results.psnr(scores, test) for scores in method.of(test)) for test in tests]
 
 
 def ssims(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> list[float]:
-    """Mean SSIM of each test over images and seeds."""
+    """Return the mean SSIM of each test over images and seeds."""
     return [statistics.fmean(results.ssim(scores, test) for scores in method.of(test)) for test in tests]
 
 
@@ -122,6 +122,6 @@ def mean(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) ->
 
 
 def samples(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> Samples:
-    """PSNR for each seed, test and image: what `compare` judges."""
+    """Return the PSNR for each seed, test and image, for `compare`."""
     seeds = range(len(method.scores))
     return [[results.each(method.of(test)[seed], test) for test in tests] for seed in seeds]

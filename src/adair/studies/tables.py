@@ -1,4 +1,4 @@
-"""The tables of a study's page as LaTeX and as CSV, with the figures as the page prints them."""
+"""The tables of a study's page as LaTeX and CSV, with the figures as printed on the page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LATEX = {
 
 
 def tables_of(page: Page) -> list[Table]:
-    """All tables of a page in their order, then the one of its verdicts, as plain text."""
+    """Return all tables of a page in order, and that of its verdicts, as plain text."""
     found: list[Table] = []
     for part in page.parts:
         line_of_table = 0
@@ -40,14 +40,14 @@ def tables_of(page: Page) -> list[Table]:
 
 
 def as_csv(table: Sequence[Sequence[str]]) -> str:
-    """Write a table as CSV (RFC 4180, with line feeds)."""
+    """Return a table as CSV (RFC 4180, with line feeds)."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(table)
     return text.getvalue()
 
 
 def as_latex(table: Sequence[Sequence[str]]) -> str:
-    """Write a table as a LaTeX ``tabular`` that needs no package: the first column to the left, others to the right."""
+    """Return a table as a LaTeX ``tabular`` without packages: the first column left-aligned, others right-aligned."""
     head, *rows = ["  " + " & ".join(map(_escaped, row)) + r" \\" for row in table]
     columns = "l" + "r" * (len(table[0]) - 1)
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"  \hline", head, r"  \hline", *rows, r"  \hline", r"\end{tabular}"]
@@ -55,9 +55,9 @@ def as_latex(table: Sequence[Sequence[str]]) -> str:
 
 
 def write_tables(name: str, page: Page, latex: Path | None, csv: Path | None) -> None:
-    """Write every table of a page into the folders that are given: ``NAME-1.tex``, ``NAME-1.csv`` and so on.
+    """Write every table of a page into the given folders: ``NAME-1.tex``, ``NAME-1.csv`` and so on.
 
-    The verdicts come as ``NAME-verdicts``.
+    The verdicts are in ``NAME-verdicts``.
 
     Raises:
         AdairError: a file that cannot be written.
@@ -72,7 +72,7 @@ def write_tables(name: str, page: Page, latex: Path | None, csv: Path | None) ->
 
 
 def _plain(text: str) -> str:
-    """Markdown's bold, italic and code signs removed."""
+    """Remove Markdown's marks of bold, italic and code."""
     return re.sub(r"\*\*|`", "", text.strip())
 
 

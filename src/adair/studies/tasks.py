@@ -2,7 +2,7 @@
 
 From the paper (arXiv 2404.11475): the tasks are Gaussian denoising (two noise levels), super-resolution (two factors),
 Gaussian deblurring and deraining; each has an easy (E) and a hard (H) subset; a main figure is the mean PSNR of the
-four hard subsets. Ours, since the paper publishes none of it: every number below, the test sets, and the protocols.
+four hard subsets. The numbers below, the test sets and the protocols are ours, because the paper does not publish them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RGB, Y = Score("RGB"), Score("Y")
 
 @dataclass(frozen=True)
 class Drawn(Source):
-    """A recipe whose draws (strength, angle, places) differ from image to image: the seed comes from the name."""
+    """A recipe whose draws (strength, angle, places) differ between images: the seed follows from the name."""
 
     recipe: str
 
@@ -38,14 +38,14 @@ class Drawn(Source):
 
 @dataclass(frozen=True)
 class Test:
-    """A setting that networks are tested in.
+    """A test setting.
 
     Attributes:
         name: its name in reports.
-        dataset: where its images are, if a folder of test sets is given; else they are the photos that are held out.
-        source: how the input comes about.
+        dataset: its images, if a folder of test sets is given; otherwise held-out photos are used.
+        source: how the input is made.
         score: how the result is scored.
-        drawn: how the input of held-out photos comes about, if ``source`` needs files of the test set.
+        drawn: how the input of held-out photos is made, if ``source`` needs files of the test set.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Test:
 
 @dataclass(frozen=True)
 class Subset:
-    """The easy or the hard half of a task: a recipe to learn from, a test to pass."""
+    """The easy or the hard half of a task: a training recipe and a test."""
 
     recipe: str
     test: Test
@@ -78,12 +78,12 @@ class Task:
 
     @property
     def recipes(self) -> tuple[str, ...]:
-        """Of both halves: what X_{E+H} is trained on."""
+        """The recipes of both halves, on which X_{E+H} is trained."""
         return self.easy.recipe, self.hard.recipe
 
     @property
     def tests(self) -> tuple[Test, ...]:
-        """Of both halves."""
+        """The tests of both halves."""
         return self.easy.test, self.hard.test
 
 

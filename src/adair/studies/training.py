@@ -1,4 +1,4 @@
-"""How every network of the studies is trained: the product's own loop, for a fixed number of steps."""
+"""Training of the studies' networks: with `adair.train`, for a fixed number of steps."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ PROGRESS_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Course:
-    """What a network is taught, and for how long.
+    """What a network learns, and for how long.
 
     Attributes:
-        recipes: what it learns to undo; each batch is divided among them in equal parts, in this order.
+        recipes: the degradations to undo; each batch is divided among them in equal parts, in this order.
         steps: optimiser steps.
-        batch: patches a step; a multiple of the number of recipes.
+        batch: patches per step; a multiple of the number of recipes.
         patch: side of a patch in pixels.
         rate: highest learning rate.
-        hold: part of the steps before it falls along a half cosine.
-        seed: of the first weights, the patches and the degradations.
+        hold: fraction of the steps before it falls along a half cosine.
+        seed: seed of the initial weights, the patches and the degradations.
     """
 
     recipes: tuple[str, ...]
@@ -57,37 +57,37 @@ class Course:
 
     @property
     def extent(self) -> str:
-        """How much it teaches, in words."""
+        """Its length as text."""
         return f"{self.steps} steps"
 
     def context(self, workspace: Workspace) -> list[str]:
-        """What else decides what is learnt (see `Job.context`): photos, and all settings with their defaults."""
+        """Return what else determines the result (see `Job.context`): photos, and all settings with their defaults."""
         return [*workspace.training_mark, resolved(settings(self, workspace.precision))]
 
     def photos(self, workspace: Workspace) -> PhotoStore:
-        """What patches are cut from: the workspace's training photos."""
+        """Return the photos that patches are cut from: the workspace's training photos."""
         return workspace.photos
 
     @property
     def objective(self) -> Objective:
-        """The recipes as the loop takes them."""
+        """Return the recipes as an objective."""
         objectives = tuple(SyntheticPairs(parse_recipe(recipe)) for recipe in self.recipes)
         return objectives[0] if len(objectives) == 1 else Shares(objectives)
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Several objectives at once: every batch is divided among them in equal parts, in their order."""
+    """Several objectives at once: every batch is divided among them in equal parts, in order."""
 
     objectives: tuple[SyntheticPairs, ...]
     shrinks = True
 
     def source_side(self, side: int) -> int:
-        """Return ``side``: pixels are taken as they are."""
+        """Return ``side``: pixels are used as they are."""
         return side
 
     def pair(self, patches: Tensor, generator: torch.Generator) -> Batch:
-        """Degrade patches (N, 3, side, side), each part by its recipe."""
+        """Degrade patches (N, 3, side, side), each part with its recipe."""
         parts = zip(self.objectives, patches.chunk(len(self.objectives)), strict=True)
         return patches, torch.cat([objective.recipe.apply(part, generator) for objective, part in parts])
 
@@ -100,7 +100,7 @@ class Shares:
 
 
 def settings(course: Course, precision: torch.dtype) -> RunSettings:
-    """The settings of the training loop, except how often it saves, which affects no figure."""
+    """Return the settings of the training loop, except how often it saves, which affects no figure."""
     return RunSettings(
         objective=course.objective,
         schedule=Schedule(course.rate, warmup=min(100, max(1, course.steps // 10)), hold=course.hold),
@@ -114,13 +114,13 @@ def settings(course: Course, precision: torch.dtype) -> RunSettings:
 
 
 class Progress(Callback):
-    """Prints a line about the run now and then, and all messages."""
+    """Prints a line about the run at intervals, and all messages."""
 
     def __init__(self, workspace: Workspace, steps: int) -> None:
         self._workspace, self._steps, self._printed = workspace, steps, time.monotonic()
 
     def on_step(self, state: TrainState) -> None:
-        """Print how far it is, if the last line is old."""
+        """Print the progress, if the last line is old enough."""
         if time.monotonic() - self._printed > PROGRESS_SECONDS:
             self._printed = time.monotonic()
             self.on_message(f"  step {state.step} of {self._steps}, loss {state.loss:.4f}")
@@ -138,21 +138,21 @@ def fit(
     course: Course,
     facts: Mapping[str, Any],
 ) -> TrainState:
-    """Train ``trained`` in place; the averaged weights are in it at the end.
+    """Train ``trained`` in place; at the end it contains the averaged weights.
 
-    A run that was stopped in any way goes on from the checkpoint in ``folder`` and ends with the same weights as one
-    that was not.
+    A run that was stopped for any reason resumes from the checkpoint in ``folder``, and ends with the same weights as
+    one that was not.
 
     Args:
         workspace: device, precision, photos.
-        folder: for the checkpoint.
+        folder: the folder of the checkpoint.
         forward: maps degraded patches (N, 3, H, W) to restored ones.
         trained: the parameters, by name, float32, on the workspace's device.
         course: recipes, photos, steps and so on.
-        facts: what a checkpoint must agree on.
+        facts: what a checkpoint must match.
 
     Raises:
-        KeyboardInterrupt: if a signal stopped it; its checkpoint is written by then.
+        KeyboardInterrupt: a signal stopped it; its checkpoint has been written.
     """
     run_settings = replace(settings(course, workspace.precision), saving=Saving(CHECKPOINT_MINUTES))
     checkpoint, photos = folder / "checkpoint.safetensors", course.photos(workspace)
@@ -171,7 +171,7 @@ def fit(
 
 
 def step_seconds(workspace: Workspace, model: nn.Module, batch: int, patch: int) -> float:
-    """Seconds of a training step of ``model``, from a short try on noise."""
+    """Return the seconds of a training step of ``model``, from a short trial on noise."""
     x = torch.rand(batch, 3, patch, patch, device=workspace.device).contiguous(memory_format=torch.channels_last)
 
     def step() -> None:
@@ -189,13 +189,13 @@ def step_seconds(workspace: Workspace, model: nn.Module, batch: int, patch: int)
 
 @dataclass(frozen=True)
 class FewPairs(Course):
-    """A course whose one recipe was applied once to each of a few photos, and never again.
+    """A course whose only recipe was applied once to each of a few photos.
 
-    Patches are cut, turned and flipped from these pairs alone. The photos of few pairs are among those of more.
+    Patches are cut, rotated and flipped from these pairs alone. The photos of few pairs are also among those of more.
 
     Attributes:
-        pairs: how many there are.
-        side: of a pair in pixels: the centre of its photo.
+        pairs: number of pairs.
+        side: side of a pair in pixels, taken from the centre of its photo.
     """
 
     pairs: int = 1
@@ -203,11 +203,11 @@ class FewPairs(Course):
 
     @property
     def extent(self) -> str:
-        """How much it teaches, in words."""
+        """Its length as text."""
         return f"{several(self.pairs)}, {self.steps} steps"
 
     def context(self, workspace: Workspace) -> list[str]:
-        """As of any course.
+        """Return what else determines the result, as for any course.
 
         Raises:
             AdairError: fewer training photos than pairs.
@@ -215,12 +215,12 @@ class FewPairs(Course):
         if len(workspace.photos) < self.pairs:
             count = len(workspace.photos)
             raise AdairError(
-                f"{workspace.place.photos}: {count} photos to train on, {self.pairs} pairs are wanted; add photos"
+                f"{workspace.place.photos}: {count} photos for training, but {self.pairs} pairs are needed; add photos"
             )
         return super().context(workspace)
 
     def photos(self, workspace: Workspace) -> PhotoStore:
-        """The pairs: the clean picture's channels, then the degraded one's, in 8 bits."""
+        """Return the pairs: channels of the clean image, then of the degraded one, in 8 bits."""
         order = torch.randperm(len(workspace.photos), generator=torch.Generator().manual_seed(self.seed))
         photos = workspace.photos.subset(order[: self.pairs].tolist())
         degraded = Drawn(self.recipes[0])
@@ -240,10 +240,10 @@ class FewPairs(Course):
 
     @property
     def objective(self) -> Objective:
-        """The pairs as they are."""
+        """Return the objective of given pairs."""
         return GivenPairs()
 
 
 def several(pairs: int) -> str:
-    """So many pairs, in words."""
+    """Return a number of pairs as text."""
     return "1 pair" if pairs == 1 else f"{pairs} pairs"

@@ -1,4 +1,4 @@
-"""Study ``unseen``: degradations that no network was trained on, as they come, and with a few pairs to learn from."""
+"""Study ``unseen``: degradations that no network was trained on, without further training and with a few pairs."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ RIVALS = (BOTH, HEADS, PROMPTS, FROZEN, TUNED)
 
 @dataclass(frozen=True)
 class Unseen:
-    """A setting outside all that was trained on, foundation included.
+    """A setting outside all training, including that of the foundation.
 
     Attributes:
         family: in what way it is new.
-        task: whose network a user would take.
+        task: the task whose network a user would choose.
         test: the setting.
     """
 
@@ -59,7 +59,7 @@ UNSEEN = (
     Unseen("stronger", "sr", Test("x6", "Set14", Small(6), Score("Y", 6))),
     _kodak("stronger", "deblur", "blur 4.5", "blur(sigma=4.5, kernel=35)"),
     _kodak("stronger", "derain", "downpour", "rain(amount=0.35..0.45, brightness=0.5..0.9)"),
-    # What training had alone or in other company.
+    # Combinations of degradations that training had alone or in other combinations.
     _kodak("mixture", "denoise", "blur + x2 + noise", "blur(sigma=1) > resize(scale=2) > noise(sigma=25, clip=false)"),
     _kodak("mixture", "deblur", "blur + x2", "blur(sigma=1.2) > resize(scale=2)"),
     _kodak("mixture", "derain", "rain + x2", f"{LIGHT_RAIN} > resize(scale=2)"),
@@ -69,13 +69,13 @@ UNSEEN_TESTS = tuple(one.test for one in UNSEEN)
 
 
 def trained(budget: Budget, seed: int) -> dict[str, Method]:
-    """The methods of study ``strategies`` on its own tests; their networks are not trained again."""
+    """Return the methods of study ``strategies`` on its own tests; their networks are not trained again."""
     every = strategies.methods(budget, seed)
     return {name: every[name] for name in ("input", *RIVALS[:-1], ADAIR, TUNED)}
 
 
 def retested(budget: Budget, seed: int) -> dict[str, Method]:
-    """The same networks on what they have not seen."""
+    """Return the same networks on unseen degradations."""
     tests = {task.name: tuple(one.test for one in UNSEEN if one.task == task.name) for task in TASKS}
 
     def again(rival: Method) -> Method:
@@ -86,7 +86,7 @@ def retested(budget: Budget, seed: int) -> dict[str, Method]:
 
 
 def jobs(budget: Budget, seed: int) -> list[Job]:
-    """The jobs that the page reports about."""
+    """The jobs of the page."""
     groups = trained(budget, seed), retested(budget, seed), few_shot.learners(budget, seed)
     return [scores for group in groups for one in group.values() for scores in one.jobs]
 
@@ -106,16 +106,16 @@ def page(results: Results, seed: int) -> Page:
     leads = [[row[ADAIR] - row[name] for name in RIVALS] for row in families.values()]
     return Page(
         "Unseen degradations, and few pairs of them",
-        "Do a frozen foundation and its adapters restore what nobody trained them on better than networks of one task "
-        "or of all tasks do? And given a few pairs of a new degradation, what learns most from them: an "
+        "Do a frozen foundation and its adapters restore degradations outside their training better than networks for "
+        "one or for all tasks? And given a few pairs of a new degradation, what learns most from them: an "
         "adapter, the whole foundation, or a network from scratch?",
         [
-            "### As they come\n\nPSNR in dB of the networks of study `strategies`, none of them trained further. Where "
-            "there is a network for each task, it is that of the task that is named.\n\n"
+            "### Without further training\n\nPSNR in dB of the networks of study `strategies`. If "
+            "there is a network for each task, the one of the named task is used.\n\n"
             + table(("setting", "what is new", "task", *new), settings)
             + f"\nMeans; *{SEEN}*: the eight tests of study `strategies`.\n\n"
             + table(("what is new", *new), [[family, *row.values()] for family, row in families.items()]),
-            heat_map("leads", "PSNR of AdaIR less that of the others, in dB.", list(families), RIVALS, leads),
+            heat_map("leads", "PSNR of AdaIR minus that of the others, in dB.", list(families), RIVALS, leads),
             "### With a few pairs\n\nPSNR in dB.\n\n"
             + table(
                 ("degradation", "what learns", *map(several, (0, *budget.pairs))),
@@ -126,15 +126,15 @@ def page(results: Results, seed: int) -> Page:
         [*verdicts(results, old, new), *few_shot.verdicts(results, few)],
         [
             *protocol(results.workspace, (*UNSEEN_TESTS, *few_shot.TESTS), budget.images, budget.crop),
-            "In pre-training the foundation has seen more kinds of degradation, and mixtures, than the networks that "
-            "began from scratch; nothing that is tested here is among them.",
+            "In pre-training, the foundation has seen more kinds of degradation, and mixtures, than the networks that "
+            "started from scratch; none of those tested here is among them.",
             *few_shot.facts(budget),
         ],
     )
 
 
 def verdicts(results: Results, old: dict[str, Method], rivals: dict[str, Method]) -> list[Verdict]:
-    """What became of each claim about degradations as they come."""
+    """Return the verdict on each claim about unseen degradations without further training."""
 
     def judged(claim: str, other: str, margin: float = 0.0) -> Verdict:
         ours, theirs = (samples(results, rivals[name], UNSEEN_TESTS) for name in (ADAIR, other))
@@ -157,4 +157,4 @@ def verdicts(results: Results, old: dict[str, Method], rivals: dict[str, Method]
     ]
 
 
-STUDY = Study("unseen", "Degradations that nobody trained on, and few pairs of them.", jobs, page)
+STUDY = Study("unseen", "Degradations outside the training, and few pairs of them.", jobs, page)

@@ -1,4 +1,4 @@
-"""Verdicts: whether a claim holds, by one rule that is stated on every page."""
+"""Verdicts: whether a claim holds, by one rule, which is stated on every page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not decidable at this budget"
-EQUAL = 0.05  # of counts and seconds: what counts as no difference
+EQUAL = 0.05  # of counts and seconds: smaller differences count as none
 LEVEL = 0.05  # of significance, within a study
 LEAST_SEEDS = 3
 DRAWS = 4000
@@ -31,13 +31,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim.
+    """The verdict on a claim.
 
     Attributes:
-        claim: in words.
+        claim: the claim as text.
         outcome: `HOLDS`, `FAILS` or `OPEN`.
-        why: the numbers behind it.
-        p: two-sided p-value against the margin; None where nothing is tested, as for counts.
+        why: the numbers behind the outcome.
+        p: two-sided p-value against the margin; None if nothing is tested, as for counts.
     """
 
     claim: str
@@ -58,12 +58,12 @@ def compare(
     """Judge the claim that ``ours`` is more than ``margin`` dB better than ``theirs``.
 
     Args:
-        claim: in words.
+        claim: the claim as text.
         ours, theirs: PSNR of the same seeds, tests and images in the same order.
-        margin: dB; below zero, the claim is that we are at most so much worse.
-        meaningless: nothing can be decided from a smoke test.
-        retrained: whether each was trained on its own; what comes from one training has no spread over seeds.
-        less: ours and theirs on other tests, whose difference is subtracted: what a lead keeps from there.
+        margin: dB; if negative, the claim is that ours is at most this much worse.
+        meaningless: whether this is a smoke test, which cannot decide anything.
+        retrained: whether each seed was trained separately; a single training has no spread over seeds.
+        less: ours and theirs on other tests, whose difference is subtracted: how much of a lead is kept.
     """
     mean, draws = _bootstrap(_differences(ours, theirs))
     if less is not None:
@@ -94,7 +94,7 @@ def counted(claim: str, ours: float, theirs: float, unit: str, meaningless: bool
 
 
 def joined(claim: str, parts: Sequence[Verdict]) -> Verdict:
-    """Judge the claim that all of ``parts`` hold."""
+    """Judge the claim that all ``parts`` hold."""
     outcomes = {part.outcome for part in parts}
     outcome = FAILS if FAILS in outcomes else OPEN if OPEN in outcomes else HOLDS
     decisive = [part.p for part in parts if part.p is not None and (outcome != FAILS or part.outcome == FAILS)]
@@ -103,7 +103,7 @@ def joined(claim: str, parts: Sequence[Verdict]) -> Verdict:
 
 
 def holm(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Leave decided only what Holm's procedure rejects among all tested claims of a study."""
+    """Keep only decisions that Holm's procedure confirms among all tested claims of a study."""
     tested = sorted((verdict.p, index) for index, verdict in enumerate(verdicts) if verdict.p is not None)
     kept = list(verdicts)
     rejecting = True
@@ -116,20 +116,20 @@ def holm(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _differences(ours: Samples, theirs: Samples) -> list[Array]:
-    """For each test, ours less theirs as an array of (seeds, images)."""
+    """Return ours minus theirs for each test, as an array of (seeds, images)."""
     tests = range(len(ours[0]))
     return [np.array([np.subtract(a[t], b[t]) for a, b in zip(ours, theirs, strict=True)]) for t in tests]
 
 
 def _bootstrap(differences: Sequence[Array]) -> tuple[float, Array]:
-    """The mean over seeds, tests and images, and `DRAWS` draws of it.
+    """Return the mean over seeds, tests and images, and `DRAWS` bootstrap draws of it.
 
-    Images are drawn alike in all tests that have equally many: these are, as a rule, the same photos.
+    Tests with the same number of images share the draws of images, because they usually show the same photos.
     """
     seeds = len(differences[0])
     of_seeds = np.mean([test.mean(axis=1) for test in differences], axis=0)
     mean = float(of_seeds.mean())
-    generator = np.random.default_rng(0)  # the same draws of seeds for everything that has equally many
+    generator = np.random.default_rng(0)  # the same draws of seeds for everything with the same number of seeds
     draws = np.full(DRAWS, mean)
     if seeds > 1:
         wide = (seeds / (seeds - 1)) ** 0.5 * _STUDENT.get(seeds - 1, _NORMAL) / _NORMAL

@@ -1,4 +1,4 @@
-"""Jobs, and the workspace they run in: photos, test images, a device, and the folder that keeps their results."""
+"""Jobs, and the workspace they run in: photos, test images, a device, and the folder of results."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from adair.hardware import choose_device, choose_precision, cpu_name, tune_alloc
 from adair.images.files import write_whole
 from adair.train.photos import PhotoStore, open_store
 
-# Of the code: a change that alters figures raises it, and no older result is taken for a new one. The golden figure in
-# tests/studies/test_golden.py fails when it has to be raised; the pages of before are then removed.
+# Version of the code: every change that alters figures must raise it, so that older results are not reused. The golden
+# figure in tests/studies/test_golden.py fails when that is due; the pages of the former version are then deleted.
 FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a job found; all of it can be written as JSON.
+    """The results of a job, which can be written as JSON.
 
     Attributes:
-        figures: what is the same whenever the job is worked again on the same machine.
-        costs: what is not: seconds, above all; "worked" are those of the whole job.
-        machine: where it was worked; the workspace notes it.
+        figures: results that are the same whenever the job is run again on the same machine.
+        costs: results that are not, mainly seconds; "worked" is the time of the whole job.
+        machine: the machine that ran the job, set by the workspace.
     """
 
     figures: dict[str, Any]
@@ -47,44 +47,44 @@ class Result:
 class Job:
     """One piece of work: training a network, or measuring one.
 
-    A subclass is a frozen dataclass. Its fields are all that decides its figures: numbers, text, tuples, other
-    dataclasses, and the jobs that it needs. The key under which its result is kept follows from them and from
-    `context`, so equal jobs of different studies are worked once.
+    Subclasses are frozen dataclasses. Their fields determine the figures: numbers, text, tuples, other dataclasses, and
+    the jobs that they depend on. The key of a result follows from them and from `context`, so that equal jobs of
+    different studies run once.
     """
 
     @property
     def title(self) -> str:
-        """What people read while it is worked."""
+        """Its description while it runs."""
         raise NotImplementedError
 
     def work(self, workspace: Workspace) -> Result:
-        """Do the work; what it needs is done by then. Files may be kept in ``workspace.folder(self)``.
+        """Run the job; its dependencies are done. Files may be stored in ``workspace.folder(self)``.
 
         Raises:
-            AdairError: if it cannot be done.
-            KeyboardInterrupt: if a signal stopped it; what it has left in its folder lets it go on from there.
+            AdairError: it cannot be done.
+            KeyboardInterrupt: a signal stopped it; it can resume from the files in its folder.
         """
         raise NotImplementedError
 
     def context(self, workspace: Workspace) -> Any:
-        """What decides its figures in addition to its fields: photos, precision, settings."""
+        """Return what determines the figures in addition to the fields: photos, precision, settings."""
         return workspace.training_mark
 
     def workload(self) -> tuple[str, float]:
-        """The kind of work and how many units of it: the speed of finished jobs predicts others of the same kind."""
+        """Return the kind of work and its amount: the speed of finished jobs predicts others of the same kind."""
         raise NotImplementedError
 
     def trial(self, workspace: Workspace) -> float:
-        """Seconds that a unit of its workload takes, from a short trial; used until a job of that kind is done."""
+        """Return the seconds per unit of its workload from a short trial, used until a job of that kind is done."""
         raise NotImplementedError
 
     def needs(self) -> list[Job]:
-        """The jobs among its fields."""
+        """Return the jobs among its fields."""
         return [job for field in dataclasses.fields(self) for job in _jobs(getattr(self, field.name))]
 
 
 def describe(value: Any) -> Any:
-    """Return ``value`` as JSON: what a key is made from, and what a report says about a job."""
+    """Return ``value`` as JSON, for keys and for the reports of jobs."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"is": type(value).__name__, **fields}
@@ -95,12 +95,12 @@ def describe(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float)):
         return value
     if isinstance(value, Path):
-        raise TypeError(f"a job must not depend on where a file lies: {value}")
+        raise TypeError(f"a job must not depend on the path of a file: {value}")
     raise TypeError(f"a job cannot be described by {type(value).__name__}")
 
 
 def resolved(value: Any) -> str:
-    """The ``repr`` of settings with all their defaults, without addresses in memory, which differ from run to run."""
+    """Return the ``repr`` of settings with all their defaults, without memory addresses, which differ between runs."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
@@ -117,21 +117,21 @@ def _jobs(value: Any) -> list[Job]:
 
 try:
     import fcntl
-except ImportError:  # Windows: there, only one process at a time may work in a folder
+except ImportError:  # Windows, where only one process at a time may use a folder
     fcntl = None  # type: ignore[assignment]
 
-_STRIDE = 65_537  # every so many bytes of the photos enter their fingerprint
+_STRIDE = 65_537  # distance in bytes between the samples for the photos' fingerprint
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a study works; plain values, so that it can be handed to other processes.
+    """The inputs and settings of a workspace, as plain values that can be passed to other processes.
 
     Attributes:
-        folder: keeps results and checkpoints.
+        folder: folder of results and checkpoints.
         photos: folder of clean photos.
-        held_out: how many of them are never trained on.
-        data: folder of test sets; None: the photos that are held out are the test images.
+        held_out: number of photos that are never trained on.
+        data: folder of test sets; None: the held-out photos are the test images.
         device, precision: as for `choose_device` and `choose_precision`.
         cache: folder for decoded photos; None: inside ``folder``.
     """
@@ -146,14 +146,14 @@ class Place:
 
 
 class Workspace:
-    """Where jobs are worked and their results kept.
+    """Runs jobs and stores their results.
 
     Args:
-        place: where.
-        say: called with one line when something happens that a person should know.
+        place: inputs and settings.
+        say: called with one line when something happens that a user should know.
         decoded: called with (done, all) while photos are decoded for the first time.
-        threads: of the processor for each job; None: as torch has it. One by default: figures then do not depend on
-            how many processors there are, and several jobs are worked at once.
+        threads: CPU threads per job; None: torch's default. With one, figures do not depend on the number of
+            processors, and several jobs can run at once.
 
     Raises:
         AdairError: photos, a device or a precision that cannot be used.
@@ -179,42 +179,42 @@ class Workspace:
 
     @cached_property
     def training_mark(self) -> list[str]:
-        """What decides a training in addition to its own settings."""
+        """What determines a training in addition to its own settings."""
         return [_fingerprint(self.photos), str(self.precision), self.device.type]
 
     @cached_property
     def held_out_mark(self) -> str:
-        """Fingerprint of the photos that are held out."""
+        """Fingerprint of the held-out photos."""
         return _fingerprint(self.held_out)
 
     @property
     def machine(self) -> str:
-        """What works here, in one line."""
+        """The hardware and software, in one line."""
         threads = torch.get_num_threads()
         name = cpu_name() if self.device.type != "cuda" else torch.cuda.get_device_name(self.device)
-        count = "" if self.device.type == "cuda" else f", {threads} thread{'s' if threads > 1 else ''} a job"
+        count = "" if self.device.type == "cuda" else f", {threads} thread{'s' if threads > 1 else ''} per job"
         precision = str(self.precision).removeprefix("torch.")
         return f"{name}{count}, {precision}, torch {torch.__version__}, adair {__version__}"
 
     def clock(self) -> float:
-        """Seconds for short measurements; of the processor where one thread works, so that other work hardly counts."""
+        """Return seconds for short measurements: processor time with one thread, which other work hardly affects."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.process_time() if alone(self.device) else time.perf_counter()
 
     def key(self, job: Job) -> str:
-        """The name under which a job's result is kept: a hash of all that decides it."""
-        if id(job) not in self._keys:  # asked for often, and a job that is kept keeps its id
+        """Return the name under which a job's result is stored: a hash of everything that determines it."""
+        if id(job) not in self._keys:  # requested often; a job that is stored here keeps its id
             parts = [FORMAT, describe(job), job.context(self), *map(self.key, job.needs())]
             self._keys[id(job)] = job, digest(parts)
         return self._keys[id(job)][1]
 
     def folder(self, job: Job) -> Path:
-        """The folder of a job."""
+        """Return the folder of a job."""
         return self.place.folder / "cells" / self.key(job)
 
     def find(self, job: Job) -> Result | None:
-        """The result of a job, if it is done.
+        """Return the result of a job, if it is done.
 
         Raises:
             AdairError: a result that cannot be read.
@@ -226,21 +226,21 @@ class Workspace:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise AdairError(f"{path}: cannot be read ({error}); remove it, and the job is worked again") from error
+            raise AdairError(f"{path}: cannot be read ({error}); delete it to run the job again") from error
 
     def done(self, job: Job) -> bool:
         """Whether a job has its result."""
         return (self.folder(job) / "result.json").exists()
 
     def result(self, job: Job) -> Result:
-        """The result of a job that is done."""
+        """Return the result of a job that is done."""
         found = self.find(job)
         if found is None:
             raise AdairError(f"{self.folder(job)}: the result of '{job.title}' is missing; run the study again")
         return found
 
     def work(self, job: Job) -> Result:
-        """Work a job and store its result; a partial result is never visible."""
+        """Run a job and store its result; a partial result is never visible."""
         begun = time.monotonic()
         result = replace(job.work(self), machine=self.machine)
         result.costs.setdefault("worked", time.monotonic() - begun)
@@ -250,9 +250,9 @@ class Workspace:
 
     @contextmanager
     def claim(self, job: Job) -> Iterator[bool]:
-        """Whether this process may work a job now: no other one does until the end of the ``with``.
+        """Whether this process may run a job now; no other process can until the end of the ``with`` block.
 
-        The claim is a lock of the operating system, so it ends with the process, however that ends.
+        The lock belongs to the operating system, so it ends with the process in any case.
         """
         folder = self.folder(job)
         folder.mkdir(parents=True, exist_ok=True)
@@ -271,13 +271,13 @@ def _locked(file: IO[str]) -> bool:
 
 
 def _training_precision(name: str | None, device: torch.device) -> torch.dtype:
-    """As restoring would choose, but never fp16, whose gradients vanish."""
+    """Return the precision that restoring would choose, but never fp16, whose gradients vanish."""
     chosen = choose_precision(name, device).dtype
     return torch.float32 if chosen == torch.float16 else chosen
 
 
 def _fingerprint(photos: PhotoStore) -> str:
-    """Hash the names and sizes of photos and a sample of their pixels."""
+    """Hash the names and sizes of photos, and a sample of their pixels."""
     mark = hashlib.sha256(repr((photos.names, photos.shapes)).encode())
     for index in range(len(photos)):
         mark.update(photos.photo(index).reshape(-1)[::_STRIDE].tobytes())

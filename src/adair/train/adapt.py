@@ -38,7 +38,7 @@ from adair.train.validation import (
 )
 from adair.weights import Foundation, bundled_adapters, load_foundation, read_header
 
-RESERVED = ("auto", "foundation")  # words of --task that name no adapter
+RESERVED = ("auto", "foundation")  # values of --task that are not adapters
 
 
 def adapt(
@@ -51,18 +51,18 @@ def adapt(
 ) -> Result:
     """Train an adapter on a frozen foundation.
 
-    The adapter's configuration, checkpoint, sheet of pictures and page are written next to it.
+    The adapter's configuration, checkpoint, sheet of example images and page are written next to it.
 
     Args:
-        config: what to do; ``task`` and one of ``data.photos``, ``data.pairs``, ``data.degraded_only`` are needed.
-        resume: go on from the checkpoint; what a step learns from must be as it was.
-        restart_schedule: go on from the checkpoint with a new schedule, under any configuration.
-        overwrite: replace a result that is there.
-        callbacks: follow the run.
+        config: the configuration, with ``task`` and one of ``data.photos``, ``data.pairs``, ``data.degraded_only``.
+        resume: continue from the checkpoint; settings that decide what a step learns must not change.
+        restart_schedule: continue from the checkpoint with a new schedule, with any configuration.
+        overwrite: replace an existing result.
+        callbacks: called during the run.
 
     Raises:
-        AdairError: for settings that do not fit together, a result that exists, too few photos, nothing to learn, a
-            checkpoint of another run, or a disk that is full.
+        AdairError: settings that do not fit together, a result that exists, too few photos, nothing to learn, a
+            checkpoint of another run, or a full disk.
 
     Example (``docs/training.md`` has one that runs)::
 
@@ -82,19 +82,19 @@ def adapt(
 
 
 def checkpoint_of(output: Path) -> Path:
-    """Return where the checkpoint of an adapter's training lies."""
+    """Return the path of the checkpoint of an adapter's training."""
     return output.with_suffix(".checkpoint.safetensors")
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What an adapter is to learn.
+    """What an adapter learns.
 
     Attributes:
-        name: of the task.
-        task: what is known of it; None if the name is the user's own.
-        objective: what a step learns.
-        validation: recipes or objectives to measure on held-out photos, by name.
+        name: name of the task.
+        task: its entry in the registry; None if the name is the user's own.
+        objective: what a training step learns.
+        validation: recipes or objectives that are measured on held-out photos, by name.
     """
 
     name: str
@@ -104,20 +104,20 @@ class Goal:
 
 
 def _goal(config: TrainConfig) -> Goal:
-    """Read the goal from a configuration, after checking that its settings fit together."""
+    """Return the goal of a configuration, after checking that its settings fit together."""
     data = config.data
     refuse_settings(config, {"network": ("backbone", "width", "blocks", "start_adapter")}, "adapters")
     if sum(source is not None for source in (data.photos, data.pairs, data.degraded_only)) != 1:
         raise InputError("give one of --photos FOLDER (with --recipe), --pairs DEGRADED CLEAN, --degraded-only FOLDER")
     if data.recipe is not None and data.photos is None:
-        raise InputError(f"--recipe {data.recipe}: goes with --photos; pairs and noisy pictures are damaged already")
+        raise InputError(f"--recipe {data.recipe}: needs --photos; pairs and noisy images are degraded already")
     if config.task is None:
         raise InputError("an adapter needs the name of its task: adair adapt NAME, or task = in the configuration")
     task = find_task(config.task)
     name = task.name if task else config.task
     recipe = data.recipe or (task.recipe if task else None)
     if recipe is None and data.photos is not None:
-        raise InputError(f"{name}: no known task ({', '.join(TASKS)}); say what to undo with --recipe")
+        raise InputError(f"{name}: not a known task ({', '.join(TASKS)}); say what to undo with --recipe")
     if name in RESERVED or not re.fullmatch(r"[\w-]+", name):
         words = " or ".join(RESERVED)
         raise InputError(f"{name}: cannot be the name of a task; use letters, digits and -, not {words}")
@@ -132,10 +132,10 @@ def _goal(config: TrainConfig) -> Goal:
 
 
 def _scale(photos: PhotoStore, goal: Goal) -> int:
-    """How many times larger the clean pictures of pairs are."""
+    """Return how many times larger the clean images of pairs are."""
     scale = common_scale(photos)
     if scale > 1 and not (goal.task and goal.task.scales):
-        only = f"{goal.name}: the clean pictures are {scale} times larger; only task sr enlarges: name it sr (-o)"
+        only = f"{goal.name}: the clean images are {scale} times larger, but only task sr enlarges; name it sr (-o)"
         raise InputError(only)
     return scale
 
@@ -147,14 +147,14 @@ def train_adapter(
 
     Args:
         run: photos, settings and processes.
-        goal: what is learnt, and measured.
-        begin: from a checkpoint or not.
-        foundation: the frozen network; its weights are not touched.
+        goal: what is learnt and measured.
+        begin: how the run begins.
+        foundation: the frozen network; its weights are not changed.
         output: the adapter file.
-        scale: by which the degraded pictures were enlarged (super-resolution); the card says so.
+        scale: factor by which the degraded images were enlarged (super-resolution), for the card.
 
     Returns:
-        How the run stands, with the results of the weights that are in the file.
+        The state of the run, with the results of the weights in the file.
     """
     config, device, processes = run.config, run.device, run.processes
     torch.manual_seed(run.settings.seed)
@@ -216,12 +216,12 @@ def train_adapter(
 def _first_adapter(
     foundation: Foundation, network: NetworkConfig, start: Path | None
 ) -> tuple[Adapter, dict[str, Any]]:
-    """The adapter that training begins with, and what its card says of where it comes from."""
+    """Return the adapter that training starts from, and its origin for the card."""
     if start is None:
         return create_adapter(network.kind, foundation.model), {}
     loaded = load_adapter(start, foundation)
     if loaded.adapter.kind != network.kind:
-        raise AdairError(f"{start}: is of kind {loaded.adapter.kind}, not {network.kind}")
+        raise AdairError(f"{start}: kind {loaded.adapter.kind}, not {network.kind}")
     return loaded.adapter, {"continued_from": loaded.card.get("training")}
 
 
@@ -229,7 +229,7 @@ def _first_adapter(
 def _measure_baselines(
     foundation: Foundation, sets: ValidationSets, bundled: Mapping[str, Path], precision: torch.dtype
 ) -> dict[str, float]:
-    """Mean PSNR of the foundation alone, and with each bundled adapter."""
+    """Return the mean PSNR of the foundation alone, and with each bundled adapter."""
     found = {"foundation": _mean_psnr_of(foundation.model, sets, precision)}
     adapted = AdaptedModel(foundation.model)
     for name, path in bundled.items():
@@ -252,9 +252,9 @@ def _mean_psnr_of(network: nn.Module, sets: ValidationSets, precision: torch.dty
 def _best_start(
     config: TrainConfig, goal: Goal, baselines: Mapping[str, float], bundled: Mapping[str, Path]
 ) -> Path | None:
-    """The bundled adapter to begin from: the best, if it is better than none and of the same kind."""
+    """Return the best bundled adapter to start from, if it is better than none and of the same kind."""
     remade = goal.name in BUNDLED and config.data.photos is not None and config.data.recipe is None
-    if not baselines or remade or config.network.fresh:  # a bundled task is made from nothing, as it was first
+    if not baselines or remade or config.network.fresh:  # a bundled task is trained from scratch, like the first time
         return None
     best = max(baselines, key=lambda name: baselines[name])
     if best == "foundation" or baselines[best] < baselines["foundation"] + GAIN:

@@ -1,4 +1,4 @@
-"""How two pictures of one scene lie to each other: by how many pixels one is shifted, and whether they match at all."""
+"""Registration of two images of a scene: by how many pixels one is shifted, and whether they match at all."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy.typing as npt
 
 Gray = npt.NDArray[np.float64]
 
-LARGEST = 1024  # pixels a side, from the middle, that are looked at
+LARGEST = 1024  # pixels per side, around the centre, that are compared
 SMALLEST_QUARTER = 48  # pixels a side
-BAND = 0.1  # cycles a pixel; of higher frequencies noise, blur and compression leave little that is in both
+BAND = 0.1  # cycles per pixel; noise, blur and compression leave little in common at higher frequencies
 # Measured on 45 pairs of unrelated photos (at most 9.2 and 0.52) and on damaged copies (rain: from 14 and 0.73 on).
-STRONG = 12.0  # standard deviations by which a peak stands out that is none by chance
-SIMILAR = 0.6  # correlation of two coarse pictures from which they show the same
+STRONG = 12.0  # standard deviations by which a peak stands out that is not due to chance
+SIMILAR = 0.6  # correlation of two coarse images from which they show the same scene
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How the second of two pictures lies to the first.
+    """The position of the second of two images relative to the first.
 
     Attributes:
         down, right: shift in pixels.
-        spread: how far the quarters of the picture are from agreeing on it, in pixels (the median); infinite if the
-            picture is too small for quarters.
-        related: whether the pictures show the same.
-        warped: whether the quarters disagree as they do in a turned or scaled picture.
+        spread: disagreement of the image's quarters about the shift, in pixels (the median); infinite if the
+            image is too small for quarters.
+        related: whether the images show the same scene.
+        warped: whether the quarters disagree in the way of a rotated or scaled image.
     """
 
     down: float
@@ -41,8 +41,8 @@ def align(first: Gray, second: Gray) -> Alignment:
     """Measure how ``second`` is shifted against ``first``, both (height, width), by phase correlation.
 
     The peak of the phase correlation (Kuglin and Hines 1975), restricted to low frequencies, gives whole pixels. On
-    the part that both then share it is looked at between pixels by a finer Fourier sum (as in Guizar-Sicairos et al.
-    2008, Optics Letters 33(2)), for the whole and for each quarter.
+    the overlap of both images, it is then located between pixels with a finer Fourier sum (as in Guizar-Sicairos et
+    al. 2008, Optics Letters 33(2)), for the whole and for each quarter.
     """
     first, second = _middle(first), _middle(second)
     (down, right), strength = _jump(first, second)
@@ -60,9 +60,9 @@ def align(first: Gray, second: Gray) -> Alignment:
 
 
 def _jump(first: Gray, second: Gray) -> tuple[tuple[float, float], float]:
-    """The shift by whole pixels, and how clear it is; none if it leaves the pictures less alike than they are.
+    """Return the shift in whole pixels, and how clear it is; none if shifting makes the images less similar.
 
-    (Motion blur has a peak at either end of its path, and neither is a shift.)
+    (Motion blur has a peak at either end of its path, but neither is a shift.)
     """
     (down, right), strength = _peak(first, second, whole=True)
     one, other = _shared(first, second, round(down), round(right))
@@ -76,7 +76,7 @@ def _spread(shifts: npt.NDArray[np.float64]) -> float:
 
 
 def _warped(quarters: list[tuple[tuple[float, float], float]]) -> bool:
-    """Whether the shifts of the quarters are clear, differ, and do so as linear functions of the place."""
+    """Whether the shifts of the quarters are clear and differ as linear functions of the position."""
     shifts = np.array([shift for shift, _ in quarters])
     if min(strength for _, strength in quarters) < STRONG:
         return False
@@ -86,9 +86,9 @@ def _warped(quarters: list[tuple[tuple[float, float], float]]) -> bool:
 
 
 def shifted(image: npt.NDArray[np.uint8], down: float, right: float) -> npt.NDArray[np.uint8]:
-    """Shift an image (height, width, channels); what comes in at a border is mirrored.
+    """Shift an image (height, width, channels), mirrored at its borders.
 
-    A phase ramp on the Fourier transform: the interpolation that keeps all detail.
+    Implemented as a phase ramp on the Fourier transform, an interpolation that keeps all detail.
     """
     pad = 16 + math.ceil(max(abs(down), abs(right)))
     padded = np.pad(image.astype(np.float64), ((pad, pad), (pad, pad), (0, 0)), mode="symmetric")
@@ -105,7 +105,7 @@ def _middle(image: Gray) -> Gray:
 
 
 def _shared(first: Gray, second: Gray, down: int, right: int) -> tuple[Gray, Gray]:
-    """The part of both that shows the same, if ``second`` is shifted so."""
+    """Return the overlap of both images if ``second`` is shifted by this much."""
     height, width = first.shape
     one = first[max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
     other = second[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
@@ -113,10 +113,10 @@ def _shared(first: Gray, second: Gray, down: int, right: int) -> tuple[Gray, Gra
 
 
 def _peak(first: Gray, second: Gray, whole: bool) -> tuple[tuple[float, float], float]:
-    """Where the phase correlation is highest, and by how many standard deviations.
+    """Return where the phase correlation is highest, and by how many standard deviations.
 
     Args:
-        whole: search all shifts, by whole pixels; else those of up to one pixel, to a hundredth.
+        whole: search all shifts in whole pixels; otherwise shifts of up to one pixel, to a hundredth.
     """
     window = np.outer(np.hanning(first.shape[0]), np.hanning(first.shape[1]))
     one, other = (np.fft.fft2((image - image.mean()) * window) for image in (first, second))
@@ -142,13 +142,13 @@ def _peak(first: Gray, second: Gray, whole: bool) -> tuple[tuple[float, float], 
 
 
 def similarity(first: Gray, second: Gray) -> float:
-    """Return the correlation of two pictures, -1 to 1."""
+    """Return the correlation of two images, -1 to 1."""
     one, other = first - first.mean(), second - second.mean()
     return float((one * other).sum() / (math.sqrt(float((one**2).sum() * (other**2).sum())) + 1e-9))
 
 
 def _coarse(first: Gray, second: Gray) -> tuple[Gray, Gray]:
-    """Both pictures, shrunk to about 32 pixels on the shorter side, where noise has gone."""
+    """Return both images reduced to about 32 pixels on the shorter side, which averages noise away."""
     factor = max(2, min(first.shape) // 32)
     return _shrunk(first, factor), _shrunk(second, factor)
 

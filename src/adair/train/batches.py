@@ -1,6 +1,6 @@
-"""Batches: random patches of the photos and what the objective makes of them, all from the number of the step.
+"""Batches: random patches of the photos, turned into inputs and targets; all follow from the step number.
 
-Patches are cut in one go where the photos lie: in main memory, or on a GPU if they fit there.
+All patches of a batch are cut at once where the photos are: in main memory, or on a GPU if they fit there.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from adair.hardware import memory_available
 from adair.train.objectives import Batch, Objective
 from adair.train.photos import PhotoStore
 
-TRIES = 4  # patches of which a textured one is the best
-SHRUNK_SIDE = 320  # pixels that the shorter side of a shrunk photo has at least
-_GPU_SHARE = 0.5  # of a GPU's free memory, how much photos may take
+TRIES = 4  # random patches from which the most textured one is chosen
+SHRUNK_SIDE = 320  # smallest shorter side, in pixels, of a reduced photo
+_GPU_SHARE = 0.5  # fraction of a GPU's free memory that photos may take
 
-# The eight ways to turn and flip a square: the row and the column that pixel (i, j) of a turned patch comes from, as
-# the factors of i, of j, and of the last index. Four quarter turns, then the same flipped left to right.
+# The eight rotations and flips of a square: the source row and column of pixel (i, j) of a rotated patch, as the
+# factors of i, of j, and of the last index. Four quarter turns, then the same flipped left to right.
 _QUARTERS = (((1, 0, 0), (0, 1, 0)), ((0, 1, 0), (-1, 0, 1)), ((-1, 0, 1), (0, -1, 1)), ((0, -1, 1), (1, 0, 0)))
 _TURNS = (*_QUARTERS, *(tuple((i, -j, last + j) for i, j, last in quarter) for quarter in _QUARTERS))
 
@@ -27,18 +27,18 @@ _TURNS = (*_QUARTERS, *(tuple((i, -j, last + j) for i, j, last in quarter) for q
 class Patches:
     """Draws square patches with random flips and quarter turns.
 
-    Every photo counts alike, whatever its size: by pixels, a few large ones, which are smooth from one pixel to the
-    next, would be nearly all that is seen.
+    Every photo is equally likely, whatever its size. Weighted by pixels, a few large photos, which are smooth from one
+    pixel to the next, would dominate.
 
     Args:
-        photos: where to cut.
-        device: where patches are wanted.
-        texture: share of the patches that are the most textured of a few: what is hard to restore comes more often.
-        shrink: large photos are also seen up to so many times smaller, which gives them the detail from pixel to
-            pixel that small ones have; 1 takes all pixels as they are.
+        photos: the photos to cut patches from.
+        device: the device of the patches.
+        texture: fraction of the patches that are the most textured of a few: difficult patches become more frequent.
+        shrink: large photos are also used up to this many times smaller, which gives them the detail from pixel to
+            pixel that small photos have; 1 uses them only at full size.
 
     Attributes:
-        resident: whether the photos lie on ``device`` itself. If not, patches are cut in main memory and sent.
+        resident: whether the photos are on ``device`` itself; if not, patches are cut in main memory and copied.
     """
 
     def __init__(self, photos: PhotoStore, device: torch.device, texture: float = 0.0, shrink: int = 1) -> None:
@@ -54,7 +54,7 @@ class Patches:
 
         Args:
             count: number of patches.
-            side: of a patch in pixels; a photo that is smaller is mirrored at its borders.
+            side: side of a patch in pixels; a smaller photo is mirrored at its borders.
             generator: source of randomness, on the CPU.
         """
         textured = round(self.texture * count)
@@ -67,9 +67,9 @@ class Patches:
         return pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
     def _places(self, count: int, side: int, generator: torch.Generator) -> tuple[dict[int, Tensor], Tensor]:
-        """Where to cut: by the factor of shrinking, (11, patches) whole numbers; and the place of each patch in those.
+        """Return where to cut: (11, patches) integers for each reduction factor, and each patch's place among them.
 
-        The photo's first pixel, height and width, the patch's top and left, and six that turn it: see `_TURNS`.
+        These are the photo's first pixel, height and width, the patch's top and left, and six of `_TURNS`.
         """
         chosen = torch.randint(len(self.photos), (count,), generator=generator).tolist()
         places = torch.rand((count, 3), generator=generator).tolist()
@@ -88,12 +88,12 @@ class Patches:
         return {factor: torch.tensor(group).T.contiguous() for factor, group in rows.items()}, order
 
     def _cut_all(self, groups: dict[int, Tensor], side: int, order: Tensor) -> Tensor:
-        """(count, side, side, channels) uint8: the patches of all groups, in the order of their drawing."""
+        """Return (count, side, side, channels) uint8: the patches of all groups, in the order of drawing."""
         cut = [_shrunk(self._cut(places, side * factor), factor) for factor, places in groups.items()]
         return torch.cat(cut).index_select(0, order)
 
     def _cut(self, places: Tensor, side: int) -> Tensor:
-        """(count, side, side, channels) uint8 on the device of ``places``, where the pixels must be."""
+        """Return (count, side, side, channels) uint8 on the device of ``places``, which must hold the pixels."""
         first, height, width, top, left, *turn = places.view(11, -1, 1, 1).unbind()
         along = torch.arange(side, device=places.device)
         down = along.view(-1, 1)
@@ -103,7 +103,7 @@ class Patches:
         return self._pixels.index_select(0, index.flatten()).view(*index.shape, self.photos.channels)
 
     def _best(self, pixels: Tensor, textured: int) -> Tensor:
-        """Of each of the first ``textured`` groups of `TRIES` patches the most textured one, and all of the rest."""
+        """Return the most textured patch of each of the first ``textured`` groups of `TRIES`, and all other patches."""
         if not textured:
             return pixels
         everyone = torch.arange(len(pixels), device=pixels.device)
@@ -112,29 +112,29 @@ class Patches:
         return pixels.index_select(0, torch.cat([tries[::TRIES] + texture.argmax(dim=1), rest]))
 
     def _send(self, values: Tensor) -> Tensor:
-        """To the device, without waiting for it."""
+        """Copy to the device without waiting for it."""
         if self.device.type != "cuda":
             return values.to(self.device)
         return values.pin_memory().to(self.device, non_blocking=True)
 
 
 class Batches:
-    """Makes the batch of any step; the same step gives the same batch, in every run and on any number of processes.
+    """Makes the batch of any step; the same step gives the same batch, in every run and with any number of processes.
 
-    On a GPU that has room for the photos all pixels are cut and degraded there, and nothing waits for it. If it has no
-    room, a second thread cuts them in main memory and sends them, one step ahead.
+    On a GPU with room for the photos, patches are cut and degraded there, and nothing waits for it. Without room, a
+    second thread cuts them in main memory and copies them, one step ahead.
 
     Args:
-        photos: what to cut patches from.
+        photos: the photos to cut patches from.
         objective: what is learnt.
-        count: patches in a batch, over all processes. Each makes all of them and takes its part, so that what is
-            learnt does not depend on their number.
-        seed: every patch and degradation follows from it and from the step.
-        device: where batches are wanted.
+        count: patches in a batch, over all processes. Each process draws all of them and uses its share, so that the
+            result does not depend on the number of processes.
+        seed: determines every patch and degradation, together with the step.
+        device: the device of the batches.
         share: (this process, processes): which part of every batch is made here.
-        texture: share of the patches that are the most textured of a few (see `Patches`).
-        shrink: large photos are also seen up to so many times smaller, where the objective allows it (see `Patches`).
-        ahead: make the next batch in a second thread during a step; None does so where the step would wait for it.
+        texture: fraction of the patches that are the most textured of a few (see `Patches`).
+        shrink: large photos are also used up to this many times smaller, if the objective allows it (see `Patches`).
+        ahead: make the next batch in a second thread during a step; None does so if the step would wait for it.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Batches:
         return batch
 
     def _make(self, step: int, side: int) -> Batch:
-        # One generator a step, seeded by the step: a resumed run sees the same data, and data can be made ahead.
+        # One generator per step, seeded by the step: a resumed run sees the same data, and data can be made ahead.
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         patches = self.patches.draw(self.count, self.objective.source_side(side), generator)
         target, degraded = self.objective.pair(patches, generator)
@@ -176,7 +176,7 @@ class Batches:
 
 
 def _settle(device: torch.device) -> None:
-    """Make ``device`` the GPU of this thread, which begins with the first one, whichever the process uses."""
+    """Select the GPU of this thread; new threads start with the first one, whichever the process uses."""
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
 
@@ -188,7 +188,7 @@ def _mirrored(index: Tensor, size: Tensor) -> Tensor:
 
 
 def _shrunk(pixels: Tensor, factor: int) -> Tensor:
-    """Means of squares of ``factor`` pixels a side, of (N, height, width, channels) uint8."""
+    """Return the means of squares of ``factor`` pixels per side, from (N, height, width, channels) uint8."""
     if factor == 1:
         return pixels
     count, height, width, channels = pixels.shape
@@ -197,6 +197,6 @@ def _shrunk(pixels: Tensor, factor: int) -> Tensor:
 
 
 def _texture(pixels: Tensor) -> Tensor:
-    """Mean square of the differences between neighbours in green of (N, side, side, channels), (N,)."""
+    """Return the mean squared difference of neighbours in the green channel, (N,), from (N, side, side, channels)."""
     green = pixels[..., 1].float()
     return green.diff(dim=1).square_().mean(dim=(1, 2)) + green.diff(dim=2).square_().mean(dim=(1, 2))

@@ -1,9 +1,8 @@
-"""Checkpoints: everything that a run needs to go on where it stopped, in one safetensors file or in several parts.
+"""Checkpoints: everything that a run needs to continue, in one safetensors file or in several parts.
 
-A checkpoint is the file that is named, here ``run.safetensors``, and the parts that its header lists (none by default).
-Parts are written first, under names that nothing else uses; the named file is then put in place in one go. So whatever
-happens on the way, the name leads to a whole checkpoint: the new one or the one before. Older ones that are kept are
-called ``run-STEP.safetensors``.
+A checkpoint is a named file, here ``run.safetensors``, and the parts that its header lists (none by default). Parts are
+written first, under unique names; the named file is then replaced atomically. So at any moment the name refers to a
+complete checkpoint, the new or the previous one. Older checkpoints are kept as ``run-STEP.safetensors``.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from torch import Tensor
 from adair.errors import AdairError
 from adair.images import new_file
 
-SLACK = 1_000_000  # bytes: headers, the index, a file system's own needs
-ENTRY = 200  # bytes, generously, that a tensor takes in a file's header in addition to its name
+SLACK = 1_000_000  # bytes: headers, the index, overhead of the file system
+ENTRY = 200  # upper limit in bytes for a tensor's entry in a file's header, in addition to its name
 Parts = list[dict[str, Tensor]]
 
 
@@ -40,8 +39,8 @@ class Saving:
         minutes: time between checkpoints.
         keep: how many to keep, the newest included.
         part_mb: largest size of a file in MB (10^6 bytes); None writes one file.
-        compact: moments and the average's distance from the weights in bfloat16. A run resumed from such a checkpoint
-            goes on well but not bit for bit: its weights are exact, its next steps are off by up to 0.4 %.
+        compact: moments and the average's difference from the weights in bfloat16. A run resumed from such a checkpoint
+            is not bit-identical: its weights are exact, but its next steps differ by up to 0.4 %.
     """
 
     minutes: float = 5.0
@@ -61,16 +60,16 @@ class Saving:
 def save_checkpoint(
     path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], saving: Saving | None = None
 ) -> None:
-    """Write a checkpoint; until it is complete, the last one stays.
+    """Write a checkpoint; the previous one stays until the new one is complete.
 
     Args:
-        path: the file; what it holds becomes the newest of the older ones, of which ``saving.keep - 1`` stay.
+        path: the file; its former content becomes the newest of the older ones, of which ``saving.keep - 1`` stay.
         tensors: name to tensor, on any device.
-        facts: what `json` can write, with the number of the "step".
-        saving: the form; None is one file and no older ones.
+        facts: values for `json`, among them the number of the "step".
+        saving: the form; None for one file and no older ones.
 
     Raises:
-        AdairError: if it cannot be written (disk full, say); the last checkpoint is then still there.
+        AdairError: it cannot be written (full disk); the previous checkpoint is kept.
     """
     saving = saving or Saving()
     packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -90,7 +89,7 @@ def save_checkpoint(
         for name in names:
             with contextlib.suppress(OSError):
                 path.with_name(name).unlink()
-        raise AdairError(f"{path}: the checkpoint cannot be written ({error}); the one before it is kept") from error
+        raise AdairError(f"{path}: the checkpoint cannot be written ({error}); the previous one is kept") from error
     with contextlib.suppress(OSError):
         tidy(path, saving.keep)
 
@@ -99,7 +98,7 @@ def load_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor]
     """Read a checkpoint; return its tensors on ``device`` and its facts.
 
     Raises:
-        AdairError: if it is missing, incomplete or not a checkpoint of ours.
+        AdairError: it is missing, incomplete or not a checkpoint of ours.
     """
     if not path.exists():
         raise AdairError(f"{path}: no checkpoint to resume from; start without --resume")
@@ -112,39 +111,39 @@ def load_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor]
         return join_tensors(stored, index["shapes"]), facts
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         older = _older(path)
-        way_out = f"rename {older[0]} to it, the one before" if older else "start without --resume"
+        way_out = f"rename {older[0]}, the previous one, to it" if older else "start without --resume"
         raise AdairError(f"{path}: not a training checkpoint ({error}); {way_out}") from error
 
 
 def check_space(path: Path, tensors: Mapping[str, Tensor], saving: Saving, result: int) -> None:
-    """Make the folder of a run and check that its files will fit on the disk.
+    """Create the folder of a run, and check that its files will fit on the disk.
 
     Args:
         path: where the checkpoint will be.
-        tensors: what it will hold.
-        saving: its form; all that are kept count, and the one that is written before an older one goes.
-        result: bytes of the file that the run is for; twice, since it is written aside as well.
+        tensors: what it will contain.
+        saving: its form; all kept checkpoints count, and the new one, which is written before an old one is deleted.
+        result: size of the result in bytes; counted twice, because it is written to a temporary file.
 
     Raises:
-        AdairError: if they will not, or if there can be no such folder.
+        AdairError: they will not fit, or the folder cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise AdairError(f"{path.parent}: the folder cannot be made ({error}); write elsewhere") from error
+        raise AdairError(f"{path.parent}: the folder cannot be created ({error}); choose another place") from error
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     present = sum(file.stat().st_size for file in [path, *_others(path)] if file.exists())
     needed = (saving.keep + 1) * size + 2 * result + SLACK - present
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise AdairError(
-            f"{path}: the run needs {needed / 1e6:.0f} MB more for checkpoints of {size / 1e6:.0f} MB and the disk has "
-            f"{free / 1e6:.0f} MB; make room, write elsewhere, or save with --checkpoint-precision bf16"
+            f"{path}: the run needs {needed / 1e6:.0f} MB for checkpoints of {size / 1e6:.0f} MB, but the disk has "
+            f"{free / 1e6:.0f} MB free; make room, choose another disk, or use --checkpoint-precision bf16"
         )
 
 
 def tidy(path: Path, keep: int) -> None:
-    """Remove older checkpoints beyond ``keep``, and parts that belong to no checkpoint (of a run that was killed)."""
+    """Delete older checkpoints beyond ``keep``, and parts without a checkpoint (of a run that was killed)."""
     kept = {path, *_older(path)[: keep - 1]}
     for file in list(kept):
         with contextlib.suppress(OSError, SafetensorError, KeyError, TypeError, ValueError):
@@ -155,11 +154,11 @@ def tidy(path: Path, keep: int) -> None:
 
 
 def _keep_as_older(path: Path) -> None:
-    """Give the checkpoint at ``path`` a second name, under which it stays when the first one moves on."""
+    """Give the checkpoint at ``path`` a second name, under which it stays when the first is replaced."""
     try:
         older = path.with_name(f"{path.stem}-{int(_read_header(path)[0]['step'])}{path.suffix}")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        return  # there is none, or none worth keeping
+        return  # there is none, or it is not worth keeping
     older.unlink(missing_ok=True)
     try:
         os.link(path, older)
@@ -168,7 +167,7 @@ def _keep_as_older(path: Path) -> None:
 
 
 def _older(path: Path) -> list[Path]:
-    """Return the older checkpoints, the newest of them first."""
+    """Return the older checkpoints, the newest first."""
     found = [file for file in _others(path) if re.fullmatch(r"-\d+", file.stem[len(path.stem) :])]
     return sorted(found, key=lambda file: file.stat().st_mtime_ns, reverse=True)
 
@@ -185,7 +184,7 @@ def _read_header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         metadata = file.metadata() or {}
     facts, index = json.loads(metadata["checkpoint"]), json.loads(metadata.get("parts", '{"files": [], "shapes": {}}'))
     if any(Path(name).name != name for name in index["files"]):
-        raise ValueError("a part lies in another folder")
+        raise ValueError("a part is in another folder")
     return facts, index
 
 
@@ -198,7 +197,7 @@ def split_tensors(tensors: Mapping[str, Tensor], limit: int | None) -> tuple[Par
     """Distribute tensors over parts of at most ``limit`` bytes each, headers included; None: one part.
 
     Returns:
-        The parts, at least one; and the shape of every tensor that was cut. Its pieces are called ``name#0``, ...
+        The parts, at least one, and the shape of every tensor that was split. Its pieces are named ``name#0``, ...
     """
     if limit is None:
         return [dict(tensors)], {}
@@ -221,13 +220,13 @@ def split_tensors(tensors: Mapping[str, Tensor], limit: int | None) -> tuple[Par
             if taken > room:
                 parts.append({})
                 room = limit
-            parts[-1][label] = piece.clone() if label != name else piece  # a file holds no views of shared memory
+            parts[-1][label] = piece.clone() if label != name else piece  # a file cannot contain views of shared memory
             room -= taken
     return parts, shapes
 
 
 def join_tensors(stored: Mapping[str, Tensor], shapes: Mapping[str, list[int]]) -> dict[str, Tensor]:
-    """SyntheticPairs `split_tensors`: ``stored`` holds the tensors of all parts.
+    """Undo `split_tensors`; ``stored`` has the tensors of all parts.
 
     Raises:
         KeyError: a piece is missing.

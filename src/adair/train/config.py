@@ -1,4 +1,4 @@
-"""The configuration of a training run: `TrainConfig`, from code, a TOML file or flags, checked when it is made."""
+"""The configuration of a training run: `TrainConfig`, from code, a TOML file or flags, checked on creation."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from adair.images import write_whole
 
 
 class Section:
-    """A frozen dataclass that converts its values to their declared types and refuses all else.
+    """A frozen dataclass that converts its values to their declared types, and refuses all others.
 
-    A string is taken for a path and a list for a tuple, as a TOML file gives them; nothing else is converted, except
-    whole numbers where a float is declared.
+    Strings become paths and lists become tuples, as TOML files need it, and integers become floats; nothing else is
+    converted.
     """
 
     def __post_init__(self) -> None:
@@ -50,13 +50,13 @@ class DataConfig(Section):
 
     Attributes:
         photos: folder of clean photos, which ``recipe`` degrades.
-        pairs: folder of degraded pictures and folder of the same pictures, clean (adapters only).
-        degraded_only: folder of noisy pictures, if there are no clean ones (adapters only).
+        pairs: folder of degraded images, and folder of the same images without damage (adapters only).
+        degraded_only: folder of noisy images, if there are no clean ones (adapters only).
         recipe: degradations to undo; None: those of the task, or the bundled mix for a foundation.
-        exclude: stems of files to leave out.
+        exclude: stems of files to skip.
         cache: folder for decoded photos; None: ``cache`` next to the result.
-        texture: share (0..1) of the patches that are the most textured of a few.
-        shrink: large clean photos are also seen up to so many times smaller; 1: never.
+        texture: fraction (0..1) of the patches that are the most textured of a few.
+        shrink: large clean photos are also used up to this many times smaller; 1: never.
     """
 
     photos: Path | None = None
@@ -71,17 +71,17 @@ class DataConfig(Section):
 
 @dataclass(frozen=True)
 class NetworkConfig(Section):
-    """What is trained, and from where.
+    """What is trained, and its starting point.
 
     Attributes:
-        backbone: "nafnet" or "restormer" (foundations only); None: that of ``start``, else "nafnet".
+        backbone: "nafnet" or "restormer" (foundations only); None: that of ``start``, or "nafnet".
         width: channels at full resolution (foundations only).
-        blocks: of a NAFNet encoder/middle/decoder, as in ``1,1,2,6/2/1,1,1,1``; of a Restormer ``4,6,6,8``.
+        blocks: encoder/middle/decoder of a NAFNet, such as ``1,1,2,6/2/1,1,1,1``; of a Restormer, ``4,6,6,8``.
         foundation: foundation file that an adapter is for; None: the bundled one.
-        kind: of the adapter: "merge" (free at run time, blends) or "conv".
-        start: file to begin from: a foundation for a foundation, an adapter for an adapter.
+        kind: kind of adapter: "merge" (no cost at run time, can be blended) or "conv".
+        start: file to start from: a foundation for a foundation, an adapter for an adapter.
         start_adapter: adapter to merge into ``start`` first (foundations only).
-        fresh: begin an adapter from the foundation alone, not from the best bundled adapter.
+        fresh: start an adapter from the foundation alone, not from the best bundled adapter.
     """
 
     backbone: str | None = None
@@ -100,13 +100,13 @@ class ScheduleConfig(Section):
 
     Attributes:
         steps: length of the run; None: 100,000 for a foundation, 10,000 for an adapter.
-        minutes: train for so long and let the learning rate end with it, in place of ``steps``.
-        max_minutes: stop cleanly at a checkpoint after so many minutes of one call; go on by resuming.
-        by: "steps", or "time": the learning rate ends with ``max_minutes``.
+        minutes: length of the run in minutes, instead of ``steps``; the learning rate falls over this time.
+        max_minutes: stop at a checkpoint after this many minutes of one call; resume to continue.
+        by: "steps", or "time": the learning rate falls until ``max_minutes``.
         learning_rate: the highest; None: 0.001 for a foundation, 0.002 for an adapter.
-        hold: part of the run (0..1) before the rate falls; 1 never falls.
-        patience: validations clearly below the best after which a run stops; 0: never. None: 0 for a foundation, 5
-            for an adapter.
+        hold: fraction of the run (0..1) before the rate falls; 1: it never falls.
+        patience: number of validations clearly below the best after which a run stops; 0: never. None: 0 for a
+            foundation, 5 for an adapter.
         validate_steps: steps between validations; None: 500 for a foundation, 100 for an adapter.
     """
 
@@ -122,20 +122,22 @@ class ScheduleConfig(Section):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.minutes is not None and self.max_minutes is not None:
-            raise InputError("--minutes and --max-minutes: give one; --minutes also lets the learning rate end with it")
+            raise InputError(
+                "--minutes and --max-minutes: give one; with --minutes, the learning rate falls over this time"
+            )
 
 
 @dataclass(frozen=True)
 class OptimiserConfig(Section):
-    """What a step does.
+    """How a step is taken.
 
     Attributes:
-        name: "muon" (AdamW where it does not apply) or "adamw".
-        batch: patches a step, over all processes; None: 8 for a foundation, 4 for an adapter.
+        name: "muon" (with AdamW for parameters that it does not suit) or "adamw".
+        batch: patches per step, over all processes; None: 8 for a foundation, 4 for an adapter.
         patch: side of a patch in pixels; progressive as ``64,0.8:96`` (96 from 80 % of the run on).
-        weight_decay: share of a weight that a step at learning rate 1 takes away.
+        weight_decay: fraction of a weight that a step with learning rate 1 subtracts.
         clip: largest norm of the gradient.
-        average_steps: horizon of the moving average of the weights, in steps; the average is the result.
+        average_steps: horizon of the moving average of the weights, in steps; this average is the result.
     """
 
     name: Literal["muon", "adamw"] = "muon"
@@ -151,7 +153,9 @@ class OptimiserConfig(Section):
         if self.average_steps < 1:
             raise InputError(f"--average-steps {self.average_steps}: at least 1, which keeps the last weights")
         if self.weight_decay < 0 or self.clip <= 0:
-            raise InputError(f"weight_decay {self.weight_decay} must not be negative, clip {self.clip} be more than 0")
+            raise InputError(
+                f"weight_decay {self.weight_decay} must not be negative, and clip {self.clip} must be positive"
+            )
 
 
 @dataclass(frozen=True)
@@ -166,20 +170,20 @@ class CheckpointConfig(Section):
 
 @dataclass(frozen=True)
 class TrainConfig(Section):
-    """Everything that decides a training run, for `adair.adapt` and `adair.pretrain`.
+    """The complete configuration of a training run, for `adair.adapt` and `adair.pretrain`.
 
     Sections may be given as dataclasses or as mappings.
 
     Attributes:
-        task: name of the task (adapters only): a known one, which brings its recipe, or your own.
-        output: of an adapter the file (default ``TASK.safetensors``), of a foundation the folder.
+        task: name of the task (adapters only): a known one, with its recipe, or your own.
+        output: for an adapter the file (default ``TASK.safetensors``), for a foundation the folder.
         data: what to learn from.
-        network: what is trained, and from where.
+        network: what is trained, and its starting point.
         schedule: how long, and with which learning rate.
-        optimiser: what a step does.
+        optimiser: how a step is taken.
         checkpoint: how often and in which form checkpoints are written.
-        seed: all randomness follows from it.
-        device: "cpu", "cuda", ...; None: the best there is.
+        seed: determines all randomness.
+        device: "cpu", "cuda", ...; None: the best available.
         precision: "fp32", "bf16"; None: the fastest that is safe.
         compile: compile the network first (`torch.compile`).
         tensorboard: folder for TensorBoard curves.
@@ -209,7 +213,7 @@ class TrainConfig(Section):
         """Read a TOML file.
 
         Raises:
-            InputError: it cannot be read, is not TOML, or holds an unknown setting or a bad value.
+            InputError: it cannot be read, is not TOML, or contains an unknown setting or a bad value.
         """
         try:
             return cls.from_mapping(tomllib.loads(Path(path).read_text(encoding="utf-8")))
@@ -221,7 +225,7 @@ class TrainConfig(Section):
             raise InputError(f"{path}: {error}") from error
 
     def override(self, values: Mapping[str, Any]) -> TrainConfig:
-        """Return a copy with other values, by dotted name (``schedule.steps``); None leaves a value as it is."""
+        """Return a copy with other values, by dotted name (``schedule.steps``); None keeps a value."""
         changed: dict[str, Any] = {}
         for name, value in values.items():
             section, _, key = name.rpartition(".")
@@ -234,7 +238,7 @@ class TrainConfig(Section):
         return replace(self, **changed)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can write, without what is None."""
+        """Return a dictionary for JSON, without values that are None."""
         found: dict[str, Any] = _plain(self)
         return found
 
@@ -248,7 +252,7 @@ class TrainConfig(Section):
         write_whole(path, ("\n".join(lines) + "\n").encode())
 
 
-# Settings that decide what a step learns from, and how: a resumed run ends as an uninterrupted one would.
+# Settings that decide what a step learns, and how; with them unchanged, a resumed run equals an uninterrupted one.
 PINNED = (
     "seed",
     *(f"data.{key}" for key in ("recipe", "exclude", "texture", "shrink")),
@@ -257,7 +261,7 @@ PINNED = (
 
 
 def check_resumable(checkpoint: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Refuse to resume under a configuration with which steps learn from something else (`PINNED`).
+    """Refuse to resume with a configuration that changes what a step learns (`PINNED`).
 
     Args:
         checkpoint: its file, for the message.
@@ -265,7 +269,7 @@ def check_resumable(checkpoint: Path, before: Mapping[str, Any], now: Mapping[st
             checkpoints of earlier versions have none.
 
     Raises:
-        AdairError: a setting is not what it was.
+        AdairError: a setting has changed.
     """
     for name in PINNED if before and now else ():
         section, _, key = name.rpartition(".")
@@ -273,7 +277,7 @@ def check_resumable(checkpoint: Path, before: Mapping[str, Any], now: Mapping[st
         if one != other:
             was, given = ("(default)" if value is None else value for value in (one, other))
             raise InputError(
-                f"{checkpoint}: was trained with {name} {was}, not {given}; give the same to --resume, or begin a new "
+                f"{checkpoint}: was trained with {name} {was}, not {given}; use the same with --resume, or begin a new "
                 "schedule with --restart-schedule"
             )
 
@@ -328,5 +332,5 @@ def _plain(value: Any) -> Any:
 
 
 def _toml(value: Any) -> str:
-    # What JSON writes for strings, lists, numbers and booleans is TOML too, apart from the one character 0x7f.
+    # JSON's strings, lists, numbers and booleans are also valid TOML, except for the character 0x7f.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""What watches over a run: `LossMonitor` finds divergence, `EarlyStopping` keeps the best weights and ends the run."""
+"""Monitoring a run: `LossMonitor` detects divergence, `EarlyStopping` keeps the best weights and ends the run."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch import Tensor
 from adair.train.state import TrainState
 from adair.train.validation import mean_psnr
 
-WINDOW = 50  # steps between looks
-SETTLE = 4  # windows at the start that set the level and are not judged by it
-ELEVATED, LOSS_LIMIT, NORM_LIMIT = 1.5, 4.0, 100.0  # times the level; clipping absorbs a good deal of the norm
-WORSE = 0.1  # dB below the best that count as worse; less is chance
+WINDOW = 50  # steps between checks
+SETTLE = 4  # windows at the start that set the level and are not checked against it
+ELEVATED, LOSS_LIMIT, NORM_LIMIT = 1.5, 4.0, 100.0  # times the level; clipping absorbs much of the norm
+WORSE = 0.1  # dB below the best that count as worse; smaller differences are chance
 
 
 class LossMonitor:
     """Sums the loss and the gradient's norm on the device, and compares their means with their running level.
 
-    The first steps set the level. Sums of 50 steps are judged, so that a hard batch is no alarm; NaN and infinity show
-    in any sum.
+    The first steps set the level. Sums over 50 steps are compared, so that a difficult batch raises no alarm; NaN and
+    infinity show in any sum.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -38,9 +38,9 @@ class LossMonitor:
         self._count += 1
 
     def check(self) -> str | None:
-        """Wait for the device; return what is wrong, or None. Sets ``loss``, the mean since the last whole window.
+        """Wait for the device; return what is wrong, or None. Sets ``loss``, the mean since the last complete window.
 
-        ``healthy`` says that a whole window has been judged and that its loss is not even a little above the level.
+        ``healthy`` means that a complete window was compared, and that its loss is not even slightly above the level.
         """
         self.healthy = False
         if not self._count:
@@ -65,7 +65,7 @@ class LossMonitor:
         return None
 
     def reset(self) -> None:
-        """Begin a new window; the level stays."""
+        """Begin a new window and keep the level."""
         self._sums.zero_()
         self._count = 0
 
@@ -73,12 +73,12 @@ class LossMonitor:
 class EarlyStopping:
     """Keeps the averaged weights of the best validation, and ends a run that only gets worse.
 
-    A run stops when ``patience`` validations in a row lie clearly below the best one. (Those that merely do not beat it
-    do not count: most is gained at the end, when the learning rate falls.)
+    A run stops when ``patience`` validations in a row are clearly below the best one. (Those that merely fail to beat
+    it do not count: most of the gain comes at the end, when the learning rate falls.)
 
     Args:
-        average: the averaged weights by name; they change as training goes on.
-        patience: validations; 0 switches all of this off, the last weights are then the result.
+        average: the averaged weights by name, which change during training.
+        patience: number of validations; 0 switches this off, and the last weights are the result.
     """
 
     def __init__(self, average: Mapping[str, Tensor], patience: int) -> None:
@@ -106,11 +106,11 @@ class EarlyStopping:
         return 0 < self.patience <= self._worse
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint holds of this."""
+        """Return what a checkpoint stores of this."""
         return {f"best.{name}": tensor for name, tensor in self.weights.items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what a checkpoint held, if it held any."""
+        """Load what a checkpoint stored, if anything."""
         found = {name: tensors[f"best.{name}"] for name in self._average if f"best.{name}" in tensors}
         self.weights = found if self.patience and len(found) == len(self._average) else {}
         self._worse = 0

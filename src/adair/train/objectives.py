@@ -1,4 +1,4 @@
-"""Objectives: how patches of photos become pairs of an input and its target, and the loss between the two."""
+"""Objectives: how patches of photos become inputs and targets, and the loss between the two."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from torch import Tensor
 from adair.degradations import Recipe
 
 Batch = tuple[Tensor, Tensor]
-TILE = 16  # pixels: what one pixel of the deepest level covers, so the period of the patterns that upsampling can leave
+TILE = 16  # pixels covered by one pixel of the deepest level: the period of patterns that upsampling can leave
 
 
 class Objective(Protocol):
-    """What a run learns. ``str`` describes it on the card of the result."""
+    """What a run learns. ``str`` gives its description for the card of the result."""
 
     @property
     def shrinks(self) -> bool:
-        """Whether it can be learnt from photos made smaller: not if their own pixels hold the damage."""
+        """Whether photos may be reduced: not if their own pixels contain the damage."""
 
     def source_side(self, side: int) -> int:
-        """Return how many pixels of a photo, along a side, a patch of ``side`` pixels is made from."""
+        """Return the side, in pixels of a photo, of the area that a patch of ``side`` pixels is made from."""
 
     def pair(self, patches: Tensor, generator: torch.Generator) -> Batch:
         """Make (target, input), each (N, 3, side, side), from patches (N, C, source_side(side), source_side(side))."""
 
     def loss(self, restored: Tensor, target: Tensor) -> Tensor:
-        """Return the mean loss of what the network made of the inputs."""
+        """Return the mean loss of the network's results."""
 
 
 @dataclass(frozen=True)
 class SyntheticPairs:
-    """SyntheticPairs a recipe: patches of clean photos are targets, their degraded copies inputs; L1."""
+    """Undo a recipe: patches of clean photos are targets, their degraded copies inputs; L1."""
 
     recipe: Recipe
     shrinks = True
 
     def source_side(self, side: int) -> int:
-        """Return ``side``: pixels are taken as they are."""
+        """Return ``side``: pixels are used as they are."""
         return side
 
     def pair(self, patches: Tensor, generator: torch.Generator) -> Batch:
@@ -57,16 +57,16 @@ class SyntheticPairs:
 
 @dataclass(frozen=True)
 class GivenPairs:
-    """Learn from given pairs: photos of six channels, three of the clean picture and three of the degraded; L1."""
+    """Learn from given pairs: photos with six channels, three of the clean image and three of the degraded one; L1."""
 
     shrinks = False
 
     def source_side(self, side: int) -> int:
-        """Return ``side``: pixels are taken as they are."""
+        """Return ``side``: pixels are used as they are."""
         return side
 
     def pair(self, patches: Tensor, generator: torch.Generator) -> Batch:
-        """Part patches (N, 6, side, side)."""
+        """Split patches (N, 6, side, side)."""
         clean, degraded = patches.split(3, dim=1)
         return clean, degraded.contiguous(memory_format=torch.channels_last)
 
@@ -82,28 +82,28 @@ class GivenPairs:
 class ToneAndDetail:
     """An objective whose damage changes the tone (haze, darkness, a colour cast): tone and detail count separately.
 
-    While the tone of a patch is off by more than the fine pattern that upsampling leaves on it, the plain L1 does not
-    feel the pattern: what one pixel loses by it the next one gains. So restored photos had a grid. Here local means and
-    what remains each have an L1 of their own.
+    While the tone of a patch is wrong by more than the fine pattern that upsampling leaves on it, a plain L1 loss is
+    blind to the pattern: what one pixel loses, its neighbour gains. Restored photos therefore showed a grid. Here,
+    local means and residuals each have an L1 term of their own.
     """
 
     objective: Objective
 
     @property
     def shrinks(self) -> bool:
-        """That of the objective."""
+        """The objective's value."""
         return self.objective.shrinks
 
     def source_side(self, side: int) -> int:
-        """Return that of the objective."""
+        """Return the objective's result."""
         return self.objective.source_side(side)
 
     def pair(self, patches: Tensor, generator: torch.Generator) -> Batch:
-        """Return that of the objective."""
+        """Return the objective's result."""
         return self.objective.pair(patches, generator)
 
     def loss(self, restored: Tensor, target: Tensor) -> Tensor:
-        """Mean absolute difference of local means, plus that of what remains."""
+        """Return the mean absolute difference of local means, plus that of the residuals."""
         error = restored - target
         tone = local_means(error)
         detail = error - F.interpolate(tone, scale_factor=TILE)[..., : error.shape[2], : error.shape[3]]

@@ -1,6 +1,6 @@
-"""The optimiser: Muon for matrices, AdamW for all else, a moving average of the weights; what a checkpoint holds.
+"""The optimiser: Muon for matrices, AdamW for everything else, and a moving average of the weights.
 
-Muon's steps move a matrix of weights by the same amount in all its directions, the rare ones included.
+Muon moves a weight matrix by the same amount in all directions, including rare ones.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from torch import Tensor, nn
 
 from adair.errors import AdairError
 
-SMALLEST = 8  # channels in or out: below there are too few directions for the idea to matter
+SMALLEST = 8  # channels in or out: with fewer, there are too few directions for Muon to matter
 LARGEST = 256  # shorter side: on a CPU the steps of larger matrices would cost more than their gradients
 
 MOMENTUM = 0.95
 ITERATIONS = 4
 # The quintic that drives all singular values towards 1 fastest, from anywhere in 0..1 to about 0.7..1.2.
 QUINTIC = (3.4445, -4.7750, 2.0315)
-LIKE_ADAM = 0.2  # root mean square of an update in units of the learning rate: about what AdamW's updates have
+LIKE_ADAM = 0.2  # root mean square of an update in units of the learning rate: similar to AdamW's
 
 
 def suits(parameter: Tensor) -> bool:
-    """Whether Muon is for ``parameter``: a weight (out, in, ...) that mixes channels, of a size that pays."""
+    """Whether Muon suits ``parameter``: a weight (out, in, ...) that mixes channels, of a suitable size."""
     if parameter.ndim < 2 or min(parameter.shape[:2]) < SMALLEST:
         return False
     return min(parameter.shape[0], parameter[0].numel()) <= LARGEST
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, then the nearest orthogonal matrix in its place (K. Jordan et al., "Muon", 2024).
+    """Momentum, replaced by the nearest orthogonal matrix (K. Jordan et al., "Muon", 2024).
 
-    A weight (out, in, ...) counts as a matrix, out by all else. Updates are scaled to the size of AdamW's (arXiv
-    2502.16982, section 2.2), so one learning rate serves both. PyTorch's own (2.9 and later) takes no convolutions.
+    A weight (out, in, ...) is treated as a matrix (out, rest). Updates are scaled to the size of AdamW's (arXiv
+    2502.16982, section 2.2), so one learning rate serves both. PyTorch's Muon (2.9 and later) rejects convolutions.
 
     Args:
         parameters: those that `suits` accepts.
-        weight_decay: share of a weight that a step at learning rate 1 would take away.
-        dtype: precision in which matrices are made orthogonal; bfloat16 is enough where it is fast.
+        weight_decay: fraction of a weight that a step with learning rate 1 would subtract.
+        dtype: precision of the orthogonalisation; bfloat16 is sufficient where it is fast.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], weight_decay: float, dtype: torch.dtype) -> None:
@@ -66,7 +66,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Return about U V^T of ``matrix`` = U S V^T, (rows, columns): singular values end near 1, zeros stay zero."""
+    """Return approximately U V^T of ``matrix`` = U S V^T, (rows, columns): singular values near 1, zeros stay zero."""
     a, b, c = QUINTIC
     flat = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
     x: Tensor = flat / flat.norm().clamp_min(1e-7)
@@ -77,14 +77,14 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 class AveragedOptimiser:
-    """Muon and AdamW over some parameters of a model, and a moving average of these, which is the result.
+    """Muon and AdamW for some parameters of a model, and their moving average, which is the result.
 
     Args:
-        parameters: what is trained, by name; all on one device, in float32.
-        weight_decay: share of a weight that a step at learning rate 1 would take away.
-        average: decay of the moving average a step.
-        muon: train the matrices among them with Muon, all else with AdamW; False: all with AdamW.
-        precision: of the passes through the network, and good enough for Muon's.
+        parameters: the trained parameters by name; all on one device, in float32.
+        weight_decay: fraction of a weight that a step with learning rate 1 would subtract.
+        average: decay of the moving average per step.
+        muon: train the matrices among them with Muon and the rest with AdamW; False: all with AdamW.
+        precision: precision of the forward pass, also used for Muon.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class AveragedOptimiser:
             self._optimisers.append(
                 torch.optim.AdamW(others.values(), lr=0.0, betas=(0.9, 0.95), weight_decay=weight_decay, fused=True)
             )
-        for name, parameter in others.items():  # as the optimiser's first step would, but here from the start
+        for name, parameter in others.items():  # as the optimiser's first step would, but already here
             moments = {
                 "exp_avg": torch.zeros_like(parameter, requires_grad=False),
                 "exp_avg_sq": torch.zeros_like(parameter, requires_grad=False),
@@ -121,25 +121,25 @@ class AveragedOptimiser:
             self._moments[name] = {"first_moment": moments["exp_avg"], "second_moment": moments["exp_avg_sq"]}
 
     def forget_gradients(self) -> None:
-        """Make room for the gradients of the next step."""
+        """Clear the gradients for the next step."""
         for parameter in self.parameters.values():
             parameter.grad = None
 
     def update(self, rate: float, step: int) -> None:
-        """Let the gradients change the weights, as step ``step`` (from 1), and the average follow."""
+        """Update the weights as step ``step`` (from 1), and their average."""
         for optimiser in self._optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.step()
-        # Early on the average follows closely, so that it does not drag the random start along.
+        # At first the average follows closely, so that it forgets the random start.
         decay = min(self._decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1 - decay)
 
     @torch.no_grad()
     def tensors(self, compact: bool = False) -> dict[str, Tensor]:
-        """Return everything by name: views, but for what ``compact`` stores in bfloat16.
+        """Return everything by name: views, except what ``compact`` stores in bfloat16.
 
-        Compact takes 8 to 10 bytes a parameter in place of 12 to 16: weights stay float32, moments (Muon keeps one,
+        Compact takes 8 to 10 bytes per parameter instead of 12 to 16: weights stay float32; moments (Muon has one,
         AdamW two) and the difference between the average and the weights become bfloat16 (8 bits of precision).
         """
         found: dict[str, Tensor] = {}
@@ -155,10 +155,10 @@ class AveragedOptimiser:
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor], step: int) -> None:
-        """Take over what `tensors` gave after ``step`` steps.
+        """Load what `tensors` returned after ``step`` steps.
 
         Raises:
-            AdairError: a tensor is missing or has another shape; the state is then of no further use.
+            AdairError: a tensor is missing or has another shape; the object is unusable then.
         """
         for name, parameter in self.parameters.items():
             targets = {"weights": parameter, **self._moments[name]}
@@ -168,8 +168,8 @@ class AveragedOptimiser:
                 found = tensors.get(f"{kind}.{name}")
                 if found is None or found.shape != target.shape:
                     raise AdairError(
-                        f"the checkpoint does not fit at {kind}.{name}: it is of another network, or of another "
-                        "--optimiser; choose that, or start without --resume"
+                        f"the checkpoint does not fit at {kind}.{name}: it belongs to another network or another "
+                        "--optimiser; choose the same, or start without --resume"
                     )
                 target.copy_(found)
             if offset:
@@ -177,15 +177,15 @@ class AveragedOptimiser:
         self.set_step(step)
 
     def set_step(self, step: int) -> None:
-        """Tell the optimisers how many steps their moments have seen."""
+        """Set the number of steps in the optimisers' state."""
         for optimiser in self._optimisers:
             for kept in optimiser.state.values():
-                if "step" in kept:  # Muon does not count
+                if "step" in kept:  # Muon has no step count
                     kept["step"].fill_(step)
 
     @contextmanager
     def averaged(self, instead: Mapping[str, Tensor] | None = None) -> Iterator[None]:
-        """Put the averaged weights, or others of the same names, into the model for a while."""
+        """Temporarily put the averaged weights, or others with the same names, into the model."""
         weights: list[Tensor] = list(self.parameters.values())
         average = [(instead or self.average)[name] for name in self.parameters]
         kept = [parameter.detach().clone() for parameter in weights]

@@ -19,29 +19,29 @@ from torch import Tensor
 from adair.errors import AdairError
 from adair.images import FORMATS, convert_depth, new_file, read_image, write_whole
 
-SMALLEST_SIDE = 64  # a photo with a shorter side holds no patch worth training on
+SMALLEST_SIDE = 64  # a smaller photo has no patch worth training on
 
 Pixels = npt.NDArray[np.uint8]
 
 
 class Source(Protocol):
-    """A picture that a store can hold."""
+    """An image that a store can contain."""
 
     @property
     def name(self) -> str:
-        """What the store calls it."""
+        """Its name in the store."""
 
     def read(self) -> tuple[Pixels, dict[str, Any]]:
         """Return pixels (height, width, channels) and facts to keep.
 
         Raises:
-            AdairError: it cannot be used; the message says why.
+            AdairError: it cannot be used; the message gives the reason.
         """
 
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """A photo as `Source`; see `open_store` for the sides."""
+    """A photo as a `Source`; see `open_store` for the sides."""
 
     name: str
     path: Path
@@ -57,24 +57,24 @@ def find_photos(folder: Path, exclude: Sequence[str] = ()) -> list[Path]:
     """List the images under ``folder``, sorted, without those whose stem is in ``exclude``.
 
     Raises:
-        AdairError: if the folder is missing or holds no image.
+        AdairError: the folder is missing or contains no image.
     """
     if not folder.is_dir():
-        raise AdairError(f"{folder}: not a folder; give the folder that holds your photos")
+        raise AdairError(f"{folder}: not a folder; give the folder with your photos")
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FORMATS and path.stem not in exclude)
     if not found:
-        raise AdairError(f"{folder}: holds no photos; known formats: {', '.join(sorted(FORMATS))}")
+        raise AdairError(f"{folder}: contains no photos; known formats: {', '.join(sorted(FORMATS))}")
     return found
 
 
 def spread(count: int, of: int) -> list[int]:
-    """Return ``count`` places of ``of``, evenly spaced: which photos are held out."""
+    """Return ``count`` evenly spaced indices below ``of``: the photos that are held out."""
     return [(2 * i + 1) * of // (2 * count) for i in range(count)]
 
 
 @dataclass(frozen=True)
 class PhotoStore:
-    """Decoded photos: a flat array of uint8 pixels (row by row) and each photo's place in it.
+    """Decoded photos: a flat array of uint8 pixels (row by row), and each photo's place in it.
 
     Attributes:
         pixels: all photos one after the other.
@@ -82,8 +82,8 @@ class PhotoStore:
         shapes: (height, width) of each photo.
         offsets: where in ``pixels`` each photo starts.
         skipped: files that could not be used, each with the reason.
-        channels: 3 (RGB), or 6 for pairs: the clean picture's, then the degraded one's.
-        facts: what was found out about each photo as it was read; empty if nothing.
+        channels: 3 (RGB), or 6 for pairs: those of the clean image, then of the degraded one.
+        facts: what was found about each photo when it was read; may be empty.
     """
 
     pixels: Pixels
@@ -104,7 +104,7 @@ class PhotoStore:
         return self.pixels[start : start + height * width * self.channels].reshape(height, width, self.channels)
 
     def subset(self, indices: Sequence[int]) -> PhotoStore:
-        """Return a store of some of the photos over the same pixels."""
+        """Return a store of some of the photos that shares the pixels."""
         return PhotoStore(
             self.pixels,
             tuple(self.names[i] for i in indices),
@@ -116,21 +116,21 @@ class PhotoStore:
     def split(self, held_out: int) -> tuple[PhotoStore, PhotoStore]:
         """Hold ``held_out`` evenly spaced photos out for validation; return (training, validation).
 
-        Of a single photo, the lowest quarter is held out.
+        If there is only one photo, its lowest quarter is held out.
 
         Raises:
-            AdairError: if no photo would be left to train on.
+            AdairError: no photo would be left to train on.
         """
         if len(self) == held_out == 1:
             return self._cut(0.75)
         if held_out >= len(self):
-            raise AdairError(f"{len(self)} photos are too few to hold {held_out} out for validation; add photos")
+            raise AdairError(f"{len(self)} photos are too few to hold out {held_out} for validation; add photos")
         chosen = spread(held_out, len(self))
         rest = [i for i in range(len(self)) if i not in set(chosen)]
         return self.subset(rest), self.subset(chosen)
 
     def _cut(self, share: float) -> tuple[PhotoStore, PhotoStore]:
-        """Cut the only photo below ``share`` of its rows; return what is above and what is below."""
+        """Split the only photo below ``share`` of its rows; return the upper and the lower part."""
         height, width = self.shapes[0]
         rows = round(share * height)
         start = self.offsets[0] + rows * width * self.channels
@@ -157,20 +157,20 @@ def open_store(
     progress: Callable[[int, int], None] | None = None,
     smallest_side: int = SMALLEST_SIDE,
 ) -> PhotoStore:
-    """Open the store of the photos under ``folder``; decode them if that was not done before.
+    """Open the store of the photos under ``folder``; decode them unless that was done before.
 
     Args:
         folder: any folder of photos, searched recursively.
-        cache: folder for the decoded file; its name there is a hash of the photos' names, sizes and times, so a
+        cache: folder for the decoded file, which is named by a hash of the photos' names, sizes and times, so that a
             changed folder gets a new store.
-        exclude: stems of photos to leave out (test images, say).
-        longest_side: larger photos are shrunk to it, which also hides their noise and compression; None keeps all
-            pixels as they are.
+        exclude: stems of photos to skip, such as test images.
+        longest_side: larger photos are reduced to it, which also hides their noise and compression; None keeps all
+            pixels.
         progress: called with (done, all) after each photo.
         smallest_side: photos with a shorter side are skipped.
 
     Raises:
-        AdairError: if the folder is missing or holds no usable photo, or the cache cannot be written.
+        AdairError: the folder is missing or contains no usable photo, or the cache cannot be written.
     """
     paths = find_photos(folder, exclude)
     facts: list[Any] = [[(str(p.relative_to(folder)), *stamp(p)) for p in paths], longest_side]
@@ -181,7 +181,7 @@ def open_store(
 
 
 def stamp(path: Path) -> tuple[int, int]:
-    """Return what changes when a file does: its size and its time."""
+    """Return size and time of a file, which change when it does."""
     return path.stat().st_size, path.stat().st_mtime_ns
 
 
@@ -193,18 +193,18 @@ def decode_once(
     folder: str,
     progress: Callable[[int, int], None] | None = None,
 ) -> PhotoStore:
-    """Open the store of some pictures in ``cache``; read them into it if that was not done before.
+    """Open the store of some images in ``cache``; decode them into it unless that was done before.
 
     Args:
-        sources: the pictures; one whose ``read`` raises `AdairError` is skipped.
-        channels: of every picture.
-        facts: all that the store depends on, for `json`; its hash names the store.
+        sources: the images; those whose ``read`` raises `AdairError` are skipped.
+        channels: channels of every image.
+        facts: everything that the store depends on, for `json`; its hash names the store.
         cache: folder for the store.
-        folder: where the pictures are from, for errors.
-        progress: called with (done, all) after each picture.
+        folder: the folder of the images, for messages.
+        progress: called with (done, all) after each image.
 
     Raises:
-        AdairError: if no picture can be used, or the cache cannot be written.
+        AdairError: no image can be used, or the cache cannot be written.
     """
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     pixels, index = cache / f"{key}.u8", cache / f"{key}.json"
@@ -215,13 +215,13 @@ def decode_once(
             raise AdairError(f"{cache}: the photo store cannot be written ({error}); choose another --cache") from error
     table = json.loads(index.read_text())
     return PhotoStore(
-        np.memmap(pixels, dtype=np.uint8, mode="c"),  # never written; torch warns of memory that cannot be
+        np.memmap(pixels, dtype=np.uint8, mode="c"),  # never written; torch warns about read-only memory
         tuple(table["names"]),
         tuple((h, w) for h, w in table["shapes"]),
         tuple(table["offsets"]),
         tuple(table["skipped"]),
         channels,
-        tuple(table.get("facts", ())),  # a store of version 0.1 has none
+        tuple(table.get("facts", ())),  # stores of version 0.1 have none
     )
 
 
@@ -252,20 +252,20 @@ def _decode(
         if not table["names"]:
             first = table["skipped"][0]
             raise AdairError(f"{folder}: none of its {len(sources)} photos can be used; the first: {first}")
-    write_whole(index, json.dumps(table).encode())  # last: a store without its index is decoded anew
+    write_whole(index, json.dumps(table).encode())  # last: a store without an index is decoded again
 
 
 def read_photo(path: Path, longest_side: int | None = None, smallest_side: int = SMALLEST_SIDE) -> Pixels:
-    """Read an image as RGB, (height, width, 3), upright; 16 bits are rounded to 8, transparency is left out.
+    """Read an image as RGB, (height, width, 3), upright; 16 bits are rounded to 8, transparency is dropped.
 
     Raises:
-        AdairError: a file that is no image, or one with a side below ``smallest_side``.
+        AdairError: the file is not an image, or has a side below ``smallest_side``.
     """
     pixels = convert_depth(read_image(path).pixels, np.uint8)
     upright = Image.fromarray(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))))
     if min(upright.size) < smallest_side:
         raise AdairError(
-            f"{path}: {upright.width}x{upright.height} is too small; photos need {smallest_side} pixels a side"
+            f"{path}: {upright.width}x{upright.height} is too small; photos need {smallest_side} pixels per side"
         )
     if longest_side is not None and max(upright.size) > longest_side:
         upright.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)

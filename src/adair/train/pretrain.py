@@ -41,14 +41,14 @@ def pretrain(
     ``foundation.safetensors``, its configuration and ``checkpoint.safetensors`` are written into ``config.output``.
 
     Args:
-        config: what to do; ``data.photos`` and ``output`` are needed.
-        resume: go on from the checkpoint; what a step learns from must be as it was.
-        restart_schedule: go on from the checkpoint with a new schedule, under any configuration.
-        overwrite: replace a result that is there.
-        callbacks: follow the run.
+        config: the configuration; it needs ``data.photos`` and ``output``.
+        resume: continue from the checkpoint; settings that decide what a step learns must not change.
+        restart_schedule: continue from the checkpoint with a new schedule, with any configuration.
+        overwrite: replace an existing result.
+        callbacks: called during the run.
 
     Raises:
-        AdairError: as `adair.adapt`, or a start that cannot be grown to the shape that is wanted.
+        AdairError: as `adair.adapt`, or a start that cannot be grown to the requested shape.
     """
     data, network = config.data, config.network
     others = {"": ("task",), "data": ("pairs", "degraded_only"), "network": ("foundation",)}
@@ -77,18 +77,18 @@ def train_foundation(
 
     Args:
         run: photos, settings and processes.
-        validation: recipes or objectives to measure on held-out photos, by name.
-        begin: from a checkpoint or not.
-        shape: settings of the backbone that are not those of the start, or its defaults.
-        output: the foundation file; the checkpoint lies next to it.
+        validation: recipes or objectives that are measured on held-out photos, by name.
+        begin: how the run begins.
+        shape: settings of the backbone that differ from those of the start, or from its defaults.
+        output: the foundation file; the checkpoint is next to it.
 
     Returns:
-        How the run stands, with the results of the weights that are in the file.
+        The state of the run, with the results of the weights in the file.
     """
     config, network = run.config, run.config.network
     start = None if network.start is None else load_foundation(network.start)
     if start is None and network.start_adapter is not None:
-        needs = f"{network.start_adapter}: --start-adapter needs --start, the foundation that it is for"
+        needs = f"{network.start_adapter}: --start-adapter needs --start, the foundation that it belongs to"
         raise AdairError(needs)
     backbone = network.backbone or (start.backbone if start else "nafnet")
     settings = complete_config(backbone, {**(start.config if start else {}), **shape})
@@ -129,11 +129,11 @@ def train_foundation(
 
 
 def _merged(foundation: Foundation, adapter: Path | None) -> Weights:
-    """Return the weights of a foundation, with an adapter folded into them."""
+    """Return the weights of a foundation, with an adapter merged into them."""
     if adapter is not None:
         loaded = load_adapter(adapter, foundation).adapter
         if loaded.branches():
-            raise AdairError(f"{adapter}: a {loaded.kind} adapter cannot be merged; give one of kind merge")
+            raise AdairError(f"{adapter}: a {loaded.kind} adapter cannot be merged; use one of kind merge")
         adapted = AdaptedModel(foundation.model)
         adapted.attach(loaded)
         adapted.merge()

@@ -1,7 +1,7 @@
-"""The processes of a run and the signals that stop it.
+"""The processes of a run, and the signals that stop it.
 
 Several processes train one network, each on its part of every batch (``accelerate launch``). The first Ctrl-C or
-SIGTERM ends a run at a checkpoint, a second Ctrl-C at once.
+SIGTERM ends a run at a checkpoint, a second Ctrl-C ends it at once.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from adair.errors import AdairError
 
 T = TypeVar("T")
 P = ParamSpec("P")
-GPU_AGREES = 10  # steps between agreements on a GPU, which has to be waited for
-SAME_SIGNAL = 1.0  # seconds in which a launcher may pass on the Ctrl-C that the terminal has sent already
+GPU_AGREES = 10  # steps between agreements on a GPU, which stall it
+SAME_SIGNAL = 1.0  # seconds in which a launcher may forward a Ctrl-C that the terminal has sent already
 
 
 class Processes:
-    """This process among those that train together; alone, nothing of this costs anything.
+    """This process among those that train together; a single process has no overhead.
 
     Args:
-        rank: number of this process; 0 is the first, which validates, writes and prints.
-        count: how many there are.
+        rank: number of this process; process 0 validates, writes and prints.
+        count: number of processes.
     """
 
     def __init__(self, rank: int = 0, count: int = 1) -> None:
@@ -44,7 +44,7 @@ class Processes:
         return self.rank == 0
 
     def agree(self, stop: bool, seconds: float, device: torch.device) -> tuple[bool, float]:
-        """Return whether any process wants to stop, and the first one's clock; all get the same answer."""
+        """Return whether any process wants to stop, and the first one's clock; the same on all of them."""
         if self.count == 1:
             return stop, seconds
         if device.type == "cpu" or self._calls % GPU_AGREES == 0:
@@ -59,13 +59,13 @@ class Processes:
         """Replace tensors by their sums over the processes, all in one message."""
         if self.count == 1:
             return
-        flat = [tensor.as_strided((tensor.numel(),), (1,)) for tensor in tensors]  # memory order: all have it alike
+        flat = [tensor.as_strided((tensor.numel(),), (1,)) for tensor in tensors]  # memory order, the same everywhere
         message = torch.cat(flat)
         dist.all_reduce(message)
         torch._foreach_copy_(flat, list(message.split([tensor.numel() for tensor in flat])))
 
     def from_first(self, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Let the first process call ``make``, whose result is small; return it, or raise its error, on all of them."""
+        """Call ``make`` on the first process; return its (small) result, or raise its error, on all of them."""
         if self.count == 1:
             return make(*args, **kwargs)
         message: list[Any] = [None, None]
@@ -88,13 +88,13 @@ class Processes:
 
 
 def join_processes(device: str | None = None) -> Processes:
-    """Join the other processes that a launcher has started; without one, be alone (and import nothing).
+    """Join the other processes that a launcher has started; without a launcher, import nothing.
 
     Args:
-        device: as asked for by the user; "cpu" lets processes talk over gloo, GPUs talk over NCCL.
+        device: as requested by the user; processes communicate over gloo with "cpu", over NCCL with GPUs.
 
     Raises:
-        AdairError: accelerate is missing, or it was told to start processes in a way that starts one only.
+        AdairError: accelerate is missing, or was called in a way that starts only one process.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
         if os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ:
@@ -113,15 +113,15 @@ def join_processes(device: str | None = None) -> Processes:
     return Processes(state.process_index, state.num_processes)
 
 
-_open: list[list[float]] = []  # the notes of all that are under way, one inside the other
+_open: list[list[float]] = []  # the notes of all nested blocks
 
 
 @contextmanager
 def stop_signals() -> Iterator[list[float]]:
-    """Turn Ctrl-C and SIGTERM into a note (the list is no longer empty), so that the step under way ends first.
+    """Turn Ctrl-C and SIGTERM into a note (the list is no longer empty), so that the current step is finished first.
 
-    Within another one, both note it: a signal that ends a run ends what the run is a part of. One that came while the
-    run was being prepared ends the run as well.
+    Nested blocks all note it: a signal that ends a run also ends what the run is a part of, and one that arrives while
+    the run is being prepared ends it as well.
 
     Raises:
         KeyboardInterrupt: on another Ctrl-C later than a second after the first signal.
@@ -138,7 +138,7 @@ def stop_signals() -> Iterator[list[float]]:
     try:
         kept = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         _open.append(received)
-    except ValueError:  # not the main thread: signals are its business
+    except ValueError:  # only the main thread can handle signals
         kept = {}
     try:
         yield received

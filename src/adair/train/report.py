@@ -1,6 +1,6 @@
-"""What is written about a run: the card of the weight file, a sheet of held-out photos, and an HTML page with both.
+"""Reports of a run: the card of the weight file, a sheet of held-out photos, and an HTML page with both.
 
-The page holds figures, curve and pictures, and needs no other file.
+The page contains figures, curve and images, and needs no other file.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from adair.train.validation import mean_psnr
 
 WIDTH, HEIGHT = 640, 180  # of the curve
 ROWS = 4
-SIDE = 256  # pixels of a picture, at most
+SIDE = 256  # largest number of pixels of an image
 GAP, TOP, FOOT = 8, 30, 24
 INK, QUIET, PAPER = "#1c1d20", "#5d6068", "#fafaf8"
 
 
 def training_card(settings: RunSettings, state: TrainState, photos: PhotoStore, device: torch.device) -> dict[str, Any]:
-    """Return the facts of a training run as a JSON-able dictionary.
+    """Return the facts of a training run as a dictionary for JSON.
 
-    Each measured number carries its protocol: here PSNR on the centres of held-out training photos.
+    Each measured figure has its protocol: here PSNR on the centres of held-out training photos.
     """
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
@@ -72,7 +72,7 @@ def training_card(settings: RunSettings, state: TrainState, photos: PhotoStore, 
 
 
 def pages_of(output: Path) -> tuple[Path, Path]:
-    """Return where the sheet and the page of an adapter lie."""
+    """Return the paths of the sheet and the page of an adapter."""
     return output.with_suffix(".sheet.png"), output.with_suffix(".html")
 
 
@@ -80,7 +80,7 @@ def write_pages(output: Path, task: str, card: Mapping[str, Any], state: TrainSt
     """Write the sheet and the page next to the adapter.
 
     Raises:
-        AdairError: if one cannot be written.
+        AdairError: one of them cannot be written.
     """
     sheet, page = pages_of(output)
     buffer = io.BytesIO()
@@ -98,16 +98,16 @@ def training_page(name: str, task: str, card: Mapping[str, Any], state: TrainSta
     """Return the HTML of a run: figures, notes, pictures, curve and facts.
 
     Args:
-        name: of the adapter file.
+        name: name of the adapter file.
         task: what it restores.
-        card: as the file holds it.
-        state: of the run; its ``psnr`` are those of the file.
-        rows: pictures of held-out photos.
+        card: the card in the file.
+        state: state of the run; its ``psnr`` are those of the file.
+        rows: images of held-out photos.
     """
     figures = [("Input", mean_psnr(state.input_psnr)), *((k.capitalize(), v) for k, v in state.baselines.items())]
     figures.append((f"This adapter ({task})", mean_psnr(state.psnr)))
     cards = "".join(f"<div><dt>{html.escape(label)}</dt><dd>{value:.2f} dB</dd></div>" for label, value in figures)
-    facts = {"learnt": card["recipe"], "best weights from step": state.best_step or state.step, **card["training"]}
+    facts = {"learnt": card["recipe"], "best weights at step": state.best_step or state.step, **card["training"]}
     return fill_page(
         "adair.train",
         task=html.escape(task),
@@ -137,7 +137,7 @@ def _row(row: Row) -> str:
 
 
 def _curve(state: TrainState) -> str:
-    """The mean PSNR of every validation as an SVG line; nothing where there are not two."""
+    """Return the mean PSNR of every validation as an SVG line; empty if there are fewer than two."""
     points = [(step, value) for step, value in state.history if abs(value) < 1000]
     if len(points) < 2:
         return ""
@@ -160,7 +160,7 @@ def _curve(state: TrainState) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One held-out photo: what to call its pictures and the pictures, (3, side, side) in 0..1, in reading order."""
+    """One held-out photo: titles and images, (3, side, side) in 0..1, from left to right."""
 
     titles: tuple[str, ...]
     pictures: tuple[Tensor, ...]
@@ -196,7 +196,7 @@ def picture(x: Tensor) -> Image.Image:
 
 
 def draw_sheet(rows: Sequence[Row]) -> Image.Image:
-    """Draw the rows below each other, each picture above its title."""
+    """Draw the rows below each other, with a title under each image."""
     side = rows[0].pictures[0].shape[-1]
     columns = len(rows[0].pictures)
     width = max(2 * GAP + columns * (side + GAP) - GAP, 320)

@@ -1,4 +1,4 @@
-"""What all training has in common: from a configuration to open photos and settings (`Run`), and to a `Result`."""
+"""What all training shares: from a configuration to settings and open photos (`Run`), and to a `Result`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from adair.train.settings import Defaults, RunSettings, resolve
 from adair.train.state import Callback, CallbackList, TensorBoard, TrainState
 from adair.train.validation import HELD_OUT_PHOTOS
 
-MOST_LINES = 20  # about single pictures
+MOST_LINES = 20  # about single images
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Begin:
     """How a run begins, and what it may replace.
 
     Attributes:
-        resume: go on from the checkpoint; what a step learns from must be as it was.
-        restart_schedule: go on from the checkpoint with a new schedule, under any configuration.
-        overwrite: replace a result that is there.
+        resume: continue from the checkpoint; settings that decide what a step learns must not change.
+        restart_schedule: continue from the checkpoint with a new schedule, with any configuration.
+        overwrite: replace an existing result.
     """
 
     resume: bool = False
@@ -40,25 +40,25 @@ class Begin:
 
     @property
     def from_checkpoint(self) -> bool:
-        """Whether a checkpoint is gone on from."""
+        """Whether the run continues from a checkpoint."""
         return self.resume or self.restart_schedule
 
     def check(self, *outputs: Path) -> None:
         """Raise `AdairError` if a result or a checkpoint would be lost."""
         for path in outputs:
             if path.exists() and not (self.overwrite or self.from_checkpoint):
-                raise AdairError(f"{path}: exists already; choose another -o, --resume its training, or --overwrite it")
+                raise AdairError(f"{path}: exists; choose another -o, --resume its training, or --overwrite it")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run has made.
+    """The result of a run.
 
     Attributes:
-        path: the adapter or the foundation.
-        task: of an adapter, its name.
-        state: how the run stands, with the results of the weights that are in the file.
-        scale: by which the degraded pictures of pairs were enlarged (super-resolution), else 1.
+        path: the file of the adapter or the foundation.
+        task: name of an adapter's task.
+        state: the state of the run, with the results of the weights in the file.
+        scale: factor by which the degraded images of pairs were enlarged (super-resolution), otherwise 1.
         first: whether this is the process that writes and prints.
     """
 
@@ -74,13 +74,13 @@ class Run:
     """A run that is ready for its model.
 
     Attributes:
-        config: what was asked for.
-        settings: the same with all defaults.
-        device: to train on.
-        processes: those that train together.
-        callbacks: follow the run; of several processes, in the first alone.
+        config: the configuration of the user.
+        settings: the same with all defaults filled in.
+        device: the device to train on.
+        processes: the processes that train together.
+        callbacks: called during the run; with several processes, only in the first.
         photos: all of them.
-        train, held_out: what they are split into.
+        train, held_out: the two parts into which they are split.
     """
 
     config: TrainConfig
@@ -102,15 +102,15 @@ def open_run(
     cache: Path,
     callbacks: Sequence[Callback],
 ) -> Iterator[Run]:
-    """Resolve the settings, open the photos (the first process decodes them) and start the callbacks.
+    """Resolve the settings, open the photos (the first process decodes them), and start the callbacks.
 
     Args:
-        config: what to do.
+        config: the configuration.
         objective: what is learnt.
-        defaults: what a setting is if the configuration leaves it open.
-        processes: those that train together.
+        defaults: values of settings that the configuration leaves open.
+        processes: the processes that train together.
         cache: folder for decoded photos.
-        callbacks: follow the run; they are told of its end, too, if it fails.
+        callbacks: called during the run, and at its end even if it fails.
 
     Raises:
         AdairError: settings out of range, too few photos, a missing package.
@@ -136,16 +136,16 @@ def open_run(
 def open_photos(
     config: TrainConfig, cache: Path, largest: int, progress: Callable[[int, int], None] | None = None
 ) -> tuple[PhotoStore, list[str]]:
-    """Open the pictures that a configuration names, decoding them if that was not done before.
+    """Open the images that a configuration names; decode them unless that was done before.
 
     Args:
-        config: names photos, pairs or noisy pictures.
-        cache: folder for decoded pictures.
+        config: names photos, pairs or noisy images.
+        cache: folder for decoded images.
         largest: side of the largest patch in pixels.
-        progress: called with (done, all) after each picture.
+        progress: called with (done, all) after each image.
 
     Returns:
-        The store, and a line for each picture of a pair without its other half.
+        The store, and a line for each image without a partner.
     """
     data = config.data
     if data.pairs is not None:
@@ -163,7 +163,7 @@ def _decode(config: TrainConfig, cache: Path, largest: int, callbacks: Callback)
 
 
 def _report_pictures(photos: PhotoStore, alone: Sequence[str], paired: bool, callbacks: Callback) -> None:
-    """Say which pictures were left out or changed."""
+    """Report which images were skipped or changed."""
     lines = [f"skipped {reason}" for reason in photos.skipped] + [f"left out {line}" for line in alone]
     if paired:
         lines += [f"note: {fact['note']}" for fact in photos.facts if fact["note"]]
@@ -174,12 +174,12 @@ def _report_pictures(photos: PhotoStore, alone: Sequence[str], paired: bool, cal
 
 
 def config_of(result: Path) -> Path:
-    """Return where the configuration of a result lies."""
+    """Return the path of a result's configuration."""
     return result.with_suffix(".config.toml")
 
 
 def refuse_settings(config: TrainConfig, parts: Mapping[str, tuple[str, ...]], what: str) -> None:
-    """Raise `InputError` for settings of another kind of run; ``parts`` names them by section, "" the top."""
+    """Raise `InputError` for settings of another kind of run; ``parts`` has their names by section, "" for the top."""
     given = []
     for part, keys in parts.items():
         section = getattr(config, part) if part else config

@@ -2,15 +2,15 @@
 
 Noise2Noise (Lehtinen et al., arXiv 1803.04189) needs two noisy copies; Neighbor2Neighbor (Huang et al., arXiv
 2101.02824, section 4) and ZS-N2N (Mansour and Heckel, arXiv 2303.11253, section 3) take them from one image, as two
-sets of neighbouring pixels. Here the input is every second pixel both ways. The target, at the very same places, is
-interpolated from the eight neighbours, none of which is in the input, by
+sets of neighbouring pixels. Here the input is every second pixel in both directions. The target, at the same positions,
+is interpolated from the eight neighbours, none of which is in the input, with the kernel
 
     -1  2 -1
      2  .  2    / 4
     -1  2 -1
 
-It is exact wherever the picture is the sum of one that is constant along rows and one that is constant along columns
-(straight edges, ramps), so no further term has to make up for neighbours that lie elsewhere, as those papers need.
+It is exact wherever the image is the sum of one that is constant along rows and one that is constant along columns
+(straight edges, ramps). The regularisation by which those papers compensate for different positions is not needed.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from adair.errors import AdairError
 from adair.train.objectives import Batch
 from adair.train.photos import PhotoStore, Pixels, decode_once, find_photos, read_photo, stamp
 
-BLOCK = 16  # pixels a side; noise is looked at in the smoothest blocks
-QUIET = 0.7  # levels of 255; less noise than this is not worth removing (rounding alone has 0.29)
-WHITE = -2 / 3  # correlation of neighbours in the residual of independent noise: (1, -2, 1) times itself, shifted
+BLOCK = 16  # pixels per side; noise is measured in the smoothest blocks
+QUIET = 0.7  # levels of 255; less noise is not worth removing (rounding alone causes 0.29)
+WHITE = -2 / 3  # correlation of neighbouring residuals for independent noise: (1, -2, 1) with itself, shifted
 TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
 class SelfSupervised:
-    """Noise2Noise within one image. Its noise must be independent from pixel to pixel and zero in the mean.
+    """Noise2Noise within one image. Its noise must be independent between pixels, with zero mean.
 
-    The loss is the mean square, whose best answer to a noisy target is the target's mean: the clean picture.
+    The loss is the mean square, which for a noisy target is minimised by the target's mean: the clean image.
     """
 
     shrinks = False
 
     def source_side(self, side: int) -> int:
-        """Return 2 side + 1: every second pixel, and the neighbours of the first and the last."""
+        """Return 2 side + 1: every second pixel, and the neighbours of the first and last one."""
         return 2 * side + 1
 
     def pair(self, patches: Tensor, generator: torch.Generator) -> Batch:
@@ -66,7 +66,7 @@ class SelfSupervised:
 
 @dataclass(frozen=True)
 class NoiseFacts:
-    """What the noise of an image looks like, from the differences that the kernel above leaves in smooth blocks.
+    """Properties of an image's noise, from the residuals that the kernel above leaves in smooth blocks.
 
     Attributes:
         sigma: standard deviation in levels of 255 (Immerkaer 1996, CVIU 64(2), in the smoothest blocks).
@@ -79,31 +79,31 @@ class NoiseFacts:
 
     @property
     def fault(self) -> str | None:
-        """Why `SelfSupervised` cannot learn from such an image, or nothing."""
+        """The reason why `SelfSupervised` cannot learn from such an image, or an empty string."""
         if self.sigma < QUIET:
-            return f"has next to no noise (sigma {self.sigma:.1f} of 255)"
+            return f"has almost no noise (sigma {self.sigma:.1f} of 255)"
         if max(self.along, self.across) > WHITE + TOLERANCE or min(self.along, self.across) < WHITE - TOLERANCE:
             return (
                 f"has noise that is correlated between pixels ({self.along:+.2f}, {self.across:+.2f}; independent "
-                f"noise has {WHITE:.2f}), as JPEG compression, resizing, demosaicing and denoising leave it"
+                f"noise has {WHITE:.2f}), as after JPEG compression, resizing, demosaicing or denoising"
             )
         return None
 
 
 @dataclass(frozen=True)
 class NoisyPhoto:
-    """A noisy image as the `Source` of a photo store; ``smallest_side`` in pixels."""
+    """A noisy image as a `Source` of a photo store; ``smallest_side`` is in pixels."""
 
     path: Path
     smallest_side: int
 
     @property
     def name(self) -> str:
-        """That of the file."""
+        """The name of the file."""
         return self.path.name
 
     def read(self) -> tuple[Pixels, dict[str, Any]]:
-        """Decode it, unless its noise is not what `SelfSupervised` can learn from."""
+        """Decode the image, if `SelfSupervised` can learn from its noise."""
         image = read_photo(self.path, smallest_side=self.smallest_side)
         found = noise_facts(image)
         if found.fault:
@@ -123,8 +123,8 @@ def open_noisy(
     Args:
         source: a folder, searched recursively, or one file.
         cache: folder for the decoded file.
-        side: of the largest patch that will be asked for; an image has to hold one, with its neighbours.
-        exclude: stems of images to leave out.
+        side: side of the largest patch that will be requested; images must be larger than one with its neighbours.
+        exclude: stems of images to skip.
         progress: called with (done, all) after each image.
 
     Raises:
@@ -139,7 +139,7 @@ def open_noisy(
 def noise_facts(image: Pixels) -> NoiseFacts:
     """Measure the noise of an image (height, width, 3), at least 32 pixels a side."""
     x = image.astype(np.float64)
-    residual = np.diff(np.diff(x, 2, axis=0), 2, axis=1)  # (1, -2, 1) both ways
+    residual = np.diff(np.diff(x, 2, axis=0), 2, axis=1)  # (1, -2, 1) in both directions
     height, width = (side // BLOCK for side in residual.shape[:2])
     x = x[1 : 1 + height * BLOCK, 1 : 1 + width * BLOCK]
     cells = x.reshape(height, BLOCK // 4, 4, width, BLOCK // 4, 4, 3).mean(axis=(2, 5))
@@ -148,7 +148,7 @@ def noise_facts(image: Pixels) -> NoiseFacts:
     blocks = blocks.transpose(0, 2, 1, 3, 4).reshape(-1, BLOCK, BLOCK, 3)
     means = cells.mean(axis=(1, 3)).reshape(-1, 3)
     usable = np.flatnonzero((means.min(axis=1) > 20) & (means.max(axis=1) < 235))  # nothing clipped
-    if len(usable) < 4:  # a picture that is dark or light throughout
+    if len(usable) < 4:  # an image that is dark or bright throughout
         usable = np.argsort(np.abs(means.mean(axis=1) - 127.5))[:4]
     chosen = blocks[usable[np.argsort(rough[usable])[: max(4, len(usable) // 8)]]]
     power = float(np.square(chosen).mean())

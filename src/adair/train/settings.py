@@ -1,4 +1,4 @@
-"""What a run does, resolved: `RunSettings`, and the learning rate over it: `Schedule`."""
+"""The resolved settings of a run, `RunSettings`, and its learning rate, `Schedule`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from adair.train.config import TrainConfig, parse_patches
 from adair.train.objectives import Objective
 
 T = TypeVar("T")
-ENDLESS = 10**9  # steps of a run that its minutes end
-SHORT = 0.1  # part of a run that the rise may take
+ENDLESS = 10**9  # steps of a run that ends by time
+SHORT = 0.1  # largest fraction of a run for the warm-up
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate moves with the progress of a run (0 at its start, 1 at its end).
+    """The learning rate as a function of the progress of a run (0 at its start, 1 at its end).
 
     Attributes:
         peak: highest learning rate.
-        warmup: steps over which it rises linearly from zero; a run of few steps rises within its first tenth.
-        hold: part of the run, 0..1, after which it starts to fall; 0 is a plain cosine, 1 never falls.
+        warmup: steps over which it rises linearly from zero; at most the first tenth of a run.
+        hold: fraction of the run, 0..1, after which it starts to fall; 0 is a plain cosine, 1 never falls.
     """
 
     peak: float
@@ -37,7 +37,7 @@ class Schedule:
         if not 0 < self.peak <= 1:
             raise AdairError(f"learning rate {self.peak} is outside 0..1")
         if not 0 <= self.hold <= 1:
-            raise AdairError(f"hold {self.hold} is outside 0..1; it is the part of the run before the rate falls")
+            raise AdairError(f"hold {self.hold} is outside 0..1; it is the fraction of the run before the rate falls")
 
     def rate(self, step: int, progress: float) -> float:
         """Return the learning rate of ``step`` (counted from 0) at ``progress`` (0..1)."""
@@ -48,29 +48,29 @@ class Schedule:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run does: a `TrainConfig` with all defaults filled in. Checked once, here; the trainer trusts it.
+    """A `TrainConfig` with all defaults filled in. It is checked once, here; the trainer relies on it.
 
     Attributes:
         objective: what is learnt.
         schedule: learning rate over the run.
         steps: length of the run in optimiser steps.
-        batch: patches a step, over all processes.
-        patches: progressive patch sizes: (progress from which it holds, side in pixels), first from 0.
+        batch: patches per step, over all processes.
+        patches: progressive patch sizes: (progress from which it applies, side in pixels); the first applies from 0.
         optimiser: "muon" (for matrices; AdamW for the rest) or "adamw".
-        weight_decay: share of a weight that a step at learning rate 1 would take away.
+        weight_decay: fraction of a weight that a step with learning rate 1 would subtract.
         clip: largest norm of the gradient.
-        average: decay of the exponential moving average of the weights, a step.
+        average: decay of the exponential moving average of the weights, per step.
         precision: precision of the forward pass (weights and optimiser stay in float32).
-        seed: every patch and degradation of the run follows from it.
-        max_minutes: stop cleanly at a checkpoint after so many minutes of this call.
-        by_time: let the learning rate end with ``max_minutes`` instead of with ``steps``.
+        seed: determines every patch and degradation of the run.
+        max_minutes: stop at a checkpoint after this many minutes of this call.
+        by_time: let the learning rate fall until ``max_minutes`` instead of ``steps``.
         saving: how often and in which form checkpoints are written.
         validate_steps: steps between validations.
-        texture: share of the patches that are the most textured of a few.
-        shrink: large photos are also seen up to so many times smaller; 1 takes all pixels as they are.
+        texture: fraction of the patches that are the most textured of a few.
+        shrink: large photos are also used up to this many times smaller; 1 uses them only at full size.
         compile: compile the network (`torch.compile`).
-        patience: validations in a row that may lie clearly below the best before the run stops; the best averaged
-            weights are then the result. 0: the last ones are, and only the schedule ends the run.
+        patience: validations in a row that may be clearly below the best before the run stops; the best averaged
+            weights are then the result. With 0, the result is the last ones, and only the schedule ends the run.
     """
 
     objective: Objective
@@ -102,17 +102,17 @@ class RunSettings:
         if self.optimiser not in ("muon", "adamw"):
             raise AdairError(f"--optimiser {self.optimiser}: choose muon or adamw")
         if self.by_time and self.max_minutes is None:
-            raise AdairError("a schedule by time needs --max-minutes to end at")
+            raise AdairError("a schedule by time needs --max-minutes")
         if not 0 <= self.seed < 2**63:
-            raise AdairError(f"seed {self.seed} is outside 0..2^63; give a smaller whole number")
+            raise AdairError(f"seed {self.seed} is outside 0..2^63; use a smaller integer")
         if self.max_minutes is not None and not self.max_minutes > 0:  # NaN, too
-            raise AdairError(f"max-minutes {self.max_minutes} must be more than 0")
+            raise AdairError(f"max-minutes {self.max_minutes} must be positive")
         if not self.patches or self.patches[0][0] != 0 or any(side < 16 for _, side in self.patches):
-            raise AdairError("patch sizes need a first one from the start, and at least 16 pixels a side")
+            raise AdairError("the first patch size must apply from 0, and patches need at least 16 pixels per side")
         if not 0 <= self.texture <= 1:
-            raise AdairError(f"texture {self.texture} is outside 0..1; it is a share of the patches")
+            raise AdairError(f"texture {self.texture} is outside 0..1; it is a fraction of the patches")
         if self.shrink < 1:
-            raise AdairError(f"shrink {self.shrink} must be at least 1, which takes all pixels as they are")
+            raise AdairError(f"shrink {self.shrink} must be at least 1, which uses photos only at full size")
         if not 0 <= self.average < 1:
             raise AdairError(f"average {self.average} is outside 0..1; 0 keeps the last weights")
         if self.precision == torch.float16:
@@ -125,7 +125,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a setting is if the configuration leaves it open."""
+    """Values of settings that the configuration leaves open."""
 
     steps: int
     batch: int
@@ -139,7 +139,7 @@ FOR_ADAPTER = Defaults(steps=10_000, batch=4, learning_rate=2e-3, patience=5, va
 
 
 def resolve(config: TrainConfig, objective: Objective, default: Defaults) -> RunSettings:
-    """Return what the trainer does for a configuration.
+    """Return the settings of the trainer for a configuration.
 
     Raises:
         AdairError: a setting is out of range, or the device does not exist.
@@ -174,6 +174,6 @@ def _or(value: T | None, default: T) -> T:
 
 
 def _precision(name: str | None, device: torch.device) -> torch.dtype:
-    """The precision to train in: where restoring would choose fp16 by itself, fp32, which needs no loss scaling."""
+    """Return the precision of training: fp32 if restoring would choose fp16, which needs loss scaling."""
     chosen = choose_precision(name, device).dtype
     return torch.float32 if name in (None, "auto") and chosen == torch.float16 else chosen

@@ -1,4 +1,4 @@
-"""How a run stands (`TrainState`), and what follows it: callbacks, TensorBoard among them."""
+"""The state of a run (`TrainState`), and callbacks that follow it, such as TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainState:
-    """How a run stands, counted over all its calls. Every step makes a new one.
+    """The state of a run, over all its calls. Every step creates a new one.
 
     Attributes:
         step: optimiser steps done.
         seconds: time spent.
         progress: 0 at the start of the schedule, 1 at its end.
         rate: learning rate of the last step.
-        loss: mean over the last steps.
-        psnr: of each validation set, restored, in dB; from the last validation.
-        input_psnr: of each validation set, before restoring.
-        finished: whether the schedule has come to its end.
+        loss: mean loss over the last steps.
+        psnr: PSNR of each validation set after restoring, in dB, from the last validation.
+        input_psnr: PSNR of each validation set before restoring.
+        finished: whether the schedule has ended.
         origin: the step at which the schedule began.
-        slowdown: what divergence has left of the learning rate: 1, 1/2, 1/4, ...
+        slowdown: factor of the learning rate after divergence: 1, 1/2, 1/4, ...
         history: step and mean PSNR of every validation, if the best weights are kept.
         best: PSNR of each validation set with the best averaged weights.
-        best_step: the step that they are from.
+        best_step: the step of these weights.
         baselines: mean PSNR of what the result is compared with ("foundation", and bundled adapters by task).
-        warnings: what a person should know about the run, a line each.
+        warnings: what a user should know about the run, one line each.
     """
 
     step: int = 0
@@ -56,14 +56,14 @@ class TrainState:
     warnings: tuple[str, ...] = ()
 
     def to_facts(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps, for `json`."""
+        """Return what a checkpoint stores, for `json`."""
         facts = dict(vars(self))
         facts["beside"] = facts.pop("baselines")  # its name in files since version 0.1
         return facts
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Self:
-        """Undo `to_facts`; what is missing, in checkpoints of earlier versions, has its default."""
+        """Undo `to_facts`; values that checkpoints of earlier versions lack get their defaults."""
         known = {part.name for part in dataclasses.fields(cls)} - {"baselines"}
         values = {key: value for key, value in facts.items() if key in known}
         values["history"] = tuple((step, value) for step, value in facts.get("history", ()))
@@ -71,26 +71,26 @@ class TrainState:
 
 
 class Callback:
-    """Follows a run; every method does nothing here. Of several processes only the first calls it."""
+    """Base class of callbacks; its methods do nothing. With several processes, only the first calls them."""
 
     def on_decode(self, done: int, total: int) -> None:
-        """So many of the photos are decoded."""
+        """Called when this many of the photos are decoded."""
 
     def on_start(self, settings: RunSettings) -> None:
-        """The photos are open; what comes next is training."""
+        """Called when the photos are open and training begins."""
 
     def on_step(self, state: TrainState) -> None:
-        """A step is done."""
+        """Called after a step."""
 
     def on_message(self, line: str) -> None:
-        """Something happened that a person should know."""
+        """Called when something happened that a user should know."""
 
     def on_end(self) -> None:
-        """The run is over, or has failed."""
+        """Called when the run has ended or failed."""
 
 
 class CallbackList(Callback):
-    """Several callbacks as one, called in their order."""
+    """Several callbacks as one, called in order."""
 
     def __init__(self, callbacks: Iterable[Callback] = ()) -> None:
         self.callbacks = tuple(callbacks)
@@ -125,7 +125,7 @@ class TensorBoard(Callback):
     """Writes loss, learning rate and validation PSNR to a folder for TensorBoard when they change.
 
     Raises:
-        AdairError: the package tensorboard is missing.
+        AdairError: the package tensorboard is not installed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -142,7 +142,7 @@ class TensorBoard(Callback):
         self._writer = self._create(str(self._folder))
 
     def on_step(self, state: TrainState) -> None:
-        """Note what has changed."""
+        """Write what has changed."""
         if self._writer is None:
             return
         values = {"loss": state.loss} | {f"psnr/{name}": value for name, value in state.psnr.items()}

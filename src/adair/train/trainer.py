@@ -1,4 +1,4 @@
-"""The training loop, one for foundations and adapters: patches of photos, an objective, averaged weights."""
+"""The training loop of foundations and adapters: patches of photos, an objective, averaged weights."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from adair.train.settings import RunSettings
 from adair.train.state import Callback, CallbackList, TrainState
 from adair.train.validation import ValidationSets, evaluate
 
-SLOWEST = 1 / 16  # of the learning rate: what is left when a run has diverged too often
+SLOWEST = 1 / 16  # of the learning rate: the slowdown at which a run has diverged too often
 
 
 class Trainer:
-    """Trains some parameters of a model, and keeps a moving average of them, which is the result.
+    """Trains some parameters of a model and maintains their moving average, which is the result.
 
     Args:
         forward: maps degraded patches (N, 3, H, W) to restored ones.
-        parameters: what is trained, by name; all on one device, in float32.
-        settings: what to do.
-        photos: what to train on: clean photos for a recipe, or what the objective needs.
+        parameters: the trained parameters by name; all on one device, in float32.
+        settings: the settings of the run.
+        photos: the photos to train on: clean ones for a recipe, or what the objective needs.
         validation_sets: by name, each (clean, degraded) on the parameters' device.
         checkpoint: file to save to and resume from.
-        facts: what a checkpoint must agree on to be resumed (backbone, adapter kind, foundation).
-        callbacks: follow the run.
-        processes: those that train together, all with the same arguments.
-        config: `TrainConfig.to_dict` of the run, kept in the checkpoint; what a step learns from must be the same when
+        facts: what a checkpoint must match to be resumed (backbone, adapter kind, foundation).
+        callbacks: called during the run.
+        processes: the processes that train together, all with the same arguments.
+        config: `TrainConfig.to_dict` of the run, stored in the checkpoint; what a step learns must not change when
             a run is resumed, unless it begins a new schedule.
 
     Attributes:
-        state: how the run stands; replaced by a new one whenever something changes.
+        state: the state of the run; replaced by a new one at every change.
     """
 
     def __init__(
@@ -61,18 +61,18 @@ class Trainer:
         processes: Processes | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> None:
-        # Compiling takes a minute or so for every size of patch: sizes are held fixed, as code for any size is slower.
+        # Compiling takes about a minute per patch size, but code for a fixed size is faster than code for any size.
         self.forward = torch.compile(forward, dynamic=False) if settings.compile else forward
         self.settings, self.validation_sets, self.checkpoint = settings, validation_sets, checkpoint
         self.callbacks, self.processes = callbacks or CallbackList(), processes or Processes()
-        self.facts = json.loads(json.dumps(facts))  # as a checkpoint gives them back: lists, not tuples
+        self.facts = json.loads(json.dumps(facts))  # as read from a checkpoint: lists, not tuples
         self.config = json.loads(json.dumps(config or {}))
         self.optimiser = AveragedOptimiser(
             parameters, settings.weight_decay, settings.average, settings.optimiser == "muon", settings.precision
         )
         self.device = self.optimiser.device
         if settings.batch < self.processes.count:
-            raise AdairError(f"batch {settings.batch} leaves some of {self.processes.count} processes without a patch")
+            raise AdairError(f"batch {settings.batch} is too small for {self.processes.count} processes")
         self.batches = Batches(
             photos,
             settings.objective,
@@ -88,13 +88,13 @@ class Trainer:
         self.state = TrainState()
 
     def resume(self, restart: bool = False) -> None:
-        """Go on from the checkpoint.
+        """Continue from the checkpoint.
 
         Args:
             restart: begin a new schedule there, with a learning rate that rises again and falls to the new end.
 
         Raises:
-            AdairError: if there is none, or it belongs to another model.
+            AdairError: there is none, or it belongs to another model.
         """
         state = self.processes.from_first(self._load, restart)
         self.processes.copy_from_first(list(self.optimiser.tensors().values()))
@@ -121,11 +121,11 @@ class Trainer:
         save_checkpoint(self.checkpoint, self._tensors(), facts, self.settings.saving)
 
     def _tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint holds."""
+        """Return the content of a checkpoint."""
         return self.optimiser.tensors(self.settings.saving.compact) | self.early_stopping.tensors()
 
     def run(self) -> TrainState:
-        """Train, with nothing to write but the checkpoint: `train`, then an empty `result`."""
+        """Train and write only the checkpoint: `train`, then an empty `result`."""
         with stop_signals():
             self.train()
             with self.result() as state:
@@ -133,14 +133,14 @@ class Trainer:
         return state
 
     def train(self) -> None:
-        """Train until the steps or the minutes are over, or a signal asks to stop.
+        """Train until the last step, the end of the time, or a signal.
 
         Raises:
-            AdairError: if there is no room for the checkpoint, or if training diverges again and again.
+            AdairError: there is no room for the checkpoint, or training diverges again and again.
         """
         self.state = replace(self.state, finished=self._ended())
         if self.state.finished:
-            message = f"{self.checkpoint}: its schedule has ended; begin another with --restart-schedule"
+            message = f"{self.checkpoint}: its schedule has ended; begin a new one with --restart-schedule"
             self.callbacks.on_message(message)
             return
         self.processes.from_first(self._check_space)
@@ -152,17 +152,17 @@ class Trainer:
             self.state = replace(self.state, finished=True)
             best = self.state.best_step
             self.callbacks.on_message(
-                f"step {self.state.step}: it has been getting worse since step {best}; stopped there"
+                f"step {self.state.step}: validation has been getting worse since step {best}; stopped"
             )
 
     @contextmanager
     def result(self) -> Iterator[TrainState]:
-        """Put the weights that are the result into the model, so that they can be written; then save the checkpoint.
+        """Put the resulting weights into the model, so that they can be written; then save the checkpoint.
 
-        Yields the state with the figures of these weights. If writing them fails, the checkpoint is saved all the same.
+        Yields the state with the figures of these weights. If writing them fails, the checkpoint is still saved.
 
         Raises:
-            AdairError: if the checkpoint cannot be written; the one before is then still there.
+            AdairError: the checkpoint cannot be written; the previous one is kept.
         """
         best = self.early_stopping.weights
         state = replace(self.state, psnr=self.state.best) if best else self.state
@@ -209,7 +209,7 @@ class Trainer:
         check_space(self.checkpoint, self._tensors(), self.settings.saving, result)
 
     def _ended(self) -> bool:
-        """Whether the schedule has come to its end: by steps, or by a clock that has run out in an earlier call."""
+        """Whether the schedule has ended: by steps, or by time in an earlier call."""
         by_clock = self.settings.by_time and self.state.finished
         return by_clock or self.state.step - self.state.origin >= self.settings.steps
 
@@ -242,17 +242,17 @@ class Trainer:
             return self.forward(degraded).float()
 
     def validate(self) -> None:
-        """Measure the averaged weights on the validation sets and note the result in the state."""
+        """Measure the averaged weights on the validation sets, and store the result in the state."""
         if self.processes.first:
             with self.optimiser.averaged():
                 restored, before = evaluate(self.validation_sets, self.restore)
             self.state = self.early_stopping.update(replace(self.state, psnr=restored, input_psnr=before))
 
     def _is_healthy(self) -> bool:
-        """Look at the loss; if it is out of hand go back to the last good state with half the learning rate.
+        """Check the loss; after divergence, go back to the last good state with half the learning rate.
 
         Raises:
-            AdairError: if that has been tried too often.
+            AdairError: that has been tried too often.
         """
         fault = self.loss_monitor.check()
         state = self.state = replace(self.state, loss=self.loss_monitor.loss)
@@ -263,7 +263,7 @@ class Trainer:
         if state.slowdown <= SLOWEST:
             raise AdairError(
                 f"{fault} at step {state.step}, with {state.slowdown:g} of the learning rate "
-                f"{self.settings.schedule.peak:g}; lower --learning-rate and go on with --resume from {self.checkpoint}"
+                f"{self.settings.schedule.peak:g}; lower --learning-rate and --resume from {self.checkpoint}"
             )
         tensors, good = self._good
         slowdown = state.slowdown / 2
@@ -279,7 +279,7 @@ class Trainer:
         self._good = ({name: tensor.clone() for name, tensor in self.optimiser.tensors().items()}, self.state)
 
     def _try_to_save(self) -> None:
-        """Write the checkpoint; a failure is told and does not end the run, which may have better luck next time."""
+        """Write the checkpoint; a failure is reported, but does not end the run, since the next attempt may succeed."""
         if self.processes.first:
             try:
                 self.save()
@@ -288,5 +288,5 @@ class Trainer:
 
 
 def channels_last(model: nn.Module) -> nn.Module:
-    """Return ``model`` with a pixel's channels side by side in memory, as the convolution libraries like it."""
+    """Return ``model`` in channels-last memory layout, which the convolution libraries prefer."""
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

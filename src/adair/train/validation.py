@@ -1,6 +1,6 @@
-"""Validation: held-out crops that are the same in every run, and what to check before and after training.
+"""Validation: held-out crops that are the same in every run, and checks before and after training.
 
-A person should know of too few photos, of duplicates, of nothing to learn and of nothing gained.
+The checks warn about too few photos, duplicates, nothing to learn, and no gain.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from adair.train.state import TrainState
 
 CROP_SIDE = 128  # pixels of a crop
 HELD_OUT_PHOTOS = 12
-EXACT = 100.0  # dB that equal pictures count, in place of infinity: one level off in one pixel of a crop is 95
-FEW = 10  # photos or pairs; with less, what is learnt depends on which ones they are
-CLOSE = 8.0  # of 255: compressing again changes a miniature by about 1, cutting 2 % off by 6; other photos differ by 13
-GAIN = 0.05  # dB; less is no gain
+EXACT = 100.0  # dB for equal images, instead of infinity: one pixel of a crop off by one level gives 95
+FEW = 10  # photos or pairs; with fewer, the result depends on which ones they are
+CLOSE = 8.0  # of 255: recompression changes a miniature by about 1, cropping 2 % by 6; different photos by 13
+GAIN = 0.05  # dB; less does not count as a gain
 TONE = 0.12  # mean change of local means, of 1: haze and darkness change them by 0.2, rain and salt by up to 0.07
 ValidationSets = Mapping[str, tuple[Tensor, Tensor]]
 
@@ -37,10 +37,10 @@ def make_validation_sets(
     """Return named (target, input) pairs, each (photos, 3, 128, 128): the centres of ``photos``.
 
     Args:
-        photos: those that are held out.
-        recipes: recipes as text, or other objectives, by name. What an objective makes of more than 128 pixels a side
-            (from every second one, say) is smaller than that where photos are, so that none is mirrored.
-        device: where they are wanted.
+        photos: the photos that are held out.
+        recipes: recipes as text, or other objectives, by name. Patches of an objective that needs more than 128 pixels
+            per side (every second one, for example) are smaller if photos are, so that none is mirrored.
+        device: the device of the result.
     """
     smallest = min(min(shape) for shape in photos.shapes)
     sets = {}
@@ -56,10 +56,10 @@ def make_validation_sets(
 
 @torch.no_grad()
 def evaluate(sets: ValidationSets, restore: Callable[[Tensor], Tensor]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return mean PSNR in dB by name (8-bit output, RGB): of what ``restore`` makes of the inputs, and of those.
+    """Return mean PSNR in dB by name (8-bit output, RGB), of the results of ``restore`` and of its inputs.
 
-    All figures are finite, so that they can be averaged, compared and written to JSON: equal pictures (a flat sky that
-    a blur leaves as it was) count 100 dB, and a picture that holds NaN counts 0.
+    All figures are finite, so that they can be averaged, compared and written to JSON: equal images (a flat sky that a
+    blur does not change) count as 100 dB, and an image with NaN counts as 0.
     """
     restored, before = {}, {}
     for name, (clean, degraded) in sets.items():
@@ -74,76 +74,78 @@ def _mean(decibels: Tensor) -> float:
 
 
 def mean_psnr(figures: Mapping[str, float]) -> float:
-    """Mean over the validation sets, in dB."""
+    """Return the mean over the validation sets, in dB."""
     return float(torch.tensor(list(figures.values()), dtype=torch.float64).mean()) if figures else float("-inf")
 
 
 def check_photos(photos: PhotoStore, train: PhotoStore, held_out: PhotoStore) -> list[str]:
-    """Return warnings about the photos, a line each.
+    """Return warnings about the photos, one line each.
 
     Args:
-        photos: all of them.
-        train, held_out: what they were split into.
+        photos: all photos.
+        train, held_out: the two parts into which they were split.
 
     Raises:
-        AdairError: if all photos are the same.
+        AdairError: all photos are the same.
     """
     if len(photos) == 1:
-        return [f"one photo only ({photos.names[0]}): its lowest quarter is held out; add photos to know more"]
+        return [f"only one photo ({photos.names[0]}): its lowest quarter is held out; more photos are more reliable"]
     small = {name: miniature(photos, index) for index, name in enumerate(photos.names)}
-    alike = len({x.tobytes() for x in small.values()}) == 1  # noisy frames of one scene are, too
+    alike = len({x.tobytes() for x in small.values()}) == 1  # so are noisy frames of one scene
     if alike and len({photos.photo(i).tobytes() for i in range(min(len(photos), 3))}) == 1:
-        raise AdairError(f"all {len(photos)} photos show the same ({photos.names[0]}, ...); give different ones")
+        raise AdairError(f"all {len(photos)} photos show the same scene ({photos.names[0]}, ...); use different ones")
     warnings = []
     if len(photos) < FEW:
         warnings.append(f"only {len(photos)} photos: the result may depend on which they are; {FEW} or more are better")
     for name in held_out.names:
         twin = next((n for n in train.names if np.abs(small[n] - small[name]).mean() <= CLOSE), None)
         if twin is not None:
-            warnings.append(f"{name} is held out and looks like {twin}, which is trained on: validation is too kind")
+            warnings.append(
+                f"{name} is held out, but looks like {twin} in the training set: validation is too optimistic"
+            )
     return warnings
 
 
 def check_objective(photos: PhotoStore, objective: Objective) -> Objective:
-    """Return how the objective is best learnt: as it is, or with a loss of its own for the tone if inputs are off.
+    """Return the objective, with a separate loss for the tone if its inputs have a different tone.
 
-    Refuses an objective whose inputs are its targets: a recipe that changes nothing.
+    An objective whose inputs equal its targets, such as a recipe that changes nothing, is refused.
 
     Raises:
-        AdairError: if there is nothing to learn.
+        AdairError: there is nothing to learn.
     """
     generator = torch.Generator().manual_seed(0)
     patches = Patches(photos, torch.device("cpu")).draw(16, objective.source_side(32), generator)
     target, degraded = objective.pair(patches, generator)
     if float((target - degraded).abs().max()) < 0.25 / 255:
-        raise AdairError(f"'{objective}' leaves photos as they are: there is nothing to learn; make it stronger")
+        raise AdairError(f"'{objective}' does not change photos: there is nothing to learn; make it stronger")
     return ToneAndDetail(objective) if float(local_means(target - degraded).abs().mean()) > TONE else objective
 
 
 def check_gain(state: TrainState, gain: float = GAIN) -> list[str]:
-    """Return what the figures say against an adapter, a line each.
+    """Return warnings about the figures of an adapter, one line each.
 
     Args:
-        state: of its training.
-        gain: dB by which it should be better; against noisy targets, whose noise drowns most of a gain, 0 says enough.
+        state: the state of its training.
+        gain: dB by which it should be better; 0 with noisy targets, whose noise hides most of a gain.
     """
     reached, warnings = mean_psnr(state.psnr), []
     bundled = {name: value for name, value in state.baselines.items() if name != "foundation"}
     if reached < state.baselines.get("foundation", -np.inf) + gain:
         warnings.append(
-            f"the adapter is no better than the foundation alone ({reached:.2f} and "
+            f"the adapter is no better than the foundation alone ({reached:.2f} dB and "
             f"{state.baselines['foundation']:.2f} dB): train longer, or with more photos"
         )
     best = max(bundled, key=lambda name: bundled[name], default=None)
     if best is not None and reached < bundled[best] + gain:
         warnings.append(
-            f"the bundled adapter '{best}' does as well ({bundled[best]:.2f} dB, this one {reached:.2f}): "
+            f"the bundled adapter '{best}' is as good ({bundled[best]:.2f} dB, this one {reached:.2f}): "
             f"use --task {best}, or train longer"
         )
     return warnings
 
 
 def miniature(photos: PhotoStore, index: int) -> NDArray[np.float32]:
-    """Return a photo in 16x16 pixels (16, 16, 3), 0..255: nearly the same when it is resized, compressed or trimmed."""
+    """Return a photo in 16x16 pixels, (16, 16, 3), 0..255, which resizing, compressing or trimming hardly changes."""
     photo = Image.fromarray(np.ascontiguousarray(photos.photo(index)[..., :3]))
     return np.asarray(photo.resize((16, 16), Image.Resampling.BOX), np.float32)
