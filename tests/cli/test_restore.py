@@ -161,7 +161,7 @@ def test_a_stray_file_is_named_and_the_rest_is_written(
     errors = capsys.readouterr().err.splitlines()
     for name in ("0.png", "half.jpg", "zero.png"):
         assert sum(name in line for line in errors) == 1
-    assert errors[-1].endswith("3 of 5 files failed")
+    assert errors[-1].endswith("5 files: 2 restored, 3 failed")
 
 
 def test_existing_results_are_kept_unless_told_otherwise(
@@ -287,7 +287,7 @@ def test_started_again_it_does_only_what_is_missing_or_has_changed(
     assert restore(*words, "-t", "denoise") == 0
     streams = capsys.readouterr()
     assert [line.split(" -> ")[0] for line in streams.out.splitlines()] == [str(photos / "b.jpg")]
-    assert "2 of 3 files were already done" in streams.err
+    assert "3 files: 1 restored, 2 already done" in streams.err
     assert (out / "a.png").stat().st_mtime_ns == before[out / "a.png"]
 
     write_image(photos / "a.png", np.zeros((20, 30, 3), np.uint8))  # the source is another one now

@@ -113,7 +113,7 @@ def test_photos_and_videos_together_resume(restore: Restore, clip: Path, capsys:
     assert {path.name for path in output.iterdir() if not path.name.startswith(".")} == {"a.png", "clip.mp4"}
     capsys.readouterr()
     assert restore(*words) == 0
-    assert "2 of 2 files were already done" in capsys.readouterr().err
+    assert "2 files: 2 already done" in capsys.readouterr().err
 
 
 def test_videos_in_folders_are_left_out_with_a_note(

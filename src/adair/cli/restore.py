@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from adair.restore.single import FileResult
     from adair.runtimes import Runtime
 
+REPORTED = {"done": "restored", "planned": "to do", "skipped": "already done", "failed": "failed"}
+MANY = 20  # files after which failures are named again at the end
 SMALL = 256 * 256  # pixels of an image or tile up to which several go through the network together
 
 
@@ -154,16 +156,16 @@ def restore(
 
     for note in batch.notes:
         _say(note)
-    tally = {"done": 0, "skipped": 0, "failed": 0, "planned": 0}
+    tally = dict.fromkeys(REPORTED, 0)
+    failures = []
     with _bar(batch.jobs) as progress:
         for outcome in runner.run(batch.jobs, progress):
             tally[outcome.status] += 1
             _print(outcome, as_json)
-    if tally["skipped"]:
-        _say(f"{tally['skipped']} of {len(batch.jobs)} files were already done")
+            failures += [outcome.error] if outcome.error is not None else []
+    if len(batch.jobs) > 1 or tally["skipped"]:
+        _report(tally, failures)
     if tally["failed"]:
-        if len(batch.jobs) > 1:
-            _say(f"{tally['failed']} of {len(batch.jobs)} files failed")
         raise typer.Exit(1 if tally["failed"] < len(batch.jobs) else 2)
 
 
@@ -246,6 +248,16 @@ def _print(outcome: Outcome, as_json: bool) -> None:
         _say(outcome.error)
     elif outcome.status != "skipped":
         print(one_line(f"{job.source} -> {job.output}", 2 * LONGEST_LINE), flush=True)
+
+
+def _report(tally: dict[str, int], failures: list[str]) -> None:
+    """Say what all files came to; after many lines the failed ones are named again."""
+    total = sum(tally.values())
+    if total > MANY:
+        for failure in failures:
+            _say(failure)
+    parts = ", ".join(f"{number} {REPORTED[status]}" for status, number in tally.items() if number)
+    _say(f"{total} file{'s' if total > 1 else ''}: {parts}")
 
 
 def _say(text: str) -> None:
