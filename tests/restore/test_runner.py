@@ -189,3 +189,24 @@ def test_where_there_is_nothing_to_do_the_file_is_copied_byte_for_byte(
     assert result.notes == ()
     restore_file(source, tmp_path / "out.png", options=options, restorer=restorer)
     np.testing.assert_array_equal(read_image(tmp_path / "out.png").pixels, read_image(source).pixels)
+
+
+def test_photos_whose_results_would_share_a_name_get_names_of_their_own(tmp_path: Path) -> None:
+    for name in ("a.gif", "a.webp", "b.jfif", "b.jpg", "b.jpe", "c.gif"):
+        (tmp_path / name).write_bytes(b"")
+    names = {
+        job.source.name: job.output.name for job in plan_batch([tmp_path], tmp_path / "out", Naming("denoise")).jobs
+    }
+    assert names == {
+        **{"a.gif": "a.gif.webp", "a.webp": "a.webp", "c.gif": "c.webp"},
+        **{"b.jfif": "b.jfif.jpg", "b.jpe": "b.jpe.jpg", "b.jpg": "b.jpg"},
+    }
+    batch = plan_batch([tmp_path], None, Naming("denoise"))
+    assert {job.output.name for job in batch.jobs} >= {"a.gif.denoise.webp", "a.denoise.webp"}
+    for job in batch.jobs:
+        job.output.write_bytes(b"")
+    assert {job.source for job in plan_batch([tmp_path], None, Naming("denoise")).jobs} == {
+        job.source for job in batch.jobs
+    }
+    with pytest.raises(InputError, match="both be written"):
+        plan_batch([tmp_path], tmp_path / "out", Naming("denoise", "{stem}.x{ext}"))

@@ -28,9 +28,14 @@ RAW_SUFFIXES = (
     ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
     ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
 )  # fmt: skip
-# Extensions of formats that are only read, most through an optional package (`optional`), and those of their results.
-READ_ONLY = {".gif": "GIF", ".heic": "HEIC", ".heif": "HEIC", ".jxl": "JPEG XL", **dict.fromkeys(RAW_SUFFIXES, "raw")}
-WRITTEN_AS = {"GIF": ".webp", "HEIC": ".jpg", "JPEG XL": ".png", "raw": ".tif"}
+# Extensions that results never have, most of formats that are only read (`optional`), and those of their results.
+READ_ONLY = {
+    ".gif": "GIF", ".heic": "HEIC", ".heif": "HEIC", ".jxl": "JPEG XL", ".apng": "APNG", ".avifs": "AVIFS",
+    ".jfif": "JFIF", ".jpe": "JFIF", **dict.fromkeys(RAW_SUFFIXES, "raw"),
+}  # fmt: skip
+WRITTEN_AS = {
+    "GIF": ".webp", "HEIC": ".jpg", "JPEG XL": ".png", "APNG": ".png", "AVIFS": ".avif", "JFIF": ".jpg", "raw": ".tif",
+}  # fmt: skip
 DEFAULT_DENSITY = 72 / 25.4  # pixels per millimetre (72 dpi) that EXIF assumes if a file does not say
 
 

@@ -64,13 +64,13 @@ class Naming:
             if "{stem}" not in self.template or set(rest) & set("{}/\\"):
                 raise InputError(f"name '{self.template}': use {{stem}}, {{task}} and {{ext}}, as in '{SAME_FOLDER}'")
 
-    def name(self, source: Path, default: str) -> str:
-        """Return the name of the result of ``source``."""
+    def name(self, source: Path, default: str, whole: bool = False) -> str:
+        """Return the name of the result of ``source``; ``whole``: its extension becomes part of the stem."""
         name = self.template or default
         for field, value in (
             ("{task}", self.label),
             ("{ext}", self.extension or suffix_of_result(source.suffix)),
-            ("{stem}", source.stem),
+            ("{stem}", source.name if whole else source.stem),
         ):
             name = name.replace(field, value)
         return name
@@ -119,6 +119,8 @@ def plan_batch(sources: Sequence[Path], output: Path | None, naming: Naming, rec
     Folders are searched one level deep, or all the way if ``recursive``. Skipped in them: hidden files, files with
     other extensions, and results of earlier runs, which are recognised by their record or their name.
 
+    Of ``a.jpg`` and ``a.heic``, whose result is a JPEG too, the latter's is called ``a.heic.jpg``.
+
     Raises:
         InputError: a folder without images, an output that does not fit, or two sources with the same output.
     """
@@ -129,19 +131,30 @@ def plan_batch(sources: Sequence[Path], output: Path | None, naming: Naming, rec
     if named is not None:
         check_name(named, sources[0])
         return Batch((Job(sources[0], named),), ())
-    jobs: dict[Path, Job] = {}
     notes: list[str] = []
-    for source, folder in _found(sources, output, naming, recursive, notes):
-        if output is not None:
-            target = (output / source.relative_to(folder)).with_name(naming.name(source, OTHER_FOLDER))
-        else:
-            target = source.with_name(naming.name(source, SAME_FOLDER))
+    found = list(dict.fromkeys(_found(sources, output, naming, recursive, notes)))
+    plain: dict[Path, set[Path]] = {}  # sources by the name of their results
+    for source, folder in found:
+        plain.setdefault(_target(source, folder, output, naming).resolve(), set()).add(source.resolve())
+    jobs: dict[Path, Job] = {}
+    for source, folder in found:
+        target = _target(source, folder, output, naming)
+        shared = naming.template is None and len(plain[target.resolve()]) > 1
+        if shared and source.suffix.lower() != target.suffix.lower():
+            target = _target(source, folder, output, naming, whole=True)
         job = jobs.setdefault(target.resolve(), Job(source, target))
         if job.source.resolve() != source.resolve():
             raise InputError(
                 f"{target}: {job.source} and {source} would both be written there; restore them one by one"
             )
     return Batch(tuple(jobs.values()), tuple(notes))
+
+
+def _target(source: Path, folder: Path, output: Path | None, naming: Naming, whole: bool = False) -> Path:
+    """Where a result goes; ``folder`` is what the source's place in ``output`` is relative to."""
+    if output is None:
+        return source.with_name(naming.name(source, SAME_FOLDER, whole))
+    return (output / source.relative_to(folder)).with_name(naming.name(source, OTHER_FOLDER, whole))
 
 
 def _found(
@@ -151,7 +164,7 @@ def _found(
     sources = list(sources)
     given: dict[Path, set[str]] = {}
     for source in sources:
-        given.setdefault(source.parent, set()).add(source.stem)
+        given.setdefault(source.parent, set()).update((source.stem, source.name))
     for source in sources:
         if source.is_dir():
             yield from _in_folder(source, output, naming, recursive, notes)
@@ -176,7 +189,7 @@ def _in_folder(
             notes.append(f"{path}: skipped, its name is {named}")
             continue
         images.append(path)
-        stems.setdefault(path.parent, set()).add(path.stem)
+        stems.setdefault(path.parent, set()).update((path.stem, path.name))
     made = {parent / name for parent in stems for name in made_here(parent)}
     chosen = [path for path in images if path not in made and not naming.is_result(path, stems[path.parent])]
     notes += [f"{path}: skipped, an earlier result" for path in images if path not in set(chosen)]
