@@ -15,12 +15,14 @@ export OMP_NUM_THREADS=1
 
 start=${START:-$snapshot}
 [ -e "$start" ] || start=$here/../src/adair/weights/bundled/foundation.safetensors
-# A priority of its own does not help against other sessions: Linux shares by autogroup first (sched(7)).
-{ echo 19 >/proc/$$/autogroup; } 2>/dev/null || true
+
+# A priority of its own does not help against other sessions: Linux shares by autogroup first (sched(7)), and every process
+# that accelerate launches has one of its own. So each of them asks for the lowest.
+lowest='{ echo 19 >/proc/self/autogroup; } 2>/dev/null || true; exec nice -n 19 python -m adair "$@"'
 
 train() {
     # shellcheck disable=SC2086
-    nice -n 19 ${LAUNCH:-accelerate launch --multi_gpu --num_processes 2} -m adair pretrain --device "${DEVICE:-cpu}" \
+    ${LAUNCH-accelerate launch --multi_gpu --num_processes 2 --no_python} sh -c "$lowest" adair pretrain --device "${DEVICE:-cpu}" \
         --photos "$photos" --cache "${CACHE:-$run/cache}" $held_out --texture 0.5 --patch "${PATCH:-128}" \
         --batch "${BATCH:-8}" --learning-rate 6e-4 --average-steps 4000 --validate-steps 1000 --output "$run" "$@"
 }
