@@ -25,6 +25,6 @@ def test_a_file_and_its_runner(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 def test_bad_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "-t", "denoise", "--to", "torch", "-o", str(tmp_path / "a.pt2"), "--runner"]) == 2
-    assert "--runner runs files of --to onnx" in capsys.readouterr().err
+    assert "--runner is for --to onnx" in capsys.readouterr().err
     assert main(["export", "-t", "denoize", "-o", str(tmp_path / "a.onnx")]) == 2
     assert "did you mean 'denoise'" in capsys.readouterr().err

@@ -87,7 +87,7 @@ def test_json_and_what_info_says(folder: Path, capsys: pytest.CaptureFixture[str
         (["a", "foundation.safetensors", "-o", "x.safetensors"], "foundation.safetensors: is a foundation"),
         (["a", "b", "-o", "a.safetensors"], "a.safetensors: exists"),
         (["a", "b", "-o", "x.safetensors", "--weights", "0.7"], "2 adapter files and 1 weights"),
-        (["a", "b", "-o", "x.safetensors", "--weights", "0.7,much"], "--weights 0.7,much: is no list of numbers"),
+        (["a", "b", "-o", "x.safetensors", "--weights", "0.7,much"], "--weights 0.7,much: not a list of numbers"),
         (["a", "b", "-o", "x.safetensors", "--weights", "0.7,-1"], "strength -1 is negative"),
         (["a", "b", "-o", "x.safetensors", "--weights", "0.7,3"], "strength 3 is over 1"),
         (["a", "b", "-o", "x.safetensors", "--rank", "0"], "rank must be a whole number from 1 up, not 0"),

@@ -120,5 +120,5 @@ def test_requests_that_cannot_work(values: dict[str, object], reason: str) -> No
 
 def test_two_photos_of_one_name_are_refused(tmp_path: Path) -> None:
     first, second = photos(tmp_path / "x")[1], photos(tmp_path / "y")[1]
-    with pytest.raises(InputError, match=r"two\.png: there are two"):
+    with pytest.raises(InputError, match=r"two\.png: two photos"):
         TrainingRequest("a", (first, second), recipe="noise(sigma=1)").lay_out(tmp_path)

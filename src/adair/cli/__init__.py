@@ -1,1 +1,1 @@
-"""The command line: one file per command, and :mod:`adair.cli.main` that finds them."""
+"""The command line: one file per command, found by :mod:`adair.cli.main`."""

@@ -39,28 +39,33 @@ from adair.cli.options import (
 def adapt(
     name: Annotated[str | None, typer.Argument(help="Name of the task: denoise, dehaze, ..., or your own.")] = None,
     config: ConfigFile = None,
-    photos: Annotated[Path | None, typer.Option(help="Folder of clean photos; a --recipe degrades them.")] = None,
+    photos: Annotated[Path | None, typer.Option(help="Folder of clean photos, which --recipe degrades.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Degradation to undo; known tasks have their own.")] = None,
     pairs: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(help="Folder of degraded pictures and folder of the same, clean.", metavar="DEGRADED CLEAN"),
+        typer.Option(help="Folder of degraded images, and folder of the same images, clean.", metavar="DEGRADED CLEAN"),
     ] = None,
     degraded_only: Annotated[
-        Path | None, typer.Option(help="Folder of noisy pictures, if there are no clean ones; noise of single pixels.")
+        Path | None,
+        typer.Option(help="Folder of noisy images, if there are no clean ones; for noise without correlation."),
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="Train for so long; all else follows.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Length of the training; all other settings follow from it.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Adapter file; default: NAME.safetensors.")
     ] = None,
     foundation: FoundationFile = None,
-    kind: Annotated[str | None, typer.Option(help="merge (free at run time, blends) or conv. [default: merge]")] = None,
-    start: Annotated[
-        Path | None, typer.Option(help="Adapter file to begin from; default for your own: the best bundled one.")
+    kind: Annotated[
+        str | None, typer.Option(help="merge (no cost at run time, can be blended) or conv. [default: merge]")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Begin from the foundation alone.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="Adapter file to start from; default for your own tasks: the best bundled one.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start from the foundation alone.")] = False,
     patience: Annotated[
         int | None,
-        typer.Option(help="Stop after so many validations clearly below the best; 0: never. [default: 5]"),
+        typer.Option(help="Stop after this many validations clearly below the best; 0: never. [default: 5]"),
     ] = None,
     steps: Steps = None,
     batch: Batch = None,
@@ -80,21 +85,21 @@ def adapt(
     compile: Compile = False,
     exclude: Exclude = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: next to the adapter.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint next to the adapter.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint next to the adapter.")] = False,
     restart_schedule: Restart = False,
     checkpoint_minutes: CheckpointMinutes = None,
     checkpoint_keep: CheckpointKeep = None,
     checkpoint_part_mb: CheckpointPartMb = None,
     checkpoint_precision: CheckpointPrecision = None,
     tensorboard: Tensorboard = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the adapter if it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing adapter.")] = False,
 ) -> None:
     """Train an adapter that undoes your kind of damage.
 
-    Give clean photos and a recipe that damages them, or pairs of the same pictures degraded and clean, or noisy
-    pictures alone. --minutes says how long; the rest has good defaults.
+    Give clean photos and a recipe that degrades them, or pairs of the same images degraded and clean, or noisy images
+    alone. --minutes sets the length; everything else has good defaults.
     """
-    flags = dict(locals())  # all parameters, before there is any other name
+    flags = dict(locals())  # all parameters, before any other local variable exists
     from adair.cli.training import Terminal
     from adair.train.adapt import adapt as run
     from adair.train.config import TrainConfig
@@ -110,7 +115,7 @@ def adapt(
     target, state = result.path, result.state
     print(f"{target}: {state.step} steps, {state.seconds / 60:.1f} minutes")
     if state.best_step and state.best_step != state.step:
-        print(f"it holds the averaged weights of step {state.best_step}, the best on held-out photos")
+        print(f"its weights are the average at step {state.best_step}, the best on held-out photos")
     for label, value in state.psnr.items():
         print(f"  {label}: input {state.input_psnr[label]:.2f} dB, restored {value:.2f} dB")
     for label, value in state.baselines.items():
@@ -120,4 +125,4 @@ def adapt(
     print(f"look at it: {' and '.join(str(path) for path in pages_of(target))}")
     print(f"use it: {use_line(target, result.task, result.scale)}")
     if not state.finished:
-        print("stopped early; go on with --resume and the same options")
+        print("stopped early; continue with --resume and the same options")

@@ -11,13 +11,13 @@ import typer
 def adopt(
     checkpoint: Annotated[Path, typer.Argument(help="NAFNet or Restormer: .safetensors, or .pth.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The foundation file.")],
-    licence: Annotated[str | None, typer.Option(help="Licence of the weights, kept in the file.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the weights, stored in the file.")] = None,
     allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Read tensors (no code) from PyTorch's format.")
+        bool, typer.Option("--allow-pickle", help="Read tensors (but no code) from PyTorch's format.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Make a foundation of a published NAFNet or Restormer checkpoint, to restore with and to train adapters on."""
+    """Convert a published NAFNet or Restormer checkpoint to a foundation, for restoring and for training adapters."""
     from adair.cli.show import print_facts
     from adair.errors import InputError
     from adair.weights import read_header

@@ -10,12 +10,12 @@ import typer
 
 from adair.errors import InputError
 
-VARIABLE = "_ADAIR_COMPLETE"  # the scripts call ``adair`` with it set
+VARIABLE = "_ADAIR_COMPLETE"  # set when the scripts call ``adair``
 SHELLS = ("bash", "zsh", "fish")
 
 
 def completion(shell: Annotated[str, typer.Argument(help="bash, zsh or fish.", metavar="SHELL")]) -> None:
-    """Print a script for your shell, which then completes commands and options at the tab key.
+    """Print a script with which your shell completes commands and options on Tab.
 
     Bash: eval "$(adair completion bash)" in ~/.bashrc; zsh: eval "$(adair completion zsh)" in ~/.zshrc, after
     compinit; fish: adair completion fish > ~/.config/fish/completions/adair.fish.
@@ -23,12 +23,12 @@ def completion(shell: Annotated[str, typer.Argument(help="bash, zsh or fish.", m
     from typer._completion_shared import get_completion_script
 
     if shell not in SHELLS:
-        raise InputError(f"shell '{shell}': there are scripts for {', '.join(SHELLS)}")
+        raise InputError(f"shell '{shell}' is not supported; choose {', '.join(SHELLS)}")
     print(get_completion_script(prog_name="adair", complete_var=VARIABLE, shell=shell))
 
 
 def words_to_complete(words: Sequence[str]) -> list[str]:
-    """Return the words that the shell wants completed, where it does; else ``words``."""
+    """Return the words that the shell wants to complete, or ``words`` if it does not."""
     if VARIABLE not in os.environ:
         return list(words)
     from typer._completion_classes import completion_init

@@ -1,4 +1,4 @@
-"""``adair data``: the public datasets that benchmarks and training use, and fetching them."""
+"""``adair data``: list and download the public datasets for benchmarks and training."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-data = typer.Typer(help="List and fetch public test and training sets.", rich_markup_mode=None)
+data = typer.Typer(help="List and download public test and training sets.", rich_markup_mode=None)
 
-Into = Annotated[Path, typer.Option(help="Data folder: every dataset has its own folder in there.")]
+Into = Annotated[Path, typer.Option(help="Data folder, with a subfolder for every dataset.")]
 
 
 @data.command("list")
@@ -17,7 +17,7 @@ def show(
     into: Into = Path("data"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the datasets: images, size, licence, address, and what is there already."""
+    """List the datasets: images, size, licence, address, and state in the data folder."""
     from adair.cli.show import print_json, print_table, size
     from adair.data import DATASETS
 
@@ -57,19 +57,20 @@ def show(
             )
         )
     print_table(("name", "for", "images", "download", "checksum", f"in {into}", "what it is"), rows)
-    print("Checksum 'first fetch': none is published, so the first download is recorded and later ones must match it.")
+    print(
+        "Checksum 'first fetch': none is published; that of the first download is recorded, and later ones must match."
+    )
 
 
 @data.command("fetch")
 def get(
     names: Annotated[list[str], typer.Argument(help="Names from 'adair data list'.", metavar="NAME...")],
     into: Into = Path("data"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Fetch anew and replace what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Download again and replace existing files.")] = False,
 ) -> None:
-    """Download datasets, check and unpack them; what is there already is checked instead.
+    """Download datasets, check and unpack them; existing ones are only checked.
 
-    Run the command again to resume an interrupted download. Exit code 1: some are missing; 2:
-    all are.
+    Run the command again to resume an interrupted download. Exit code 1: some are missing; 2: all are missing.
     """
     import sys
 

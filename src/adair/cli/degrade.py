@@ -1,4 +1,4 @@
-"""``adair degrade``: make photos worse as a recipe says, to try restorers on or to train with."""
+"""``adair degrade``: degrade photos with a recipe, to test restorers or for training."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from adair.errors import LONGEST_LINE, AdairError, one_line
 def degrade(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", metavar="IMAGE...")],
     recipe: Annotated[str, typer.Option("--recipe", "-r", help="For example 'blur(sigma=1..2) > noise(sigma=25)'.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A file for one image, else a folder.")],
-    seed: Annotated[int, typer.Option(help="Seed of the first file; the next files take the next numbers.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A file for one image, otherwise a folder.")],
+    seed: Annotated[int, typer.Option(help="Seed of the first file; it increases by one for each file.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     quality: Annotated[int, typer.Option(help="1 to 100 for JPEG, WebP, AVIF; 100: lossless WebP, AVIF.")] = 95,
 ) -> None:
     """Degrade photos with a recipe.
@@ -25,8 +25,8 @@ def degrade(
     Operators: noise, poisson, camera, grain, smooth, sharpen, blur, motion, defocus, resize, downscale, jpeg, webp,
     rain, haze, lowlight, banding, impulse, scratches, holes. 'a > b' is a, then b; 'a | b' one of them; 'a?0.5' a
     with that probability; 'shuffle(a, b)' both in random order. A parameter is a number, a range 1..2, a choice {2,
-    3, 4} or a name. PNG and TIFF keep the result as it is; JPEG, WebP and AVIF add losses of their own. Exit code
-    1: some files failed; 2: all did.
+    3, 4} or a name. PNG and TIFF store the result without loss; JPEG, WebP and AVIF do not. Exit code 1: some files
+    failed; 2: all failed.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""``adair doctor``: what this machine has, how adair will use it, and whether the installation is whole."""
+"""``adair doctor``: the hardware, how adair will use it, and whether the installation is complete."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import typer
 
 
 def doctor(
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: what adair would choose.")] = None,
-    measure: Annotated[bool, typer.Option("--measure", help="Also time precisions and runtimes.")] = False,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, ...; default: the one that adair would choose.")
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also measure the speed of precisions and runtimes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check machine and installation. Exit code 1 if something that adair needs is broken.
+    """Check machine and installation. Exit code 1: something that adair needs is broken.
 
-    With --measure, what was the fastest runtime is remembered for 'adair restore --runtime auto'.
+    With --measure, the fastest runtime is remembered for 'adair restore --runtime auto'.
     """
     from adair import __version__
     from adair.cli.show import print_facts, print_json, size
@@ -45,7 +49,7 @@ def doctor(
 
 
 def _weights() -> dict[str, str]:
-    """Every bundled weight file, opened as it would be for a restoration: ``intact``, or what is wrong."""
+    """Open every bundled weight file as for restoring; return ``intact``, or what is wrong."""
     from adair.adapters import load_adapter
     from adair.errors import AdairError
     from adair.weights import bundled_adapters, load_foundation
@@ -67,7 +71,7 @@ def _weights() -> dict[str, str]:
 
 
 def _images() -> dict[str, str]:
-    """Every image format, written and read once: the bit depths that come back, or what is wrong."""
+    """Write and read every image format once; return the bit depths that are preserved, or what is wrong."""
     import numpy as np
 
     from adair.errors import AdairError
@@ -92,7 +96,7 @@ def _images() -> dict[str, str]:
 
 
 def _speed(device: str | None) -> dict[str, float | str]:
-    """Seconds a megapixel with the bundled foundation, in every precision that the device offers."""
+    """Measure seconds per megapixel with the bundled foundation, in every precision of the device."""
     import numpy as np
 
     from adair.errors import AdairError
@@ -117,7 +121,7 @@ def _speed(device: str | None) -> dict[str, float | str]:
 
 
 def _runtimes() -> dict[str, Any]:
-    """Every runtime on the processor, fastest first, or why it does not run; remembered for ``--runtime auto``."""
+    """Measure every runtime on the CPU, fastest first, or why it does not run; remembered for ``--runtime auto``."""
     from dataclasses import asdict
 
     from adair.restore import FOUNDATION, Restorer
@@ -133,7 +137,7 @@ def _runtimes() -> dict[str, Any]:
 
 
 def _in_words(runtimes: dict[str, Any]) -> dict[str, str]:
-    """One line for each runtime; its speed in parts of PyTorch's."""
+    """Return one line for each runtime, with its speed relative to PyTorch."""
     usual = runtimes["torch"]["seconds_per_megapixel"]
     lines = {}
     for name, one in runtimes.items():
@@ -142,8 +146,8 @@ def _in_words(runtimes: dict[str, Any]) -> dict[str, str]:
             continue
         speed = usual / one["seconds_per_megapixel"]
         lines[name] = (
-            f"{one['seconds_per_megapixel']} s a megapixel in {one['precision']} ({speed:.2f} of torch's speed), "
-            f"{one['max_difference']:.2g} of 255 from fp32" + ("" if one["same"] else ": not used, it differs")
+            f"{one['seconds_per_megapixel']} s per megapixel in {one['precision']} ({speed:.2f} of torch's speed), "
+            f"{one['max_difference']:.2g} of 255 from fp32" + ("" if one["same"] else ": not used, because it differs")
         )
     return lines
 

@@ -1,4 +1,4 @@
-"""``adair export``: the network of a task as a file for another program."""
+"""``adair export``: the network of a task as a file for other programs."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ def export(
         typer.Option("--task", "-t", help="As for 'adair restore': a task, a blend, or 'dejpeg > denoise'."),
     ],
     to: Annotated[str, typer.Option(help="onnx, openvino, darktable or torch.")] = "onnx",
-    scale: Annotated[int | None, typer.Option(help="2, 3 or 4; only for task sr: the file enlarges.")] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the only input: 256, 512. Default: any size.")] = None,
-    half: Annotated[bool, typer.Option("--half", help="Weights in float16: half the file.")] = False,
+    scale: Annotated[int | None, typer.Option(help="2, 3 or 4; only for task sr, whose file enlarges.")] = None,
+    size: Annotated[int | None, typer.Option(help="Fixed side of the input: 256, 512. Default: any size.")] = None,
+    half: Annotated[bool, typer.Option("--half", help="Weights in float16: half the file size.")] = False,
     runner: Annotated[
         bool, typer.Option("--runner", help="Also write adair_onnx.py, which runs the file without AdaIR.")
     ] = False,
-    photo: Annotated[list[Path] | None, typer.Option(help="Compare on this photo; repeat for more.")] = None,
+    photo: Annotated[
+        list[Path] | None, typer.Option(help="Compare with PyTorch on this photo; repeat for more.")
+    ] = None,
     foundation: FoundationFile = None,
     adapter: Adapters = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Export the network of a task, adapters merged, for programs that do not have AdaIR.
 
-    What was written is compared with PyTorch on photos, and is not kept if it differs. The file carries the card: the
-    task, the adapters with their measured figures, the licence. For darktable, versions.json and releases-index.json
-    next to it list all packages of the folder, as a repository of models serves them.
+    The file is compared with PyTorch on photos, and deleted if it differs. It contains the card: the task, the adapters
+    with their measured figures, the licence. For darktable, versions.json and releases-index.json next to it list all
+    packages of the folder, as in a repository of models.
     """
     from adair.cli.show import print_facts, print_json
     from adair.cli.show import size as bytes_in_words
@@ -44,7 +46,7 @@ def export(
     from adair.restore import Restorer
 
     if runner and to != "onnx":
-        raise InputError(f"--runner runs files of --to onnx, and not of {to}")
+        raise InputError(f"--runner is for --to onnx, not for {to}")
     options = ExportOptions(task[0] if len(task) == 1 else tuple(task), scale, size, half)
     restorer = Restorer.load(foundation, "cpu", "fp32")
     for path in adapter or []:
@@ -74,5 +76,5 @@ def export(
         print_json(facts)
         return
     facts["bytes"] = f"{written.bytes:,} ({bytes_in_words(written.bytes)})"
-    facts["compared on"] = f"{written.comparison.photos} photos, with PyTorch in float32"
+    facts["compared on"] = f"{written.comparison.photos} photos, against PyTorch in float32"
     print_facts(facts)

@@ -1,4 +1,4 @@
-"""``adair info``: what a file is: an adapter, a foundation, or an image."""
+"""``adair info``: facts about a file: an adapter, a foundation, or an image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def info(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what is in a file, after reading all of it, so a damaged file is noticed."""
+    """Show what is in a file, after reading all of it, so that damage is noticed."""
     from adair.cli.show import print_facts, print_json, size
     from adair.hub import locate
 
@@ -36,13 +36,13 @@ def info(
 
 
 def _looks_like_weights(file: Path) -> bool:
-    """By name, or by content: a safetensors file has a JSON object after its first eight bytes."""
+    """Whether a file is safetensors, by name or content: a JSON object after the first eight bytes."""
     if file.suffix.lower() == ".safetensors":
         return True
     try:
         with file.open("rb") as opened:
             return opened.read(9)[8:] == b"{"
-    except OSError:  # the image reader says what is wrong with it
+    except OSError:  # the image reader reports what is wrong with it
         return False
 
 
@@ -91,9 +91,9 @@ def _image(file: Path) -> dict[str, Any]:
 
 
 def _profile(icc: bytes | None) -> str:
-    """The profile's own name for itself."""
+    """Return the name that the profile states."""
     if icc is None:
-        return "none (taken as sRGB)"
+        return "none (assumed sRGB)"
     import io
 
     from PIL import ImageCms

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 def inspect(
     images: Annotated[list[str], typer.Argument(help="Image files, folders of them, or '*.jpg'.", metavar="IMAGE...")],
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders of folders too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; for several images a line each.")] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search subfolders too.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; one line per image if there are several.")
+    ] = False,
 ) -> None:
-    """Say what is wrong with images: kinds of damage, how sure and how bad, and what task auto would do.
+    """Show what is wrong with images: kinds of damage, how certain and how bad, and what task auto would do.
 
-    The level of a damage is what it would be if the damage is there. Of several images, or a folder, each gets a line.
-    Exit code 1: some could not be read; 2: none could.
+    A level is what it would be if the damage is present. Several images, or a folder, get a line each. Exit code 1:
+    some images could not be read; 2: none could.
     """
     from adair.cli.show import print_facts, print_json, print_table
     from adair.images import read_image
@@ -47,7 +49,7 @@ def inspect(
 
 
 def _inspect_all(paths: list[Path], recursive: bool, as_json: bool) -> None:
-    """A line for every image, as soon as it is known."""
+    """Print a line for every image, as soon as it is known."""
     from adair.images import FORMATS, read_image, suffixes_read
     from adair.inspect import Inspector, advise
     from adair.restore.batch import find_images

@@ -1,8 +1,8 @@
 """``adair``: find the command, run it, and turn errors into one line and an exit code.
 
-Only the module of the command that runs is imported, so ``adair --help`` answers at once. A command ``name`` is the
-function ``name`` in ``adair/cli/name.py``, or the group of commands of that name there; to add one, write that file and
-add its line to ``COMMANDS``.
+Only the module of the command that runs is imported, so ``adair --help`` answers at once. The command ``name`` is the
+function ``name`` in ``adair/cli/name.py``, or a group of commands of that name; to add one, write that file and add its
+line to ``COMMANDS``.
 
 Exit codes: 0 done, 1 some files failed, 2 bad use or bad input, 130 interrupted.
 """
@@ -30,24 +30,24 @@ OFFLINE = "ADAIR_OFFLINE"  # read by `adair.hub`
 COMMANDS = {
     "restore": "Restore photos and videos: noise, blur, rain, JPEG, small size.",
     "degrade": "Degrade photos with a recipe.",
-    "tasks": "List the tasks and their measured numbers.",
-    "inspect": "Say what is wrong with an image.",
-    "info": "Say what is in a file: adapter, foundation or image.",
-    "doctor": "Say what this machine has and how adair will use it.",
+    "tasks": "List the tasks and their measured figures.",
+    "inspect": "Show what is wrong with an image.",
+    "info": "Show what is in a file: adapter, foundation or image.",
+    "doctor": "Show the hardware and how adair will use it.",
     "pretrain": "Train a foundation on clean photos.",
     "adapt": "Train an adapter for your own kind of damage.",
-    "adopt": "Make a foundation of a published NAFNet or Restormer checkpoint.",
-    "pull": "Fetch adapters: from the zoo, a hub or the web.",
+    "adopt": "Convert a published NAFNet or Restormer checkpoint to a foundation.",
+    "pull": "Fetch adapters from the zoo, a hub or the web.",
     "push": "Publish an adapter with a card.",
     "merge": "Merge adapters into one file that acts like their blend.",
     "export": "Export a task for other programs: ONNX, OpenVINO, darktable, PyTorch.",
     "bench": "Measure on standard test sets, and compare with other tools.",
     "study": "Rerun an experiment of the paper and judge its claims.",
-    "data": "List and fetch public test and training sets.",
-    "compare": "Measure how an image differs from a reference, and show it.",
+    "data": "List and download public test and training sets.",
+    "compare": "Measure how an image differs from a reference, and show the difference.",
     "serve": "Serve restoring over HTTP.",
     "ui": "Restore photos on a web page.",
-    "completion": "Print a script that lets the shell complete commands and options.",
+    "completion": "Print a script for shell completion of commands and options.",
 }
 
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the return value is the exit code.
 
     Args:
-        arguments: the words after ``adair``; None takes them from ``sys.argv``.
+        arguments: the words after ``adair``; None for those in ``sys.argv``.
     """
     words = words_to_complete(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     words, debug = _take(words, "--debug")
@@ -79,12 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if offline and before is None:
             del os.environ[OFFLINE]
     if code == 130:
-        print("adair: interrupted; files that were finished are kept", file=sys.stderr)
+        print("adair: interrupted; finished files are kept", file=sys.stderr)
     return code
 
 
 def _end_like_ctrl_c() -> None:
-    """Let SIGTERM end a command as Ctrl-C does, so that nothing half-written stays."""
+    """Let SIGTERM end a command like Ctrl-C, so that no partial file is left."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _interrupt)
 
@@ -94,14 +94,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _take(words: list[str], flag: str) -> tuple[list[str], bool]:
-    """Flags of all commands are allowed anywhere before ``--``, so no command has to declare them."""
+    """Move the flags of all commands, which are allowed anywhere before ``--``; no command must declare them."""
     end = words.index("--") if "--" in words else len(words)
     kept = [word for word in words[:end] if word != flag]
     return kept + words[end:], len(kept) < end
 
 
 def _command_line(words: list[str]) -> Any:
-    """The parser for ``words``: the command they name is real, the others stand in the list with their one line."""
+    """Return the parser for ``words``: the command that they name is real, the others only appear in the list."""
     app = typer.Typer(name="adair", add_completion=False, rich_markup_mode=None)
     app.callback()(_globals)
     wanted = next((word for word in words if not word.startswith("-")), None)
@@ -116,13 +116,13 @@ def _command_line(words: list[str]) -> Any:
 
 
 def _load(name: str) -> typer.Typer | Callable[..., Any]:
-    """The command's function, or the group of its subcommands."""
+    """Return the command's function, or the group of its subcommands."""
     command: typer.Typer | Callable[..., Any] = getattr(importlib.import_module(f"adair.cli.{name}"), name)
     return command
 
 
 def _elsewhere() -> None:
-    """Stands for a command that this command line does not name."""
+    """Placeholder of a command that this command line does not name."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -133,21 +133,21 @@ def _show_version(wanted: bool) -> None:
 
 def _globals(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; allowed anywhere on the line.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may be anywhere on the line.")] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Fetch no adapters; what was fetched before works. Anywhere on the line.")
+        bool, typer.Option("--offline", help="Download nothing; cached adapters work. May be anywhere on the line.")
     ] = False,
 ) -> None:
     """Restore photographs: one frozen network, one tiny adapter file per task (arXiv 2404.11475)."""
 
 
 def _explain(error: Exception) -> tuple[str, int]:
-    """What to tell the user, and the exit code."""
+    """Return the message for the user, and the exit code."""
     if isinstance(error, AdairError):
         return str(error), 2
-    bad_use = getattr(error, "format_message", None)  # the parser's errors share this method, not a public class
+    bad_use = getattr(error, "format_message", None)  # the parser's errors share this method, but no public class
     if bad_use is not None:
         where = getattr(getattr(error, "ctx", None), "command_path", "adair")
         return f"{bad_use().rstrip('.')}; see {where} --help", 2

@@ -1,4 +1,4 @@
-"""``adair merge``: one adapter file that acts like a blend of several."""
+"""``adair merge``: one adapter file that is equivalent to a blend of several."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ def merge(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The new adapter file.")],
     weights: Annotated[
-        str | None, typer.Option(help="Strength of each, as 0.7,0.3; default: equal, adding up to 1.")
+        str | None, typer.Option(help="Strength of each, such as 0.7,0.3; default: equal, with a sum of 1.")
     ] = None,
     task: Annotated[str | None, typer.Option(help="Name of the new task; default: the name of the file.")] = None,
     rank: Annotated[
         int | None, typer.Option(help="Rank of the result; default: exact if that keeps the file within 1.9 MB.")
     ] = None,
     foundation: FoundationFile = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Merge adapters into one file that acts like their blend.
+    """Merge adapters into one file that is equivalent to their blend.
 
-    Only adapters of kind merge can. Ranks add up. Where the file would be over 1.9 MB, or by --rank, the sum is cut to
-    a smaller rank; the relative error that this makes is printed and kept in the card.
+    This needs adapters of kind merge. Ranks add up. If the file would exceed 1.9 MB, or with --rank, the sum is reduced
+    to a smaller rank; the relative error is printed and recorded in the card.
     """
     from adair.adapters import save_adapter
     from adair.adapters.merging import merge_files
@@ -66,10 +66,10 @@ def merge(
 
 
 def _numbers(text: str | None, count: int) -> list[float]:
-    """The weights that were given; equal ones by default."""
+    """Return the given weights; equal ones by default."""
     if text is None:
         return [1 / count] * count
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise AdairError(f"--weights {text}: is no list of numbers; write one for each file, as 0.7,0.3") from None
+        raise AdairError(f"--weights {text}: not a list of numbers; give one for each file, such as 0.7,0.3") from None

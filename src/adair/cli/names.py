@@ -1,4 +1,4 @@
-"""Options that name weights: a file, a folder, the zoo, https or a hub; commands are given the path of a file."""
+"""Options that name weights: a file, a folder, the zoo, https or a hub; commands receive the path of a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 def weights_file(name: str) -> Path:
-    """Return the file that a name on the command line leads to; see `adair.hub.locate`."""
+    """Return the file that a name on the command line refers to; see `adair.hub.locate`."""
     from adair.hub import locate
 
     return locate(name)

@@ -1,4 +1,4 @@
-"""Options that both training commands have, written once, and the settings that they set."""
+"""The options that both training commands share, and the settings that they set."""
 
 from __future__ import annotations
 
@@ -17,42 +17,44 @@ Steps = Annotated[int | None, typer.Option(help="Length of the run in steps.")]
 Batch = Annotated[int | None, typer.Option(help="Patches a step.")]
 Patch = Annotated[
     str | None,
-    typer.Option(help="Side of a patch in pixels; progressive as 64,0.8:96 (96 from 80 % on). [default: 128]"),
+    typer.Option(help="Side of a patch in pixels; progressive: 64,0.8:96 (96 from 80 % on). [default: 128]"),
 ]
 LearningRate = Annotated[float | None, typer.Option(help="Highest learning rate.")]
 Optimiser = Annotated[
-    str | None, typer.Option(help="muon (AdamW where it does not apply), or adamw for all weights. [default: muon]")
+    str | None, typer.Option(help="muon (with AdamW for weights that it does not suit), or adamw. [default: muon]")
 ]
 Hold = Annotated[
-    float | None, typer.Option(help="Part of the run before the learning rate falls, 0 to 1. [default: 0]")
+    float | None, typer.Option(help="Fraction of the run before the learning rate falls, 0 to 1. [default: 0]")
 ]
 ByTime = Annotated[
-    str | None, typer.Option(help="steps, or time: the learning rate ends with --max-minutes. [default: steps]")
+    str | None, typer.Option(help="steps, or time: the learning rate falls until --max-minutes. [default: steps]")
 ]
-MaxMinutes = Annotated[float | None, typer.Option(help="Stop cleanly at a checkpoint after so long.")]
+MaxMinutes = Annotated[float | None, typer.Option(help="Stop at a checkpoint after this time.")]
 ValidateSteps = Annotated[int | None, typer.Option(help="Steps between validations.")]
-Seed = Annotated[int | None, typer.Option(help="All randomness follows from it. [default: 0]")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all randomness. [default: 0]")]
 Texture = Annotated[
-    float | None, typer.Option(help="Share of the patches that are the most textured of a few, 0 to 1. [default: 0]")
+    float | None, typer.Option(help="Fraction of the patches that are the most textured of a few, 0 to 1. [default: 0]")
 ]
 Shrink = Annotated[
-    int | None, typer.Option(help="Show large clean photos up to so many times smaller, too; 1: never. [default: 3]")
+    int | None, typer.Option(help="Also use large clean photos up to this many times smaller; 1: never. [default: 3]")
 ]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile the network first (torch.compile); takes minutes.")]
-Exclude = Annotated[list[str] | None, typer.Option(help="Stem of a photo to leave out; repeat for more.")]
+Exclude = Annotated[list[str] | None, typer.Option(help="Stem of a photo to skip; repeat for more.")]
 Restart = Annotated[
-    bool, typer.Option("--restart-schedule", help="Go on from the checkpoint with a new schedule, of --steps more.")
+    bool, typer.Option("--restart-schedule", help="Continue from the checkpoint with a new schedule of --steps steps.")
 ]
 CheckpointMinutes = Annotated[float | None, typer.Option(help="Minutes between checkpoints. [default: 5]")]
 CheckpointKeep = Annotated[int | None, typer.Option(help="Checkpoints to keep, the newest included. [default: 1]")]
-CheckpointPartMb = Annotated[float | None, typer.Option(help="Split checkpoints into files of at most so many MB.")]
+CheckpointPartMb = Annotated[
+    float | None, typer.Option(help="Split checkpoints into files of at most this size in MB.")
+]
 CheckpointPrecision = Annotated[
     str | None,
-    typer.Option(help="fp32, or bf16: a third smaller, and resuming is no longer exact to the bit. [default: fp32]"),
+    typer.Option(help="fp32, or bf16: a third smaller, but resuming is not bit-identical. [default: fp32]"),
 ]
 Tensorboard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard curves.")]
 
-# Where a flag and its setting in `TrainConfig` have different names, or the setting is in a section.
+# Flags whose setting in `TrainConfig` has another name, or is in a section.
 SETTINGS = {
     "name": "task",
     **{flag: f"data.{flag}" for flag in ("photos", "pairs", "degraded_only", "recipe", "exclude", "cache")},
@@ -67,12 +69,12 @@ SETTINGS = {
     **{f"checkpoint_{key}": f"checkpoint.{key}" for key in ("minutes", "keep", "part_mb", "precision")},
     **{flag: flag for flag in ("output", "seed", "device", "precision", "compile", "tensorboard")},
 }
-BESIDES = {"config", "resume", "restart_schedule", "overwrite"}  # flags of the call, not of the configuration
+NOT_SETTINGS = {"config", "resume", "restart_schedule", "overwrite"}  # flags of the call, not of the configuration
 
 
 def settings_of(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings, by dotted name, that flags set; a flag that was not given (None, False, empty) sets none."""
-    return {SETTINGS[flag]: _setting(value) for flag, value in flags.items() if flag not in BESIDES}
+    """Return the settings, by dotted name, that flags set; flags that were not given (None, False, empty) set none."""
+    return {SETTINGS[flag]: _setting(value) for flag, value in flags.items() if flag not in NOT_SETTINGS}
 
 
 def _setting(value: Any) -> Any:

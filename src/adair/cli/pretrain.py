@@ -1,4 +1,4 @@
-"""``adair pretrain``: make a foundation from a folder of clean photos."""
+"""``adair pretrain``: train a foundation on a folder of clean photos."""
 
 from __future__ import annotations
 
@@ -43,13 +43,15 @@ def pretrain(
     ] = None,
     config: ConfigFile = None,
     recipe: Annotated[str | None, typer.Option(help="Degradations to undo; default: the bundled mix.")] = None,
-    start: Annotated[Path | None, typer.Option(help="Foundation file to begin from, or to grow from.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Foundation file to start from, or to grow from.")] = None,
     start_adapter: Annotated[Path | None, typer.Option(help="Adapter to merge into --start first.")] = None,
     backbone: Annotated[str | None, typer.Option(help="nafnet (default) or restormer.")] = None,
     width: Annotated[int | None, typer.Option(help="Channels at full resolution.")] = None,
     blocks: Annotated[
         str | None,
-        typer.Option(help="nafnet: encoder/middle/decoder, as in 1,1,2,6/2/1,1,1,1; restormer: levels, as in 4,6,6,8."),
+        typer.Option(
+            help="nafnet: encoder/middle/decoder, such as 1,1,2,6/2/1,1,1,1; restormer: levels, such as 4,6,6,8."
+        ),
     ] = None,
     steps: Steps = None,
     batch: Batch = None,
@@ -69,17 +71,17 @@ def pretrain(
     compile: Compile = False,
     exclude: Exclude = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: inside --output.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --output.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint in --output.")] = False,
     restart_schedule: Restart = False,
     checkpoint_minutes: CheckpointMinutes = None,
     checkpoint_keep: CheckpointKeep = None,
     checkpoint_part_mb: CheckpointPartMb = None,
     checkpoint_precision: CheckpointPrecision = None,
     tensorboard: Tensorboard = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in --output.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files in --output.")] = False,
 ) -> None:
     """Pre-train a foundation on clean photos by undoing random degradations."""
-    flags = dict(locals())  # all parameters, before there is any other name
+    flags = dict(locals())  # all parameters, before any other local variable exists
     from adair.cli.training import Terminal
     from adair.train.config import TrainConfig
     from adair.train.pretrain import pretrain as run
@@ -93,4 +95,4 @@ def pretrain(
         state = result.state
         print(f"{result.path}: {state.step} steps, {state.seconds / 60:.1f} minutes")
         if not state.finished:
-            print(f"stopped early; go on with --resume and the same options (checkpoint in {result.path.parent})")
+            print(f"stopped early; continue with --resume and the same options (checkpoint in {result.path.parent})")

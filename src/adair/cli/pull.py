@@ -1,4 +1,4 @@
-"""``adair pull``: adapters from the zoo, a hub or the web onto this machine."""
+"""``adair pull``: fetch adapters from the zoo, a hub or the web."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ def pull(
         list[str], typer.Argument(help="zoo/NAME, hf://user/name, https://... or a folder.", metavar="NAME...")
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for copies. Default: the cache alone.")
+        Path | None, typer.Option("--output", "-o", help="Folder for copies. Default: only the cache.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace copies that exist.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing copies.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Fetch adapters, check them, and say how to use them.
+    """Fetch adapters, check them, and show how to use them.
 
-    They stay in the cache ($ADAIR_CACHE), where every later command finds them by the same name, without a connection;
-    to fetch one again, pull it again.
+    They stay in the cache ($ADAIR_CACHE), where all commands find them under the same name, even offline; pull one
+    again to update it.
     """
     from adair.cli.show import print_facts, print_json
     from adair.hub import pull as fetch

@@ -1,4 +1,4 @@
-"""``adair push``: an adapter with its card onto a hub, or into a folder."""
+"""``adair push``: publish an adapter with its card on a hub or in a folder."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ from adair.cli.names import FoundationFile
 def push(
     adapter: Annotated[str, typer.Argument(help="The adapter: a file, or a name as for restore --adapter.")],
     target: Annotated[str, typer.Argument(help="hf://user/name, or a folder.")],
-    photo: Annotated[
-        Path | None, typer.Option(help="A photo that needs it: the card shows it before and after.")
-    ] = None,
-    licence: Annotated[str | None, typer.Option(help="Such as apache-2.0. Default: that in the file.")] = None,
+    photo: Annotated[Path | None, typer.Option(help="A photo for the card, which shows it before and after.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Such as apache-2.0. Default: the one in the file.")] = None,
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files in a folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files in a folder.")] = False,
     foundation: FoundationFile = None,
 ) -> None:
     """Publish an adapter with a card: what it does, its figures with their protocols, training, licence, how to use it.
 
-    A hub needs the extra 'hub' and a token that may write (HF_TOKEN, or that of 'hf auth login'). A folder needs
-    neither; any web server can serve it, and 'adair pull https://...' fetches from there. Without --photo the card
-    shows the sheet that training left next to the adapter, if there is one.
+    A hub needs the extra 'hub' and a token with write access (HF_TOKEN, or that of 'hf auth login'). A folder needs
+    neither; any web server can serve it, for 'adair pull https://...'. Without --photo the card shows the sheet that
+    training left next to the adapter, if there is one.
     """
     from adair.hub import locate
     from adair.hub.publish import push as publish
@@ -34,7 +32,7 @@ def push(
     path = locate(adapter)
     picture = _picture(path, photo, foundation)
     if picture is None:
-        print("adair: the card has no picture; --photo FILE makes one", file=sys.stderr)
+        print("adair: the card has no image; --photo FILE adds one", file=sys.stderr)
     done = publish(path, target, picture=picture, licence=licence, private=private, overwrite=overwrite)
     print(f"{done.place}: {', '.join(done.files)}")
 
@@ -55,7 +53,7 @@ def _picture(adapter: Path, photo: Path | None, foundation: Path | None) -> byte
 
 
 def as_webp(path: Path) -> bytes:
-    """Return a picture as WebP."""
+    """Return an image as WebP."""
     import io
 
     from PIL import Image

@@ -18,27 +18,31 @@ TOKEN = "ADAIR_TOKEN"
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for all addresses of this machine.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 lets the system choose.")] = 8000,
     token_file: Annotated[
         Path | None, typer.Option(help=f"File with the token that clients must send; or set {TOKEN}.")
     ] = None,
-    queue: Annotated[int, typer.Option(help="Requests inside at most; more get 429.")] = 32,
+    queue: Annotated[int, typer.Option(help="Limit of concurrent requests; more get 429.")] = 32,
     max_megabytes: Annotated[float, typer.Option(help="Of one upload.")] = 64.0,
-    max_megapixels: Annotated[float, typer.Option(help="Of one image, before and after enlarging.")] = 64.0,
-    memory_gigabytes: Annotated[float, typer.Option(help="Of decoded images inside.")] = 2.0,
-    upload_seconds: Annotated[float, typer.Option(help="For one upload to arrive.")] = 30.0,
-    seconds: Annotated[float, typer.Option(help="For waiting and restoring.")] = 120.0,
-    parallel: Annotated[int, typer.Option(help="Images in work at once; small ones of equal size run together.")] = 8,
+    max_megapixels: Annotated[float, typer.Option(help="Limit of one image, before and after enlarging.")] = 64.0,
+    memory_gigabytes: Annotated[float, typer.Option(help="Limit of all decoded images together.")] = 2.0,
+    upload_seconds: Annotated[float, typer.Option(help="Time limit of one upload.")] = 30.0,
+    seconds: Annotated[float, typer.Option(help="Time limit of waiting and restoring.")] = 120.0,
+    parallel: Annotated[
+        int, typer.Option(help="Images to restore at a time; small ones of equal size are batched.")
+    ] = 8,
     device: Device = None,
     precision: PrecisionName = None,
     runtime: RuntimeName = "torch",
     foundation: FoundationFile = None,
     adapter: Adapters = None,
 ) -> None:
-    """Serve restoring over HTTP: POST an image to /restore?task=denoise, get it back restored.
+    """Serve restoring over HTTP: POST an image to /restore?task=denoise to get it back restored.
 
-    Listens on this machine alone unless --host says otherwise. SIGTERM and Ctrl-C finish what is inside.
+    Listens only on this machine unless --host is given. SIGTERM and Ctrl-C finish running requests first.
     """
     from adair.errors import AdairError
 
@@ -65,15 +69,15 @@ def serve(
         address = f"[{host}]" if ":" in host else host
         print(f"adair: serving at http://{address}:{socket.getsockname()[1]}", file=sys.stderr, flush=True)
         if not config.loopback and config.token is None:
-            print("adair: anybody who reaches this address can use it; set a token", file=sys.stderr, flush=True)
-        # Uvicorn finishes what is inside and then sends itself the signal again: here it means that all is done.
+            print("adair: anyone who can reach this address can use it; set a token", file=sys.stderr, flush=True)
+        # Uvicorn finishes running requests and then sends itself the signal again, which here means that all is done.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             build_server(service).run([socket])
 
 
 def _token(path: Path | None) -> str | None:
-    """From a file or the environment, and never from the command line, which every user of the machine can see."""
+    """Read the token from a file or the environment, not from the command line, which other users can see."""
     from adair.errors import InputError
 
     if path is None:

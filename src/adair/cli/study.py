@@ -1,4 +1,4 @@
-"""``adair study``: the paper's experiments, worked and reported."""
+"""``adair study``: run and report the paper's experiments."""
 
 from __future__ import annotations
 
@@ -18,34 +18,36 @@ def study(
     name: Annotated[str, typer.Argument(help="strategies, unseen, schemes, adapters, backbones, or all.")],
     photos: Annotated[Path, typer.Option(help="Folder of clean photos, searched recursively.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder that keeps results and checkpoints; share it among studies.")
+        Path, typer.Option("--output", "-o", help="Folder of results and checkpoints; studies can share it.")
     ],
     data: Annotated[
-        Path | None, typer.Option(help="Folder of test sets. Default: photos that are held out are the test images.")
+        Path | None, typer.Option(help="Folder of test sets. Default: held-out photos are the test images.")
     ] = None,
     budget: Annotated[str, typer.Option(help="tiny (a smoke test), cpu or gpu.")] = "cpu",
-    seed: Annotated[int, typer.Option(help="All randomness follows from it.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
     seeds: Annotated[
-        int | None, typer.Option(help="How many seeds to train; fewer than 3 decide nothing. Default: 3.", min=1)
+        int | None, typer.Option(help="Number of seeds to train; fewer than 3 decide nothing. Default: 3.", min=1)
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Jobs at once, a thread each. Default: one for each core; on a GPU one.", min=1)
+        int | None, typer.Option(help="Jobs at a time, with a thread each. Default: one per core; one on a GPU.", min=1)
     ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Only say what is to be done, and how long it takes.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only show what would be done, and how long it would take.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Write every job and verdict to this file.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write the page; of all studies, a folder of pages.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the page; for all studies, a folder of pages.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for the plots, PNG and SVG (needs matplotlib).")] = None,
     latex: Annotated[Path | None, typer.Option(help="Folder for every table as LaTeX.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Folder for every table as CSV.")] = None,
     device: Device = None,
     precision: PrecisionName = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: inside --output.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
 ) -> None:
     """Rerun an experiment of the paper and judge its claims.
 
-    Every job (a training or a test) is kept in --output: a study that was stopped goes on, and what is done is not
-    done again, not even for another study.
+    The result of every job (a training or a test) is stored in --output: a study that was stopped resumes, and jobs
+    that are done are not run again, not even by another study.
     """
     from adair.hardware import usable_cores
     from adair.studies import find_studies
@@ -70,7 +72,7 @@ def study(
     count = min(jobs or (usable_cores() if workspace.device.type == "cpu" else 1), max(1, ahead.left))
     _say(
         f"{name}, budget {budget}: {len(work)} jobs, {ahead.done} done, {ahead.left} to do: "
-        f"about {ahead.minutes(count):.1f} minutes if nothing else runs, {count} at once; {workspace.machine}"
+        f"about {ahead.minutes(count):.1f} minutes if nothing else runs, {count} at a time; {workspace.machine}"
     )
     if level.meaningless:
         _say("this is a smoke test: its figures are meaningless")

@@ -1,4 +1,4 @@
-"""``adair tasks``: what can be restored, and how well it was measured to work."""
+"""``adair tasks``: the bundled tasks with their measured figures."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import typer
 
 
 def tasks(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with everything that the files say.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with everything in the files.")] = False,
 ) -> None:
-    """List the tasks that ship with adair: what they do, their size, and their measured numbers."""
+    """List the tasks that ship with adair: what they do, their size, and their measured figures."""
     from adair.cli.show import print_facts, print_json, print_table, size
     from adair.tasks import TASKS
     from adair.weights import bundled_adapters, bundled_foundation, read_header

@@ -1,4 +1,4 @@
-"""What the two training commands show: the decoding of photos, a progress bar, a line for each validation."""
+"""Output of the two training commands: the decoding of photos, a progress bar, a line for each validation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adair.train.state import Callback, TrainState
 
 
 class Terminal(Callback):
-    """Follows a run on the terminal's error stream: a bar in a terminal, else a line for each validation."""
+    """Shows a run on standard error: a bar in a terminal, otherwise a line for each validation."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -31,7 +31,7 @@ class Terminal(Callback):
         self._bar.stop()
 
     def on_decode(self, done: int, total: int) -> None:
-        """Show how many photos are decoded."""
+        """Show how many photos have been decoded."""
         if self._decoding is None:
             self._decoding = self._bar.add_task("decoding photos")
         self._bar.update(self._decoding, completed=done, total=total, description=f"decoding photos {done}/{total}")
@@ -42,7 +42,7 @@ class Terminal(Callback):
         self._training = self._bar.add_task("starting", total=1.0)
 
     def on_step(self, state: TrainState) -> None:
-        """Move the bar; print a line after a validation."""
+        """Advance the bar; print a line after a validation."""
         speed = state.step / max(state.seconds, 1e-9)
         line = f"step {state.step}  {speed:.2f} it/s  loss {state.loss:.4f}  rate {state.rate:.1e}"
         if self._training is not None:

@@ -13,12 +13,14 @@ from adair.cli.names import Adapters, FoundationFile
 
 def ui(
     folder: Annotated[
-        list[Path] | None, typer.Option(help="Folder of photos that the page may work on; repeat for more.")
+        list[Path] | None, typer.Option(help="Folder of photos that the page may read and write; repeat for more.")
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for all addresses of this machine.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 lets the system choose.")] = 7860,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
-    queue: Annotated[int, typer.Option(help="Clicks that may wait.")] = 16,
+    queue: Annotated[int, typer.Option(help="Limit of waiting clicks.")] = 16,
     max_megabytes: Annotated[float, typer.Option(help="Of one upload.")] = 200.0,
     max_megapixels: Annotated[float, typer.Option(help="Of one image.")] = 100.0,
     device: Device = None,
@@ -27,7 +29,7 @@ def ui(
     foundation: FoundationFile = None,
     adapter: Adapters = None,
 ) -> None:
-    """Restore photos on a web page, on this machine alone unless --host says otherwise. Ctrl-C ends it."""
+    """Restore photos on a web page, only on this machine unless --host is given. Ctrl-C ends it."""
     import importlib.util
 
     from adair.errors import AdairError

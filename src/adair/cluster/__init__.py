@@ -1,5 +1,5 @@
 """Folders and object stores restored by many machines, over Ray Data.
 
-`storage` lists, reads and writes wherever the files are, `plan` says what is missing, `worker` restores one file with a
-network that it holds, and `run` gives the work to as many workers as the cluster has room for.
+`storage` lists, reads and writes files anywhere, `plan` finds what is missing, `worker` loads the network and restores
+single files, and `run` distributes the files among as many workers as the cluster has room for.
 """

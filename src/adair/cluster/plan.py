@@ -1,4 +1,4 @@
-"""What is to be restored and what was before: decided from two listings and a small file in the target."""
+"""Which files to restore and which are done, decided from two listings and a small file in the target."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATE = ".adair-cluster.json"
 
 @dataclass(frozen=True)
 class Item:
-    """One file to restore and the file that it becomes, by their names in source and target."""
+    """A file to restore and its result, by their names in source and target."""
 
     source: str
     target: str
@@ -27,13 +27,13 @@ class Item:
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """Items by what happens to them.
+    """Items, grouped by what happens to them.
 
     Attributes:
         todo: to be restored.
         done: restored by an earlier run, or to be left alone.
-        taken: their targets exist and are not ours.
-        notes: what was left out of the source, one line each.
+        taken: their targets exist, but are not results of ours.
+        notes: what was skipped in the source, one line each.
     """
 
     todo: tuple[Item, ...]
@@ -53,28 +53,30 @@ def make_plan(
 ) -> ClusterPlan:
     """Compare source and target, and leave a state file in the target.
 
-    The state file holds a mark of the settings and the names of files that were in the way when it was made. Results
-    always appear complete. So a result that is not in the way, and younger than the state file and than its source, is
-    done; an older one was made with other settings or from another source, and is made again. Only the storage's own
-    clock counts.
+    The state file contains a mark of the settings, and the names of foreign files that existed when it was written.
+    Results are written atomically. So a result that is not foreign, and newer than the state file and its source, is
+    done; an older one was made with other settings or from another source, and is made again. All times are those of
+    the storage's clock.
 
     Args:
         source, target: where files come from and go to.
-        naming: how results are called.
-        mark: of the settings of this run, see `Restorer.mark`.
-        existing: "resume" as above; "skip" leaves every target that exists alone; "overwrite" makes all again.
-        recursive: look into folders of folders, too.
-        keep_state: write the state file; a plan that is only looked at does not.
+        naming: how results are named.
+        mark: a hash of the settings of this run, see `Restorer.mark`.
+        existing: "resume" as above; "skip" leaves all existing targets alone; "overwrite" makes all again.
+        recursive: whether to search subfolders, too.
+        keep_state: whether to write the state file; not for dry runs.
 
     Raises:
-        InputError: no images in the source, or two of them with one target.
-        AdairError: a storage that does not answer.
+        InputError: no images in the source, or two of them with the same target.
+        AdairError: the storage does not respond.
     """
     entries = source.list(recursive)
-    notes = [f"{source.url_of(name)}: skipped, not an image by its name" for name in entries if not _image(name)]
+    notes = [
+        f"{source.url_of(name)}: skipped, its name is not that of an image" for name in entries if not _image(name)
+    ]
     items = _items([name for name in sorted(entries) if _image(name)], naming)
     if not items:
-        deeper = "" if recursive else "; --recursive looks into its folders too"
+        deeper = "" if recursive else "; --recursive also searches its folders"
         raise InputError(f"{source.url}: no images in this folder ({' '.join(FORMATS)}){deeper}")
     results = target.list()
     state = _read_state(target)
@@ -84,7 +86,7 @@ def make_plan(
     else:
         foreign = sorted(item.target for item in items if item.target in results) if state is None else state["foreign"]
         state = {"settings": mark, "foreign": [] if existing == "overwrite" else foreign}
-        since = math.inf  # whatever is there is older
+        since = math.inf  # all existing files are older
         if keep_state:
             target.write(STATE, json.dumps(state).encode())
     foreign = set(state["foreign"])
@@ -112,7 +114,7 @@ def _items(names: list[str], naming: Naming) -> list[Item]:
         result = path.with_name(naming.name(path, OTHER_FOLDER)).as_posix()
         item = items.setdefault(result, Item(name, result))
         if item.source != name:
-            raise InputError(f"{result}: {item.source} and {name} would both be written there; restore them apart")
+            raise InputError(f"{result}: {item.source} and {name} would both be written there; restore them one by one")
     return list(items.values())
 
 
@@ -130,5 +132,5 @@ def _read_state(target: Storage) -> dict[str, Any] | None:
     if not (
         isinstance(state, dict) and isinstance(state.get("settings"), str) and isinstance(state.get("foreign"), list)
     ):
-        raise InputError(f"{target.url_of(STATE)}: is damaged; delete it and add --overwrite, or name another target")
+        raise InputError(f"{target.url_of(STATE)}: is damaged; delete it and add --overwrite, or choose another target")
     return state

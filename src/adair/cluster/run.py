@@ -1,4 +1,4 @@
-"""The whole run: plan, start or join a cluster, stream the work through its workers, write the summary."""
+"""A run on a cluster: start or join it, distribute the files among workers, write the summary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from adair.errors import AdairError, InputError
 
 ADDRESS = "RAY_ADDRESS"
 SUMMARY = "adair-summary.jsonl"
-ITEMS_PER_BLOCK = 4  # what is done again when a worker dies, at most; few, so that all workers end at about one time
+ITEMS_PER_BLOCK = 4  # files done again when a worker dies, at most; few, so that all workers end at about the same time
 MOST_BLOCKS = 20_000
 
 Status = Literal["done", "skipped", "failed"]
@@ -26,15 +26,15 @@ Status = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class ClusterOutcome:
-    """What became of one file; a line of the summary.
+    """The outcome of one file; a line of the summary.
 
     Attributes:
         source, target: names in the two folders.
-        status: "done", "skipped" (an earlier run has done it) or "failed".
-        error: of one that failed, one line.
+        status: "done", "skipped" (done by an earlier run) or "failed".
+        error: the message of a failed file, one line.
         notes: what was lost or converted on the way.
-        megapixels: of the result.
-        seconds: on the worker, reading and writing included.
+        megapixels: size of the result.
+        seconds: time on the worker, including reading and writing.
         host: the worker's machine.
     """
 
@@ -52,19 +52,19 @@ Report = Callable[[ClusterOutcome], None]
 
 
 def run_plan(plan: ClusterPlan, spec: WorkerSpec, workers: int | None, report: Report) -> list[ClusterOutcome]:
-    """Restore what is to be done, and write the summary into the target.
+    """Restore the files of a plan, and write the summary into the target.
 
     Args:
         plan: from `make_plan`.
-        spec: for the workers.
-        workers: how many; None for as many as the cluster has room for.
-        report: called for every file as soon as it is known what became of it.
+        spec: settings for the workers.
+        workers: number of workers; None for as many as the cluster has room for.
+        report: called for every file as soon as its outcome is known.
 
     Returns:
-        The outcomes of all files, in the order of their names.
+        The outcomes of all files, in order of their names.
 
     Raises:
-        AdairError: no Ray, no cluster, no room for one worker, or a summary that cannot be written.
+        AdairError: no Ray, no cluster, no room for a worker, or a summary that cannot be written.
     """
     target = Storage(spec.target)
     outcomes = [ClusterOutcome(item.source, item.target, "skipped") for item in plan.done]
@@ -86,7 +86,7 @@ def run_plan(plan: ClusterPlan, spec: WorkerSpec, workers: int | None, report: R
 
 
 def _restored(items: Sequence[Item], spec: WorkerSpec, workers: int | None) -> Iterator[ClusterOutcome]:
-    """Yield what became of each item, in the order in which they are finished."""
+    """Yield the outcome of each item, in the order in which they are finished."""
     import ray.data
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -97,7 +97,7 @@ def _restored(items: Sequence[Item], spec: WorkerSpec, workers: int | None) -> I
     gpus = 1 if spec.device == "cuda" else 0
     size = workers or _room(spec.threads, gpus)
     blocks = min(-(-len(items) // ITEMS_PER_BLOCK), MOST_BLOCKS)
-    # Ray Data gives a block whose worker died to another worker, without end; Attempts ends it. It lives on the machine
+    # Ray Data endlessly gives a block whose worker died to other workers; Attempts limits this. It lives on the machine
     # of this process, without which the run is over anyway.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     attempts = ray.remote(num_cpus=0, scheduling_strategy=here)(Attempts).remote()
@@ -114,20 +114,20 @@ def _restored(items: Sequence[Item], spec: WorkerSpec, workers: int | None) -> I
 
 
 class Attempts:
-    """Counts how often workers have begun with each file: some files may kill whoever opens them."""
+    """Counts how often workers have started each file, because some files may kill their worker."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
     def begin(self, name: str) -> int:
-        """Count one more, and return the sum."""
+        """Count an attempt, and return the number of attempts."""
         self._counts[name] += 1
         return self._counts[name]
 
 
 @dataclass(frozen=True)
 class RemoteAttempts:
-    """Asks an `Attempts` that lives in the cluster.
+    """A client of an `Attempts` actor in the cluster.
 
     Attributes:
         actor: its handle.
@@ -136,7 +136,7 @@ class RemoteAttempts:
     actor: Any
 
     def __call__(self, name: str) -> int:
-        """Count one more, and return the sum."""
+        """Count an attempt, and return the number of attempts."""
         import ray
 
         count: int = ray.get(self.actor.begin.remote(name))
@@ -144,7 +144,7 @@ class RemoteAttempts:
 
 
 def _room(threads: int, gpus: int) -> int:
-    """How many workers the cluster has room for."""
+    """Return how many workers the cluster has room for."""
     import ray
 
     resources = ray.cluster_resources()
@@ -160,7 +160,7 @@ def _room(threads: int, gpus: int) -> int:
 
 @contextmanager
 def _cluster() -> Iterator[None]:
-    """Join the cluster that the environment names, or one that this process is part of; else start a local one."""
+    """Join the cluster that the environment names, or one that this process is part of, or start a local one."""
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -170,7 +170,7 @@ def _cluster() -> Iterator[None]:
         return
     address = os.environ.get(ADDRESS, "local")
     try:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of our own reports nothing to anybody
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that we start sends no usage reports
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         ray.init(address=address, log_to_driver=False, logging_level="error")
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Folders on this machine and elsewhere, through fsspec: list, read, and write so that files appear complete."""
+"""Local and remote folders through fsspec: list, read, and write files atomically."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from adair.errors import AdairError, FileFormatError, InputError
 from adair.images import write_whole
 
-MOST_BYTES = 2**32  # of one file; libraries of pictures hold nothing larger
-TIMES = ("mtime", "LastModified", "updated", "last_modified", "modified", "created")  # what file systems call it
+MOST_BYTES = 2**32  # of one file; collections of images have no larger ones
+TIMES = ("mtime", "LastModified", "updated", "last_modified", "modified", "created")  # as file systems name it
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Entry:
     """A file in a storage.
 
     Attributes:
-        name: below the root, with slashes.
+        name: path below the root, with slashes.
         size: in bytes.
-        modified: seconds since 1970 by the storage's clock; 0 where it does not say.
+        modified: seconds since 1970 by the storage's clock; 0 if unknown.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Storage:
         url: a path, or a URL of any protocol that fsspec has a file system for, such as ``s3://bucket/photos``.
 
     Raises:
-        InputError: a protocol that is unknown or whose package is not installed.
+        InputError: the protocol is unknown, or its package is not installed.
     """
 
     def __init__(self, url: str) -> None:
@@ -48,18 +48,16 @@ class Storage:
             self._system, root = url_to_fs(url, use_listings_cache=False)
         except (ValueError, ImportError) as error:
             text = " ".join(str(error).split())
-            raise InputError(
-                f"{url}: cannot be opened ({text}); install the package for it, or name a folder"
-            ) from error
+            raise InputError(f"{url}: cannot be opened ({text}); install its package, or use a folder") from error
         self._root = str(root).rstrip("/")
         self.local = "file" in _protocols(self._system)
 
     def url_of(self, name: str) -> str:
-        """What a file is called in messages."""
+        """Return the name of a file in messages."""
         return posixpath.join(self.url, name)
 
     def list(self, recursive: bool = True) -> dict[str, Entry]:
-        """Regular files by name; hidden ones and those in hidden folders are left out. Empty where there is no folder.
+        """Return regular files by name, without hidden files and folders; empty if there is no folder.
 
         Raises:
             AdairError: no permission, no such bucket, no connection.
@@ -70,7 +68,7 @@ class Storage:
             )
         except FileNotFoundError:
             return {}
-        except Exception as error:  # every protocol has errors of its own
+        except Exception as error:  # every protocol has its own exceptions
             raise _failure(self.url, "cannot be listed", error) from error
         entries = {}
         for path, facts in found.items():
@@ -80,7 +78,7 @@ class Storage:
         return entries
 
     def find(self, name: str) -> Entry | None:
-        """One file, hidden or not; None if it is not there."""
+        """Return one file, hidden or not; None if it does not exist."""
         try:
             facts = self._system.info(f"{self._root}/{name}")
         except FileNotFoundError:
@@ -90,7 +88,7 @@ class Storage:
         return Entry(name, int(facts.get("size") or 0), _time(facts))
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file.
+        """Return the bytes of a file.
 
         Raises:
             AdairError: it cannot be read, or is too large for an image.
@@ -101,11 +99,11 @@ class Storage:
         except Exception as error:
             raise _failure(self.url_of(name), "cannot be read", error) from error
         if len(data) > MOST_BYTES:
-            raise FileFormatError(f"{self.url_of(name)}: too large for an image; take it out of the folder")
+            raise FileFormatError(f"{self.url_of(name)}: too large for an image; remove it from the folder")
         return data
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file, which appears complete: renamed into place on a disk, put at once into an object store.
+        """Write a file atomically: renamed into place on a disk, uploaded at once to an object store.
 
         Raises:
             AdairError: it cannot be written.

@@ -1,4 +1,4 @@
-"""What a worker holds (a network) and does: one file read, restored and written."""
+"""A worker: it loads the network once, then reads, restores and writes single files."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from adair.restore.options import RestoreOptions
 from adair.restore.restorer import Restorer
 from adair.restore.single import FileOptions, restore_file
 
-MOST_ATTEMPTS = 3  # at a file whose workers die
+MOST_ATTEMPTS = 3  # attempts at a file whose workers die
 
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """All that a worker needs, wherever it runs: the files of the model travel as bytes.
+    """Everything that a worker needs on any machine; model files are transferred as bytes.
 
     Attributes:
         source, target: URLs of folders.
         options: how images are restored.
         files: how files are read and written.
-        foundation: bytes of the foundation's file; None for the bundled one.
-        adapters: bytes of adapter files to add.
+        foundation: content of the foundation file; None for the bundled one.
+        adapters: contents of adapter files to add.
         runtime: what runs the network, one of `adair.runtimes.RUNTIMES`.
         device: "cpu", "cuda" or "mps".
-        precision: the same for all workers, since results differ between precisions.
-        threads: of the network.
+        precision: the same for all workers, because results differ between precisions.
+        threads: threads for the network.
     """
 
     source: str
@@ -57,7 +57,7 @@ class WorkerSpec:
             if self.foundation is not None:
                 foundation = Path(folder, "foundation.safetensors")
                 foundation.write_bytes(self.foundation)
-            beside = max(1, (os.cpu_count() or 1) // self.threads)  # workers that may be on this machine
+            beside = max(1, (os.cpu_count() or 1) // self.threads)  # workers that may run on this machine
             restorer = Restorer.load(foundation, self.device, self.precision, runtime=self.runtime, at_once=beside)
             for number, data in enumerate(self.adapters):
                 path = Path(folder, f"adapter{number}.safetensors")
@@ -67,11 +67,11 @@ class WorkerSpec:
 
 
 class Worker:
-    """Restores files of the source, one after the other; made once in each process that works.
+    """Restores files of the source, one after the other; created once in each worker process.
 
     Args:
-        spec: what to do.
-        attempts: counts the times that any worker has begun with a file; called with its name.
+        spec: the settings.
+        attempts: counts how often workers have started a file; called with its name.
     """
 
     def __init__(self, spec: WorkerSpec, attempts: Callable[[str], int]) -> None:
@@ -93,7 +93,7 @@ class Worker:
         outcome = {**row, "status": "done", "error": "", "notes": [], "megapixels": 0.0, "host": self._host}
         try:
             if self._attempts(str(row["source"])) > MOST_ATTEMPTS:
-                raise AdairError(f"{row['source']}: its workers died {MOST_ATTEMPTS} times; look into the logs of Ray")
+                raise AdairError(f"{row['source']}: its workers died {MOST_ATTEMPTS} times; see Ray's logs")
             notes, outcome["megapixels"] = self._restore(str(row["source"]), str(row["target"]))
             outcome["notes"] = list(notes)
         except (AdairError, OSError, MemoryError) as error:
@@ -102,7 +102,7 @@ class Worker:
         return {**outcome, "seconds": time.perf_counter() - start}
 
     def _restore(self, source: str, target: str) -> tuple[tuple[str, ...], float]:
-        # On a disk of this machine, so that everything that reads and writes images works, and is the same everywhere.
+        # Through a local file, so that reading and writing images is the same everywhere.
         with tempfile.TemporaryDirectory(prefix="adair-work-") as folder:
             before = Path(folder, "source" + PurePosixPath(source).suffix)
             after = Path(folder, "result" + PurePosixPath(target).suffix)

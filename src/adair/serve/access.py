@@ -1,4 +1,4 @@
-"""Who may ask: the bearer token, and on loopback no foreign web page."""
+"""Authorisation: the bearer token, and no foreign web pages on loopback."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ OPEN = ("/health", "/ready")
 
 
 class Access:
-    """Refuses requests before anything of them is read.
+    """Refuses requests before their bodies are read.
 
-    A page in the user's browser can send requests to a server on the same machine. On loopback only local host names
-    are answered (a foreign name that points here is DNS rebinding), and a request from a page must come from the host
-    that it goes to.
+    A page in the user's browser can send requests to a server on the same machine. On loopback, only local host names
+    are accepted (a foreign name that points here is DNS rebinding), and requests from a page must have the origin that
+    they are sent to.
 
     Args:
-        app: what comes behind.
-        config: has the token and the host.
+        app: the application that is protected.
+        config: contains the token and the host.
     """
 
     def __init__(self, app: ASGIApp, config: ServeConfig) -> None:
@@ -34,7 +34,7 @@ class Access:
         self._host = config.host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 400, 401 or 403, or pass the request on."""
+        """Answer with 400, 401 or 403, or pass the request on."""
         if scope["type"] == "http" and (refusal := self._refusal(Headers(scope=scope), scope["path"])):
             status, text = refusal
             headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None

@@ -1,4 +1,4 @@
-"""How many requests may be inside, and how much memory their images may take."""
+"""Limits of concurrent requests, and of the memory for their images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from adair.serve.metrics import Metrics
 
 
 class Admission:
-    """Counts what is inside and refuses what is too much; any thread may ask."""
+    """Counts requests and memory, and refuses what exceeds the limits; thread-safe."""
 
     def __init__(self, config: ServeConfig, metrics: Metrics) -> None:
         self._config, self._metrics = config, metrics
@@ -22,14 +22,14 @@ class Admission:
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Hold a place for one request.
+        """Reserve a place for one request.
 
         Raises:
             BusyError: all places are taken.
         """
         with self._lock:
             if self._requests >= self._config.queue:
-                raise BusyError(f"the server works on {self._requests} requests, which is its limit; try again later")
+                raise BusyError(f"the server is working on {self._requests} requests, its limit; try again later")
             self._requests += 1
             self._metrics.inside.set(self._requests)
         try:
@@ -41,14 +41,14 @@ class Admission:
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
-        """Hold ``size`` bytes of memory for an image and its result.
+        """Reserve ``size`` bytes of memory for an image and its result.
 
         Raises:
-            BusyError: other images take too much; never for the only one.
+            BusyError: other images use too much; never raised for a single image.
         """
         with self._lock:
             if self._bytes and self._bytes + size > self._config.memory_bytes:
-                raise BusyError("other images take the memory that this one needs; try again later")
+                raise BusyError("other images use the memory that this one needs; try again later")
             self._bytes += size
         try:
             yield

@@ -1,4 +1,4 @@
-"""The HTTP interface: its routes, and the way of one request from upload to answer."""
+"""The HTTP interface: its routes, and the path of a request from upload to response."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Format = Literal["png", "jpeg", "webp", "tiff", "avif", "bmp"]
 
 
 def create_app(service: Service) -> FastAPI:
-    """Make the ASGI application around a service, which is closed with it."""
+    """Return the ASGI application for a service, which is closed with it."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         service.close()
 
-    # Without the pages of documentation: they load scripts from elsewhere.
+    # Without the documentation pages, which load scripts from other servers.
     app = FastAPI(title="AdaIR", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     app.add_middleware(Access, config=service.config)
@@ -68,12 +68,14 @@ async def restore(
     ],
     scale: Annotated[int | None, Query(ge=1, le=4, description="For task sr: 2, 3 or 4; 1 keeps the size.")] = None,
     strength: Annotated[float, Query(ge=0, le=1, description="How much of the correction to apply.")] = 1.0,
-    luma: Annotated[float, Query(ge=0, le=1, description="How much of it reaches brightness.")] = 1.0,
-    colour: Annotated[float, Query(ge=0, le=1, description="How much of it reaches colour.")] = 1.0,
-    format: Annotated[Format | None, Query(description="Of the answer; that of the upload by default.")] = None,
-    quality: Annotated[int, Query(ge=1, le=100, description="For JPEG, WebP and AVIF.")] = 95,
+    luma: Annotated[float, Query(ge=0, le=1, description="How much of it to apply to brightness.")] = 1.0,
+    colour: Annotated[float, Query(ge=0, le=1, description="How much of it to apply to colour.")] = 1.0,
+    format: Annotated[
+        Format | None, Query(description="Format of the response; by default that of the upload.")
+    ] = None,
+    quality: Annotated[int, Query(ge=1, le=100, description="Quality of JPEG, WebP and AVIF.")] = 95,
 ) -> Response:
-    """Restore the image in the request's body: the bytes of the file as they are, no form."""
+    """Restore the image in the request's body: the plain bytes of the file, not a form."""
     service: Service = request.app.state.service
     start, status = time.monotonic(), 500
     try:
@@ -89,14 +91,14 @@ async def restore(
         raise
     except ClientDisconnect:
         status = CLIENT_LEFT
-        return Response(status_code=CLIENT_LEFT)  # to nobody
+        return Response(status_code=CLIENT_LEFT)  # nobody receives it
     finally:
         service.metrics.requests.labels(str(status)).inc()
         service.metrics.seconds.observe(time.monotonic() - start)
 
 
 async def _upload(request: Request, config: ServeConfig) -> bytes:
-    """The body, never more of it than is allowed."""
+    """Read the body, up to the limit."""
     too_large = TooLargeError(f"the upload has more than {config.max_megabytes:g} MB, the limit of this server")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > 15 or int(announced) > config.max_bytes):
@@ -114,7 +116,7 @@ async def _upload(request: Request, config: ServeConfig) -> bytes:
 
 
 async def _wait(request: Request, job: Job, seconds: float) -> Answer:
-    """Wait for a job, and end it when the client leaves or the time is over."""
+    """Wait for a job; cancel it if the client disconnects or the time is over."""
     answer = asyncio.wrap_future(job.answer)
     left = asyncio.ensure_future(_left(request))
     either: set[asyncio.Future[Any]] = {answer, left}
@@ -139,7 +141,7 @@ async def _left(request: Request) -> None:
 
 
 def _forget(answer: asyncio.Future[Answer]) -> None:
-    """Nobody wants to know any more how a cancelled job ended."""
+    """Ignore the outcome of a cancelled job."""
     if not answer.cancelled():
         answer.exception()
 
@@ -151,7 +153,7 @@ def _response(answer: Answer) -> Response:
 
 
 async def tasks(request: Request) -> dict[str, list[str]]:
-    """Names of the tasks that /restore knows, besides "auto" and "foundation"."""
+    """Return the tasks of /restore, besides "auto" and "foundation"."""
     service: Service = request.app.state.service
     return {"tasks": list(service.restorer.tasks)}
 

@@ -1,4 +1,4 @@
-"""Uploaded bytes to an image, and an image to the bytes of the answer; what a client calls its file is never asked."""
+"""From uploaded bytes to an image, and from an image to the response; file names from clients are not used."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MEDIA_TYPES = {
     "bmp": "image/bmp",
 }
 SUFFIXES = {name.lower(): suffix for suffix, name in reversed(FORMATS.items())}
-UPLOAD = Path("upload")  # what messages call it
+UPLOAD = Path("upload")  # its name in messages
 
 
 def decode(data: bytes, max_pixels: int) -> ImageFile:
     """Decode an upload; its content decides the format.
 
     Raises:
-        AdairError: no image, a damaged one, or one of more than ``max_pixels``.
+        AdairError: not an image, a damaged one, or one with more than ``max_pixels``.
     """
     try:
         return decode_image(data, UPLOAD, max_pixels)
@@ -38,6 +38,6 @@ def encode(image: ImageFile, name: str, quality: int) -> tuple[bytes, tuple[str,
 
 
 def format_of(data: bytes) -> str:
-    """Key in `MEDIA_TYPES` of the format that an upload comes in; "png" where it is none of them."""
+    """Return the key in `MEDIA_TYPES` of an upload's format; "png" if it is none of them."""
     kind = (find_format(data) or "PNG").lower()
     return kind if kind in MEDIA_TYPES else "jpeg" if kind == "heic" else "png"

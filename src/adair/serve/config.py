@@ -1,4 +1,4 @@
-"""The server's limits and address, checked once."""
+"""The server's address and limits, checked once."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class ServeConfig:
     """How a server runs.
 
     Args:
-        host: address to listen on; others than loopback can be reached from outside.
+        host: address to listen on; addresses other than loopback can be reached from outside.
         port: 0 lets the system choose one.
-        token: what clients must send as ``Authorization: Bearer TOKEN``; None asks for nothing.
-        queue: requests that are uploading, waiting or running at most; more are told to come back.
-        max_megabytes: of one upload.
-        max_megapixels: of one image, before and after enlarging.
-        memory_gigabytes: of decoded images that wait or run, all together; one image is always let in.
-        upload_seconds: for one upload to arrive.
-        seconds: for waiting and restoring together.
-        parallel: images in work at once; small ones of equal size among them run through the network together.
-        batch_pixels: an image or tile of more pixels runs alone; it keeps the network busy by itself.
+        token: clients must send it as ``Authorization: Bearer TOKEN``; None for no authorisation.
+        queue: limit of requests that are uploading, waiting or running; others must try again later.
+        max_megabytes: limit of one upload.
+        max_megapixels: limit of one image, before and after enlarging.
+        memory_gigabytes: limit of all decoded images together; a single image is always accepted.
+        upload_seconds: time limit of one upload.
+        seconds: time limit of waiting and restoring together.
+        parallel: images to restore at a time; small ones of equal size go through the network together.
+        batch_pixels: an image or tile of more pixels runs alone, because it keeps the network busy by itself.
 
     Raises:
         InputError: a limit that is not a positive finite number, a port outside 0..65535, a token that is too short.
@@ -61,15 +61,15 @@ class ServeConfig:
 
     @property
     def max_bytes(self) -> int:
-        """Bytes of one upload."""
+        """The limit of one upload, in bytes."""
         return int(self.max_megabytes * 1e6)
 
     @property
     def max_pixels(self) -> int:
-        """Pixels of one image."""
+        """The limit of one image, in pixels."""
         return int(self.max_megapixels * 1e6)
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of all decoded images together."""
+        """The limit of all decoded images together, in bytes."""
         return int(self.memory_gigabytes * 1e9)

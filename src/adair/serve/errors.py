@@ -1,4 +1,4 @@
-"""Which HTTP status each error stands for, and its JSON body: one line."""
+"""The HTTP status of each error, and its JSON body: one line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class UploadTimeoutError(InputError):
 
 
 class BusyError(AdairError):
-    """No room at the moment; a later try will succeed."""
+    """No room at the moment; a later attempt will succeed."""
 
 
 class TimeLimitError(AdairError):
@@ -48,16 +48,16 @@ STATUS: dict[type[AdairError], int] = {
     TimeLimitError: 503,
     AdairError: 422,
 }
-"""The first entry along an error's bases counts."""
+"""The first matching entry along an error's base classes applies."""
 
 
 def status_of(error: AdairError) -> int:
-    """The HTTP status for ``error``: 4xx where another request would do better, 5xx where only the server can."""
+    """Return the HTTP status of ``error``: 4xx if the request is at fault, 5xx if the server is."""
     return next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
 
 
 def answer(status: int, text: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """A JSON body ``{"error": "one line"}``; 429 and 503 say when to try again."""
+    """Return a JSON response ``{"error": "one line"}``; 429 and 503 say when to try again."""
     headers = dict(headers or {})
     if status in (429, 503):
         headers["Retry-After"] = str(RETRY_SECONDS)
@@ -65,13 +65,13 @@ def answer(status: int, text: str, headers: dict[str, str] | None = None) -> JSO
 
 
 async def adair_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer for any `AdairError`."""
+    """Response to any `AdairError`."""
     assert isinstance(error, AdairError)
     return answer(status_of(error), str(error))
 
 
 async def bad_request(request: Request, error: Exception) -> JSONResponse:
-    """Answer for parameters that FastAPI refused: the first of them, with what is wrong."""
+    """Response to parameters that FastAPI refused: the first one, and what is wrong with it."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][1:])
@@ -79,11 +79,11 @@ async def bad_request(request: Request, error: Exception) -> JSONResponse:
 
 
 async def http_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer for unknown paths and methods."""
+    """Response to unknown paths and methods."""
     assert isinstance(error, HTTPException)
     return answer(error.status_code, f"{request.method} {request.url.path}: {error.detail}", dict(error.headers or {}))
 
 
 async def unexpected(request: Request, error: Exception) -> JSONResponse:
-    """Answer for a defect of the server; the traceback goes to the log and never to a client."""
+    """Response to a defect of the server; the traceback goes to the log, never to a client."""
     return answer(500, f"unexpected {type(error).__name__}; the server's log has the details")

@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of bodies and answers, where FastAPI cannot read it off the code."""
+"""The parts of the OpenAPI description that FastAPI cannot derive from the code."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ RESTORE_RESPONSES: Responses = {
     **_errors(
         {
             408: "The upload did not arrive in time.",
-            413: "The upload or the image is beyond the server's limits.",
-            422: "A task, a scale or another value that cannot be used.",
-            429: "The server is full; Retry-After says when to come back.",
+            413: "The upload or the image exceeds the server's limits.",
+            422: "A task, a scale or another value is invalid.",
+            429: "The server is full; Retry-After says when to try again.",
             500: "A defect of the server or of one of its adapters.",
-            503: "Not enough memory or time, or the server is shutting down; Retry-After says when to come back.",
+            503: "Not enough memory or time, or the server is shutting down; Retry-After says when to try again.",
         }
     ),
 }
@@ -48,7 +48,7 @@ METRICS_RESPONSES: Responses = {
     **REFUSALS,
 }
 IMAGE_BODY = {
-    "description": "The bytes of an image file; the content decides the format, whatever the type says.",
+    "description": "The bytes of an image file; the content decides the format, not the media type.",
     "required": True,
     "content": {"application/octet-stream": _BYTES, **dict.fromkeys(MEDIA_TYPES.values(), _BYTES)},
 }

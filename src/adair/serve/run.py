@@ -1,4 +1,4 @@
-"""Putting the server together, and listening."""
+"""Building the server, and listening."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def build_service(
     """
     metrics = Metrics()
     inner = create_runtime(runtime, device, precision)
-    # In float32 a batch rounds differently than its images one by one, and no result may depend on other clients.
+    # In float32 a batch rounds differently from its images one by one, and results must not depend on other clients.
     batch = 1 if inner.precision.name == "fp32" else config.parallel
     shared = BatchingRuntime(inner, batch, config.batch_pixels, metrics.observe_batch)
     restorer = Restorer.load(foundation, runtime=shared)
@@ -45,9 +45,9 @@ def build_service(
 
 
 def build_server(service: Service) -> uvicorn.Server:
-    """The server, not yet running.
+    """Return the server, not yet running.
 
-    After SIGTERM or Ctrl-C it takes no new connections and finishes the requests that are inside, which their limits
+    After SIGTERM or Ctrl-C it accepts no new connections and finishes running requests, which their time limits
     keep short.
     """
     config = service.config
@@ -66,7 +66,7 @@ def build_server(service: Service) -> uvicorn.Server:
 
 
 def listen(config: ServeConfig) -> socket.socket:
-    """Take the address.
+    """Bind the address.
 
     Raises:
         InputError: it is in use, or not one of this machine.

@@ -1,4 +1,4 @@
-"""From an upload to the bytes of the answer: what the HTTP interface asks for, without HTTP."""
+"""From an upload to the bytes of the response, independent of HTTP."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from adair.serve.metrics import Metrics
 
 @dataclass(frozen=True)
 class Order:
-    """What a client asks for.
+    """A client's order.
 
     Attributes:
         options: how to restore.
-        scale: how many times as wide the result is.
-        format: of the answer, a key of `MEDIA_TYPES`; None for that of the upload.
-        quality: 1 to 100, for formats that lose something.
+        scale: how many times larger the result is.
+        format: format of the response, a key of `MEDIA_TYPES`; None for that of the upload.
+        quality: 1 to 100, for lossy formats.
     """
 
     options: RestoreOptions
@@ -36,7 +36,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Answer:
-    """The bytes of a restored image, their format, and what a user should know about them, one line each."""
+    """The bytes of a restored image, their format, and notes for the user, one line each."""
 
     data: bytes
     format: str
@@ -45,24 +45,24 @@ class Answer:
 
 @dataclass(frozen=True)
 class Job:
-    """An order in work: the promise of its answer, and the way to end it early."""
+    """A running order: the future of its response, and a way to cancel it."""
 
     answer: Future[Answer]
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:
-        """End it: at once if it waits, else after its current tile."""
+        """Cancel it: at once if it waits, otherwise after the current tile."""
         self.cancelled.set()
         self.answer.cancel()
 
 
 class Service:
-    """A restorer with a bounded number of threads that work for clients.
+    """A restorer with a bounded number of worker threads.
 
     Args:
         restorer: on a `BatchingRuntime`, so that small images run together.
         config: the limits.
-        metrics: told how much was restored.
+        metrics: records how much was restored.
     """
 
     def __init__(self, restorer: Restorer, config: ServeConfig, metrics: Metrics) -> None:
@@ -73,7 +73,7 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether orders are taken."""
+        """Whether orders are accepted."""
         return self._open
 
     def order(self, options: RestoreOptions, format: str | None, quality: int) -> Order:
@@ -86,12 +86,12 @@ class Service:
         return Order(options, check_scale(options.scale, steps), format, quality)
 
     def start(self, data: bytes, order: Order) -> Job:
-        """Put an order at the end of the line."""
+        """Append an order to the queue."""
         cancelled = threading.Event()
         return Job(self._threads.submit(self._work, data, order, cancelled), cancelled)
 
     def close(self) -> None:
-        """Finish what is in work."""
+        """Finish the running orders."""
         self._open = False
         self._threads.shutdown()
 
@@ -108,16 +108,16 @@ class Service:
 
 @dataclass(frozen=True)
 class _Watch:
-    """Looks after every tile whether anybody still waits."""
+    """Checks after every tile whether the order was cancelled."""
 
     cancelled: threading.Event
 
     def __call__(self, done: int, total: int) -> None:
         if self.cancelled.is_set():
-            raise Interrupted("cancelled: nobody waits for the result any more")
+            raise Interrupted("cancelled: nobody is waiting for the result")
 
 
 def _size(image: ImageFile, scale: int) -> int:
-    """Bytes of an image and its result."""
+    """Return the bytes of an image and its result."""
     alpha = 0 if image.alpha is None else image.alpha.nbytes
     return (image.pixels.nbytes + alpha) * (1 + scale**2)

@@ -1,1 +1,1 @@
-"""The web page: `adair ui`. Everything but `page` and `run` works without Gradio."""
+"""The web page of `adair ui`. Everything except `page` and `run` works without Gradio."""

@@ -1,4 +1,4 @@
-"""Adapters: what each is and how well it measures; add a file."""
+"""The tab for adapters: cards with measured figures, and adding a file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from adair.ui.messages import failure
 
 
 class AdaptersTab:
-    """What happens on a click."""
+    """The event handlers of the tab."""
 
     def __init__(self, desk: Desk, choices: int) -> None:
         self.desk, self.choices = desk, choices
 
     def add(self, upload: str | None, name: str) -> tuple[Any, ...]:
-        """Cards, status, and the choices of tasks on the other tabs."""
+        """Return cards, status, and the choices of tasks on the other tabs."""
         message = ""
         if upload:
             try:
@@ -36,7 +36,7 @@ def adapters_tab(desk: Desk, tasks: list[Any]) -> None:
     """Lay out the tab.
 
     Args:
-        tasks: the choices of tasks on the other tabs, which learn of new adapters.
+        tasks: the choices of tasks on the other tabs, which are updated with new adapters.
     """
     tab = AdaptersTab(desk, len(tasks))
     cards = gr.Dataframe(
@@ -44,7 +44,7 @@ def adapters_tab(desk: Desk, tasks: list[Any]) -> None:
     )
     with gr.Row():
         upload = gr.File(label="Adapter file", file_types=[".safetensors"], elem_id="adapter", height=120)
-        name = gr.Textbox(label="Name (that in the file if left empty)", max_length=64)
+        name = gr.Textbox(label="Name (empty: the one in the file)", max_length=64)
     add = gr.Button("Add", variant="primary", elem_id="add")
     status = gr.HTML(elem_id="adapter-status")
     add.click(tab.add, [upload, name], [cards, status, *tasks], api_visibility="private")

@@ -26,7 +26,7 @@ def _row(info: AdapterInfo) -> list[str]:
 
 
 def _figures(card: Mapping[str, Any]) -> str:
-    """Measured numbers; where there are none, those of the validation while it was trained."""
+    """Return measured figures; if there are none, those of the validation during training."""
     measured = card.get("measured")
     if isinstance(measured, list):
         rows = [one for one in measured if isinstance(one, Mapping) and isinstance(one.get("adapter"), float)]

@@ -1,4 +1,4 @@
-"""Compare: the previewed part of the photo, restored in up to four ways."""
+"""The tab for comparison: the previewed part of the photo, restored with up to four tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from adair.ui.photo import Photo
 
 
 class CompareTab:
-    """What happens on a click."""
+    """The event handlers of the tab."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -22,7 +22,7 @@ class CompareTab:
     def compare(
         self, photo: Photo | None, across: float, down: float, reference: str | None, *tasks: str
     ) -> tuple[list[Any], str]:
-        """Pictures with captions, and what went wrong."""
+        """Return images with captions, and an error message."""
         if photo is None:
             return [], "<p>Drop a photo on the first tab.</p>"
         try:
@@ -41,7 +41,7 @@ def compare_tab(desk: Desk, photo: Any, across: Any, down: Any) -> None:
         photo, across, down: parts of the first tab: the visitor's photo and the part that is previewed.
     """
     tab = CompareTab(desk)
-    gr.Markdown("The part of the photo that the first tab previews, at its own size, restored in up to four ways.")
+    gr.Markdown("The part of the photo that the first tab previews, at full size, restored with up to four tasks.")
     defaults = ["auto", *desk.restorer.tasks, "foundation"][:MOST]
     with gr.Row():
         tasks = [
@@ -49,7 +49,7 @@ def compare_tab(desk: Desk, photo: Any, across: Any, down: Any) -> None:
             for number, value in enumerate([*defaults, *[""] * (MOST - len(defaults))], 1)
         ]
     reference = gr.File(
-        label="Reference, if there is one: gives PSNR and SSIM of this part", type="filepath", height=120
+        label="Reference, if you have one: shows PSNR and SSIM of this part", type="filepath", height=120
     )
     run = gr.Button("Compare", variant="primary", elem_id="compare")
     status = gr.HTML()

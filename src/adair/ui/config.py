@@ -1,4 +1,4 @@
-"""What the page may do, checked once."""
+"""The settings and limits of the page, checked once."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class UiConfig:
     """How the page runs.
 
     Attributes:
-        host: address to listen on; others than loopback can be reached from other machines.
+        host: address to listen on; addresses other than loopback can be reached from other machines.
         port: 0 lets the system choose one.
-        max_megabytes: of one upload.
-        max_megapixels: of one image, before and after enlarging.
-        queue: visitors' clicks that may wait at most.
-        folders: the only folders outside its own that the page reads and writes. The page knows them by number, so
+        max_megabytes: limit of one upload.
+        max_megapixels: limit of one image, before and after enlarging.
+        queue: largest number of waiting clicks.
+        folders: the only folders outside its own that the page reads and writes. The page refers to them by number, so
             that no text from a browser is ever used as a path.
 
     Raises:
@@ -39,11 +39,11 @@ class UiConfig:
         for name in ("max_megabytes", "max_megapixels", "queue"):
             value = getattr(self, name)
             if not 0 < value < 1e6:
-                raise InputError(f"{name} {value:g}: must be a number above 0 and below a million")
+                raise InputError(f"{name} {value:g}: must be above 0 and below a million")
         if not 0 <= self.port <= 65535:
             raise InputError(f"port {self.port} is outside 0..65535; 7860 is usual")
         if len(self.folders) > MOST_FOLDERS:
-            raise InputError(f"{len(self.folders)} folders are more than {MOST_FOLDERS}; name their common parent")
+            raise InputError(f"{len(self.folders)} folders are more than {MOST_FOLDERS}; give their common parent")
         for folder in self.folders:
             if not folder.is_dir():
                 raise InputError(f"{folder}: is not a folder; give folders with photos")
@@ -55,5 +55,5 @@ class UiConfig:
 
     @property
     def max_pixels(self) -> int:
-        """Pixels of one image."""
+        """The limit of one image, in pixels."""
         return int(self.max_megapixels * 1e6)

@@ -1,4 +1,4 @@
-"""What the page works with: one restorer, one private folder, the limits, and the works that run."""
+"""The state of the page that all visitors share: the restorer, a private folder, the limits, and running jobs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ AS_SOURCE = "as the photo"
 
 @dataclass(frozen=True, eq=False)
 class Desk:
-    """Shared by all visitors.
+    """The state that all visitors share.
 
     Attributes:
         foundation: file of the restorer's foundation; None for the bundled one.
-        turn: held by the work that runs; several at once would only slow each other down.
+        turn: held by the running job; several at a time would only slow each other down.
     """
 
     config: UiConfig
@@ -35,20 +35,20 @@ class Desk:
 
     @property
     def tasks(self) -> list[str]:
-        """What can be chosen."""
+        """The tasks that can be chosen."""
         return [AUTO, *self.restorer.tasks, FOUNDATION]
 
     def open(self, upload: str | os.PathLike[str]) -> Photo:
         """Read an upload.
 
         Raises:
-            AdairError: it is no file of the workspace, or no image within the limits.
+            AdairError: not a file of the workspace, or not an image within the limits.
         """
         path = self.workspace.checked(upload)
         return open_photo(path, path.name, self.restorer, self.config.max_pixels)
 
     def work(self, photo: Photo, options: RestoreOptions, format: str = AS_SOURCE, quality: int = 95) -> Work:
-        """Return the work that restores a whole photo, not yet started.
+        """Return the job that restores a whole photo, not yet started.
 
         Raises:
             InputError: options that do not fit together, or a result beyond the limits.
@@ -61,5 +61,5 @@ class Desk:
         return Work(photo.path, target, options, files, self.restorer, self.turn)
 
     def view(self, name: str) -> Path:
-        """Return a path for a picture that the page shows."""
+        """Return a path for an image that the page shows."""
         return self.workspace.new_file(f"{name}.png")

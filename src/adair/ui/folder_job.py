@@ -1,4 +1,4 @@
-"""A folder, or many dropped photos, restored one after the other; started again, it goes on where it stopped."""
+"""Restoring a folder, or many dropped photos, one after the other; it can be resumed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FAILURES_SHOWN = 50
 
 @dataclass(frozen=True)
 class Tally:
-    """How far a folder is.
+    """The progress of a folder.
 
     Attributes:
-        total, done, skipped: photos; skipped ones were done before.
+        total, done, skipped: numbers of photos; skipped ones were already done.
         failures: one line each.
         results: files that were written by this run, in order.
-        seconds: since the start.
-        current: the photo that is worked on.
+        seconds: time since the start.
+        current: the photo that is being restored.
         ended: "" while it runs, "finished" or "cancelled".
     """
 
@@ -41,14 +41,14 @@ class Tally:
     ended: str = ""
 
     def __str__(self) -> str:
-        """What a visitor reads.
+        """The progress as text for a visitor.
 
         >>> str(Tally(5, done=1, skipped=2, seconds=10, current="a.jpg"))
-        '3 of 5 photos; 2 of them were done before; now a.jpg, about 20 s left'
+        '3 of 5 photos; 2 of them were already done; now a.jpg, about 20 s left'
         """
         finished = self.done + self.skipped + len(self.failures)
         parts = [f"{finished} of {self.total} photos"]
-        parts += [f"{self.skipped} of them were done before"] if self.skipped else []
+        parts += [f"{self.skipped} of them were already done"] if self.skipped else []
         parts += [f"{len(self.failures)} failed"] if self.failures else []
         if self.ended:
             return "; ".join([*parts, f"{self.ended} after {duration(self.seconds)}"])
@@ -63,10 +63,10 @@ class FolderJob:
     Args:
         sources: files, or folders that are searched for photos.
         output: folder of the results; None for `RESULTS` in the first source, which is then a folder.
-        turn: works that share it run one after the other.
+        turn: jobs that share it run one after the other.
 
     Raises:
-        InputError: options that do not fit, no photos, or two photos with one result.
+        InputError: options that do not fit, no photos, or two photos with the same result.
     """
 
     def __init__(
@@ -88,11 +88,11 @@ class FolderJob:
         self._turn, self._stop = turn, threading.Event()
 
     def cancel(self) -> None:
-        """Stop after the tile that is worked on; finished photos stay."""
+        """Stop after the current tile; finished photos stay."""
         self._stop.set()
 
     def run(self) -> Iterator[Tally]:
-        """Yield how far it is, after every photo."""
+        """Yield the progress, after every photo."""
         start = time.monotonic()
         tally = Tally(len(self.batch.jobs), current=self.batch.jobs[0].source.name)
         yield tally

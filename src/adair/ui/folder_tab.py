@@ -1,4 +1,4 @@
-"""Many photos: dropped ones, or a folder that was named when the page was started."""
+"""The tab for many photos: dropped ones, or a folder that was given when the page was started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DROPPED = "dropped photos"
 
 
 class FolderTab:
-    """What happens on the clicks."""
+    """The event handlers of the tab."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -43,7 +43,7 @@ class FolderTab:
         return job, "<p>Waiting for its turn …</p>"
 
     def watch(self, job: FolderJob | None, folder: int) -> Iterator[tuple[Any, Any]]:
-        """Status and results, after every photo."""
+        """Yield status and results, after every photo."""
         if job is None:
             yield gr.skip(), None
             return
@@ -53,19 +53,19 @@ class FolderTab:
         yield _shown(tally), None if folder >= 0 else [str(path) for path in tally.results]
 
     def cancel(self, job: FolderJob | None) -> None:
-        """End the work after its tile."""
+        """Stop the job after the current tile."""
         if job is not None:
             job.cancel()
 
 
 def folder_tab(desk: Desk) -> Any:
-    """Lay out the tab; returns its choice of tasks."""
+    """Lay out the tab; return its choice of tasks."""
     tab, job = FolderTab(desk), gr.State()
     private = {"api_visibility": "private"}
     choices = [(DROPPED, -1), *((str(path), number) for number, path in enumerate(desk.config.folders))]
     gr.Markdown(
-        f"Drop photos, or choose a folder: its results go into `{RESULTS}` inside it, and when started again it goes "
-        "on where it stopped. Folders are named on the command line: `adair ui --folder scans`."
+        f"Drop photos, or choose a folder: its results go into `{RESULTS}` inside it, and it resumes when started "
+        "again. Folders are given on the command line: `adair ui --folder scans`."
     )
     folder = gr.Radio(choices, value=-1, label="Photos", elem_id="folder")
     uploads = gr.File(

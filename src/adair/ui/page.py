@@ -1,4 +1,4 @@
-"""The page: what is on it, and what happens on a click. Everything it knows is in `Desk`."""
+"""The page: its tabs. All state is in `Desk`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TITLE = "AdaIR"
 
 
 def build_page(desk: Desk) -> Any:
-    """Return the page, a `gradio.Blocks`, ready to be launched."""
+    """Return the page, a `gradio.Blocks`, ready to launch."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 86400)) as page:
         gr.Markdown("# AdaIR\nRestores photos on this machine: nothing leaves it.")
         with gr.Tabs():

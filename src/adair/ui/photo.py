@@ -1,4 +1,4 @@
-"""An uploaded photo: what is shown of it, and previews of a part."""
+"""An uploaded photo: its overview, and previews of a part."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from adair.restore import AUTO, RestoreOptions, Restorer
 from adair.restore.mask import Mask
 from adair.restore.tasks import UPSCALING, is_auto, parse_task
 
-PREVIEW = 384  # pixels a side: half a second on two cores
-OVERVIEW = 1000  # pixels a side of the small picture on which a part is chosen
-GRID = 8  # previews begin at multiples of it, as JPEG's blocks do
+PREVIEW = 384  # pixels per side: half a second on two cores
+OVERVIEW = 1000  # pixels per side of the overview on which a part is chosen
+GRID = 8  # previews start at multiples of it, like JPEG's blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +27,8 @@ class Photo:
     """A decoded upload.
 
     Attributes:
-        path: where the upload lies.
-        name: what the browser called it; for showing only.
+        path: path of the upload.
+        name: its name in the browser, only for display.
         image: its pixels and metadata.
         advice: what seems wrong with it.
         mask: where it may change; None for everywhere.
@@ -47,15 +47,15 @@ class Photo:
 
     @property
     def overview(self) -> npt.NDArray[np.uint8]:
-        """A small version, every n-th pixel, (h, w, 3)."""
+        """Return a small version, every n-th pixel, (h, w, 3)."""
         step = -(-max(self.size) // OVERVIEW)
         return shown(self.image.pixels[::step, ::step])
 
     def part(self, across: float, down: float) -> Photo:
-        """The part that a preview shows.
+        """Return the part that a preview shows.
 
         Args:
-            across, down: where its middle is to be, 0 (left, top) to 1.
+            across, down: its centre, from 0 (left, top) to 1.
         """
         left, top = (_start(side, place) for side, place in zip(self.size, (across, down), strict=True))
         rows, columns = slice(top, top + PREVIEW), slice(left, left + PREVIEW)
@@ -66,7 +66,7 @@ class Photo:
 
 
 def open_photo(path: Path, name: str, restorer: Restorer, max_pixels: int) -> Photo:
-    """Read an upload and find out what is wrong with it.
+    """Read an upload and inspect it.
 
     Raises:
         AdairError: it cannot be read; the message calls it ``name``.
@@ -84,16 +84,16 @@ def options_for(
     colour: float = 1.0,
     mask: Mask | None = None,
 ) -> RestoreOptions:
-    """Turn what was chosen on the page into options.
+    """Return the options for the choices on the page.
 
     Args:
         task: a name, a sequence or a blend, or "auto".
-        scale: "2", "3" or "4", "1" to keep the size; only task "sr" looks at it.
+        scale: "2", "3" or "4", "1" to keep the size; only task "sr" uses it.
         strength, luma, colour: 0 to 1.
         mask: where the photo may change.
 
     Raises:
-        InputError: something that `Restorer.restore` would not take.
+        InputError: something that `Restorer.restore` would refuse.
     """
     task = " ".join(str(task or "").split())
     enlarges = not is_auto(task) and any(UPSCALING in blend for blend in parse_task(task, restorer.tasks))
@@ -106,9 +106,9 @@ def options_for(
 
 
 def preview(photo: Photo, options: RestoreOptions, across: float, down: float, restorer: Restorer) -> list[Any]:
-    """Return a part before and after, both (h, w, 3) uint8 and of one size.
+    """Return a part before and after, both (h, w, 3) uint8 of the same size.
 
-    Task "auto" does to the part what it would do to the photo. Near its borders the part lacks context, so single
+    Task "auto" treats the part like the whole photo. Near its borders the part lacks context, so single
     pixels may differ from the whole result by a few levels.
     """
     part = photo.part(across, down)
@@ -123,7 +123,7 @@ def preview(photo: Photo, options: RestoreOptions, across: float, down: float, r
 
 
 def shown(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Stored pixels as (H, W, 3) uint8."""
+    """Return stored pixels as (H, W, 3) uint8."""
     eight = convert_depth(pixels, np.uint8)
     return np.ascontiguousarray(np.broadcast_to(eight, (*eight.shape[:2], 3)), np.uint8)
 

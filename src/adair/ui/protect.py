@@ -1,4 +1,4 @@
-"""What a visitor painted over, as a mask: it is to stay as it is."""
+"""The mask of the parts that a visitor painted over to protect them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def painted_mask(editor: Mapping[str, Any] | None, size: tuple[int, int]) -> Mas
     """Return the mask of a photo; None where nothing is painted.
 
     Args:
-        editor: what Gradio's editor returns: its ``layers`` are (h, w, 4) uint8, drawn on a small version of the photo.
+        editor: the value of Gradio's editor; its ``layers`` are (h, w, 4) uint8, drawn on a small version of the photo.
         size: width and height of the photo.
     """
     opaque = [np.asarray(layer)[..., 3] for layer in (editor or {}).get("layers") or ()]

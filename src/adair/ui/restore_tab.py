@@ -1,4 +1,4 @@
-"""One photo: drop it, look at a part, restore all of it, download."""
+"""The tab for one photo: drop it, preview a part, restore all of it, download."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ TYPES = [AS_SOURCE, "png", "tif", "jpg", "webp", "avif"]
 
 
 class RestoreTab:
-    """What happens on the clicks of one visitor or another; the visitor's photo and work come in and go out."""
+    """The event handlers of the tab; each visitor's photo and job are passed in and returned."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
     def load(self, upload: str | None) -> tuple[Any, ...]:
-        """Photo, overview, words, what can be painted on."""
+        """Return photo, overview, description, and the image to paint on."""
         if not upload:
             return None, None, "", None
         try:
@@ -59,16 +59,16 @@ class RestoreTab:
             return None, failure(self.desk, error, photo.path)
 
     def place(self, photo: Photo | None, event: gr.SelectData) -> tuple[float, float]:
-        """The part that was clicked on, in percent."""
+        """Return the part that was clicked on, in percent."""
         if photo is None:
             return 50, 50
         height, width = photo.overview.shape[:2]
         return round(100 * event.index[0] / width), round(100 * event.index[1] / height)
 
     def protect(self, photo: Photo | None, editor: Any) -> tuple[Photo | None, str]:
-        """The photo with what is painted over, and how much that is."""
+        """Return the photo with its mask, and how much is painted over."""
         mask = painted_mask(editor, photo.size) if photo else None
-        text = "" if mask is None else f"{(mask.weights == 0).mean():.1%} of the photo stays as it is."
+        text = "" if mask is None else f"{(mask.weights == 0).mean():.1%} of the photo stays unchanged."
         return photo and replace(photo, mask=mask), text
 
     def begin(self, photo: Photo | None, format: str, quality: float, *chosen: Any) -> tuple[Work | None, str]:
@@ -86,7 +86,7 @@ class RestoreTab:
         return work, "<p>Waiting for its turn …</p>"
 
     def watch(self, photo: Photo | None, work: Work | None) -> Iterator[Any]:
-        """Status, slider, downloads of the result and of the mask, until the work is over."""
+        """Yield status, slider, and downloads of result and mask, until the job has ended."""
         if photo is None or work is None:
             yield gr.skip(), gr.skip(), None, HIDDEN
             return
@@ -128,7 +128,7 @@ class RestoreTab:
 
 
 def restore_tab(desk: Desk) -> tuple[Any, ...]:
-    """Lay out the tab; returns the visitor's photo and task, and where the previewed part lies."""
+    """Lay out the tab; return the visitor's photo and task, and the position of the previewed part."""
     tab = RestoreTab(desk)
     photo, work = gr.State(), gr.State()
     with gr.Row():
@@ -141,7 +141,7 @@ def restore_tab(desk: Desk) -> tuple[Any, ...]:
                 desk.tasks,
                 value=desk.tasks[0],
                 label="Task",
-                info="Choose one, or write a sequence: dejpeg > denoise; or a blend: denoise=0.7,dejpeg=0.3",
+                info="Choose one, or write a sequence (dejpeg > denoise) or a blend (denoise=0.7,dejpeg=0.3)",
                 allow_custom_value=True,
                 elem_id="task",
             )

@@ -1,4 +1,4 @@
-"""Putting the page together and serving it, without a request to anywhere else."""
+"""Building the page and serving it, without requests to other servers."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def serve(
     """Serve the page.
 
     Args:
-        browser: whether to open it in a browser.
-        block: whether to go on until Ctrl-C.
+        browser: whether to open the page in a browser.
+        block: whether to run until Ctrl-C.
         foundation: file of the restorer's foundation; None for the bundled one.
 
     Returns:
@@ -37,7 +37,7 @@ def serve(
     Raises:
         InputError: the address cannot be used.
     """
-    # Read by Gradio when it is imported or when parts are made: its folder is ours, and it calls nobody.
+    # Read by Gradio when it is imported or when components are created: use our folder, and send nothing.
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -46,7 +46,7 @@ def serve(
 
     from adair.ui.page import CSS, build_page
 
-    # A web page of elsewhere that resolves its own name to this machine is refused by the name that it uses.
+    # A foreign web page whose name resolves to this machine (DNS rebinding) is refused by that name.
     names = [*LOOPBACK_NAMES, "[::1]", config.host]
     guard = [Middleware(TrustedHostMiddleware, allowed_hosts=names)] if config.loopback else []
     page = build_page(Desk(config, restorer, workspace, foundation))
@@ -76,7 +76,7 @@ def serve(
         ) from error
     print(f"adair: the page is at {address}", file=sys.stderr, flush=True)
     if not config.loopback:
-        print("adair: anybody who reaches this address can use the page", file=sys.stderr, flush=True)
+        print("adair: anyone who can reach this address can use the page", file=sys.stderr, flush=True)
     if block:
         page.block_thread()
     return page, str(address)
@@ -89,7 +89,7 @@ def load_restorer(
     precision: str | None,
     runtime: str = "torch",
 ) -> Restorer:
-    """Load a restorer with adapters of the user's own.
+    """Load a restorer with the user's own adapters.
 
     Raises:
         AdairError: a file, runtime, device or precision that cannot be used.

@@ -1,4 +1,4 @@
-"""Train: an adapter for the visitor's own damage, from clean photos and a recipe or from pairs."""
+"""The tab for training an adapter, from clean photos and a recipe or from pairs."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LINES_SHOWN = 6
 
 
 class TrainTab:
-    """What happens on the clicks."""
+    """The event handlers of the tab."""
 
     def __init__(self, desk: Desk, choices: int) -> None:
         self.desk, self.choices = desk, choices
         self._running: TrainingJob | None = None
 
     def preview(self, clean: list[str] | None, recipe: str) -> tuple[Any, str]:
-        """The middle of the first clean photo before and after the damage, and what is wrong with the recipe."""
+        """Return the centre of the first clean photo before and after the recipe, and what is wrong with the recipe."""
         if not clean:
             return None, ""
         try:
@@ -47,9 +47,9 @@ class TrainTab:
         try:
             name = name.strip()
             if self._running is not None:
-                raise AdairError("a training runs already; stop it first")
+                raise AdairError("a training is already running; stop it first")
             if name in self.desk.restorer.tasks:
-                raise AdairError(f"there is a task '{name}' already; choose another name")
+                raise AdairError(f"a task '{name}' exists already; choose another name")
             before, after = (tuple(map(self.desk.workspace.checked, files or ())) for files in (degraded, clean))
             request = TrainingRequest(name, after, before, recipe, float(minutes))
             folder = self.desk.workspace.new_file("training")
@@ -60,7 +60,7 @@ class TrainTab:
         return self._running, "<p>Starting …</p>"
 
     def watch(self, job: TrainingJob | None) -> Iterator[tuple[Any, ...]]:
-        """Status, curve, sheet, files, and the choices of tasks on the other tabs."""
+        """Yield status, curve, sheet, files, and the choices of tasks on the other tabs."""
         same = [gr.skip()] * self.choices
         if job is None:
             yield gr.skip(), gr.skip(), None, None, *same
@@ -78,13 +78,13 @@ class TrainTab:
             yield self._shown(state), gr.skip(), None, None, *same
             return
         name = self.desk.restorer.add_adapter(state.adapter, job.request.name, replace=True)
-        done = f"<p><strong>Done: it is task {html.escape(name)} now. Download it to keep it.</strong></p>"
+        done = f"<p><strong>Done: it is now task {html.escape(name)}. Download it to keep it.</strong></p>"
         update = [gr.update(choices=self.desk.tasks)] * self.choices
         files = [str(path) for path in state.files]
         yield done + self._shown(state), _curve(state), state.sheet and str(state.sheet), files, *update
 
     def stop(self, job: TrainingJob | None) -> None:
-        """End it and keep what did best."""
+        """Stop the training and keep the best weights."""
         if job is not None:
             job.stop()
 
@@ -98,13 +98,13 @@ def train_tab(desk: Desk, tasks: list[Any]) -> None:
     """Lay out the tab.
 
     Args:
-        tasks: the choices of tasks on the other tabs, which learn of the new adapter.
+        tasks: the choices of tasks on the other tabs, which are updated with the new adapter.
     """
     tab, job = TrainTab(desk, len(tasks)), gr.State()
     private = {"api_visibility": "private"}
     gr.Markdown(
-        "Teach a small file to undo your own damage. Drop clean photos and describe the damage as a recipe; or drop "
-        "the same pictures degraded and clean, under the same names. Ten minutes already show whether it works."
+        "Train an adapter for your own kind of damage. Drop clean photos and describe the damage as a recipe; or drop "
+        "the same photos degraded and clean, under the same names. Ten minutes are enough to see whether it works."
     )
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
@@ -119,7 +119,11 @@ def train_tab(desk: Desk, tasks: list[Any]) -> None:
                 stop = gr.Button("Stop and keep", variant="stop", elem_id="train-stop")
         with gr.Column(scale=2, min_width=320):
             damage = gr.ImageSlider(
-                label="Clean | damaged by the recipe", format="png", interactive=False, max_height=400, elem_id="damage"
+                label="Clean | degraded by the recipe",
+                format="png",
+                interactive=False,
+                max_height=400,
+                elem_id="damage",
             )
             status = gr.HTML(elem_id="train-status", elem_classes="adair-status")
             curve = gr.LinePlot(

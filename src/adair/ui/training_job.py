@@ -1,7 +1,7 @@
-"""Training an adapter for the page: ``adair adapt`` in a process of its own, followed by what it prints.
+"""Training an adapter for the page: ``adair adapt`` in a separate process, whose output is parsed.
 
-The page stays quick, a stop is the SIGTERM at which training keeps its best weights, and what the page makes is what
-the command makes.
+The page stays responsive, stopping is the SIGTERM after which training writes its best weights, and the result is that
+of the command.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from adair.ui.workspace import safe_stem
 
 LONGEST = 24 * 60.0  # minutes
 PROGRAM = (sys.executable, "-m", "adair")
-LINES = 200  # of what the process prints that are kept
+LINES = 200  # lines of the process's output that are kept
 _VALIDATION = re.compile(r"step (\d+) .*PSNR: (.+)")
 _RESULT = re.compile(r"(\S.*?) (-?\d+\.\d+) \(input (-?\d+\.\d+)\)")
 
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What to learn.
+    """A training that a visitor requests.
 
     Attributes:
-        name: of the task.
-        clean: photos.
-        degraded: the same photos degraded, under the same names; none where ``recipe`` degrades the clean ones.
+        name: name of the task.
+        clean: clean photos.
+        degraded: the same photos degraded, under the same names; empty if ``recipe`` degrades the clean ones.
         recipe: how clean photos are degraded.
-        minutes: for how long, 0.1 to a day.
+        minutes: length of the training, 0.1 minutes to a day.
 
     Raises:
-        InputError: no name, no photos, halves that do not match, a recipe that cannot be read, or other minutes.
+        InputError: no name, no photos, pairs that do not match, an invalid recipe, or minutes out of range.
     """
 
     name: str
@@ -53,16 +53,16 @@ class TrainingRequest:
 
     def __post_init__(self) -> None:
         if not TASK_NAME.fullmatch(self.name) or "." in self.name or self.name in (AUTO, FOUNDATION):
-            raise InputError(f"name '{self.name}': give the task a name of its own, of letters, digits and '-'")
+            raise InputError(f"name '{self.name}': give the task a name of its own, with letters, digits and '-'")
         if not self.clean:
-            raise InputError("no clean photos; drop some, ten or more are best")
+            raise InputError("no clean photos; drop some, preferably ten or more")
         if not 0.1 <= self.minutes <= LONGEST:
             raise InputError(f"minutes {self.minutes:g}: give 0.1 to {LONGEST:g}")
         if not self.degraded:
             parse_recipe(self.recipe)
 
     def lay_out(self, folder: Path) -> list[str]:
-        """Put the pictures into ``folder`` and return the options of ``adair adapt`` that name them."""
+        """Copy the photos into ``folder``, and return the options of ``adair adapt`` for them."""
         clean = _copy(self.clean, folder / "clean")
         if not self.degraded:
             return ["--photos", str(clean), "--recipe", self.recipe]
@@ -71,14 +71,14 @@ class TrainingRequest:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """How far a training is.
+    """The progress of a training.
 
     Attributes:
-        lines: the last ones that it printed.
-        curve: step, what was measured, and PSNR on held-out photos, in the order of training.
-        seconds: since the start.
+        lines: the last lines of its output.
+        curve: step, validation set and PSNR on held-out photos, in the order of training.
+        seconds: time since the start.
         over: whether it has ended.
-        adapter: the file, once it is there and training has ended.
+        adapter: the file, once training has ended.
     """
 
     lines: tuple[str, ...] = ()
@@ -89,12 +89,12 @@ class TrainingState:
 
     @property
     def sheet(self) -> Path | None:
-        """Held-out photos before and after, if they were drawn."""
+        """The sheet of held-out photos before and after, if it exists."""
         return None if self.adapter is None else _existing(self.adapter.with_suffix(".sheet.png"))
 
     @property
     def files(self) -> list[Path]:
-        """What is worth keeping: the adapter, its page and its settings."""
+        """The files to download: the adapter, its page and its settings."""
         adapter = self.adapter
         if adapter is None:
             return []
@@ -103,14 +103,14 @@ class TrainingState:
 
 
 class TrainingJob:
-    """One training; any thread may stop it.
+    """A training; any thread may stop it.
 
     Args:
-        request: what to learn.
-        folder: an empty folder of the page's own.
-        foundation: what the adapter is for; None for the bundled foundation.
-        options: more options of ``adair adapt``.
-        program: what is started with the words of the command line.
+        request: what to train.
+        folder: an empty folder that belongs to the page.
+        foundation: the adapter's foundation; None for the bundled one.
+        options: further options of ``adair adapt``.
+        program: the program to start with the command line.
     """
 
     def __init__(
@@ -143,14 +143,14 @@ class TrainingJob:
         self._reader.start()
 
     def watch(self, every: float = 1.0) -> Iterator[TrainingState]:
-        """Yield the state now and then until the training is over; the last state says so."""
+        """Yield the state at intervals until the training has ended, which the last state says."""
         while self._reader.is_alive():
             yield self._state(over=False)
             self._reader.join(every)
         yield self._state(over=True)
 
     def stop(self) -> None:
-        """End it; what did best so far is kept, if there was a validation."""
+        """Stop it; the best weights so far are kept, if there was a validation."""
         if self._process.poll() is None:
             self._process.terminate()
 
@@ -172,12 +172,12 @@ class TrainingJob:
 
 
 def _copy(pictures: Sequence[Path], folder: Path) -> Path:
-    """Copy pictures into a new folder under harmless names, which keep pairs together."""
+    """Copy photos into a new folder under safe names, which keep pairs together."""
     folder.mkdir()
     for picture in pictures:
         target = folder / f"{safe_stem(picture.name)}{picture.suffix.lower()}"
         if target.exists():
-            raise InputError(f"{picture.name}: there are two of that name; rename one")
+            raise InputError(f"{picture.name}: two photos have this name; rename one")
         shutil.copyfile(picture, target)
     return folder
 

@@ -1,4 +1,4 @@
-"""Whole pictures for the before/after slider."""
+"""Whole images for the before/after slider."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_PIXELS = 32_000_000  # browsers hold two of them; larger photos are shown a
 
 
 def write_view(path: Path, image: ImageFile) -> Path:
-    """Write what the slider shows: PNG, 8 bits, with the colour profile, compressed lightly since it goes nowhere.
+    """Write an image for the slider: 8-bit PNG with the colour profile, lightly compressed, since it is local.
 
     Raises:
         AdairError: it cannot be written.
@@ -31,5 +31,5 @@ def write_view(path: Path, image: ImageFile) -> Path:
             picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
         picture.pngsave(str(path), compression=1)
     except pyvips.Error as error:
-        raise AdairError(f"the picture for the slider cannot be written ({error})") from error
+        raise AdairError(f"the image for the slider cannot be written ({error})") from error
     return path

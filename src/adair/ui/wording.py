@@ -1,4 +1,4 @@
-"""Findings, plans and times in words."""
+"""Findings, plans and times as text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _finding(one: Finding) -> str:
 
 
 def command_line(name: str, options: RestoreOptions, mask: str = "mask.png") -> str:
-    """Return the command that gives the same pixels; ``mask`` is what the file of the mask is called, if there is one.
+    """Return the command that gives the same pixels; ``mask`` is the name of the mask's file, if there is one.
 
     >>> command_line("my photo.jpg", RestoreOptions("dejpeg > denoise", strength=0.5))
     "adair restore 'my photo.jpg' --task 'dejpeg > denoise' --strength 0.5"
@@ -44,7 +44,7 @@ def command_line(name: str, options: RestoreOptions, mask: str = "mask.png") -> 
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it.
+    """Return a time as text.
 
     >>> duration(0.2), duration(75), duration(4000)
     ('1 s', '1 min 15 s', '1 h 6 min')

@@ -1,4 +1,4 @@
-"""One photo being restored in the background: how far it is, how long it takes, and a way to cancel it."""
+"""Restoring one photo in the background: progress, remaining time, and cancelling."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from adair.restore import FileOptions, FileResult, RestoreOptions, Restorer, res
 
 @dataclass(frozen=True)
 class Status:
-    """How far a work is.
+    """The progress of a job.
 
     Attributes:
-        done, total: tiles; total is 0 before the first is done.
-        left: seconds, about; None while nobody can tell.
-        result: once it is finished.
+        done, total: numbers of tiles; total is 0 before the first is done.
+        left: estimated seconds; None while unknown.
+        result: the result, once it is finished.
         error: one line, once it has failed.
-        cancelled: nobody waits for it any more.
+        cancelled: whether it was cancelled.
     """
 
     done: int = 0
@@ -37,11 +37,11 @@ class Status:
 
 
 class Work:
-    """Restores a file as the command does; `cancel` may be called by any thread.
+    """Restores a file like the command; `cancel` may be called by any thread.
 
     Args:
         source, target: the files.
-        turn: works that share it run one after the other.
+        turn: jobs that share it run one after the other.
     """
 
     def __init__(
@@ -66,17 +66,17 @@ class Work:
         self._thread.start()
 
     def cancel(self) -> None:
-        """Stop: whoever waits is told at once, the work ends after its tile; nothing is written."""
+        """Cancel: waiting callers return at once, the job ends after the current tile, and nothing is written."""
         self._set(cancelled=True)
 
     def wait(self, seen: Status | None = None, seconds: float = 1.0) -> Status:
-        """Return the status as soon as it is another than ``seen``, at the latest after ``seconds``."""
+        """Return the status as soon as it differs from ``seen``, at the latest after ``seconds``."""
         with self._changed:
             self._changed.wait_for(lambda: self._status is not seen, seconds)
             return self._status
 
     def join(self) -> None:
-        """Wait until the work has really ended."""
+        """Wait until the job has really ended."""
         self._thread.join()
 
     def _run(self) -> None:
@@ -97,7 +97,7 @@ class Work:
             self._set(cancelled=True)
         except (AdairError, OSError, MemoryError) as error:
             self._set(error=" ".join(str(error).split()) or type(error).__name__)
-        except Exception as error:  # a page that waits for ever would be worse
+        except Exception as error:  # a page that waits forever would be worse
             self._set(error=f"unexpected: {type(error).__name__}: {error}")
 
     def _progress(self, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""The page's private folder: uploads and results, readable by nobody else, gone when the page ends."""
+"""The page's private folder for uploads and results, deleted when the page ends."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _OURS = re.compile(rf"{PREFIX}(\d+)-.+")
 
 
 class Workspace:
-    """A folder of this process alone; a context manager that deletes it. What killed processes left is deleted first.
+    """A private folder of this process; a context manager that deletes it, and the folders of killed processes.
 
     Args:
-        parent: where it is made; None for the system's folder for temporary files.
+        parent: where it is created; None for the system's folder for temporary files.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -38,7 +38,7 @@ class Workspace:
 
     @property
     def uploads(self) -> Path:
-        """Where the server puts what browsers send."""
+        """The folder for uploads."""
         folder = self.folder / "uploads"
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
@@ -47,7 +47,7 @@ class Workspace:
         """Return a path in a new folder with an unguessable name.
 
         Args:
-            name: made by this program, never by a browser.
+            name: chosen by this program, never by a browser.
         """
         folder = self.uploads / secrets.token_hex(16)
         folder.mkdir(mode=0o700)
@@ -57,7 +57,7 @@ class Workspace:
         """Return the path of an upload.
 
         Raises:
-            InputError: it leads outside the workspace, through links too, or to no file.
+            InputError: it leads outside the workspace, even through links, or is not a file.
         """
         try:
             real = Path(path).resolve()
@@ -65,12 +65,12 @@ class Workspace:
         except (OSError, ValueError):
             inside = False
         if not inside:
-            raise InputError("the upload is gone, or was never made; drop the photo again")
+            raise InputError("the upload no longer exists; drop the photo again")
         return real
 
 
 def safe_stem(name: str) -> str:
-    """Return a stem for a download that is harmless on every system, from a name that a browser sent.
+    """Return a file name stem that is safe on every system, from a name that a browser sent.
 
     >>> safe_stem("../../etc/passwd"), safe_stem("Trip – day 1.JPG"), safe_stem("nul")
     ('passwd', 'Trip_day_1', '_nul')
@@ -82,7 +82,7 @@ def safe_stem(name: str) -> str:
 
 
 def _sweep(parent: Path) -> None:
-    """Delete workspaces of processes that are no more."""
+    """Delete workspaces of processes that have ended."""
     with contextlib.suppress(OSError):
         for folder in parent.iterdir():
             found = _OURS.fullmatch(folder.name)
