@@ -57,7 +57,7 @@ def test_a_study_from_plan_to_page(
     ("words", "message"),
     [
         (["strategie", *TINY], "unknown study 'strategie'; choose one of strategies"),
-        (["adapters", *TINY, "--budget", "huge"], "--budget huge: choose one of tiny, cpu, gpu"),
+        (["adapters", *TINY, "--budget", "huge"], "--budget huge: choose one of tiny, cpu, bundled, gpu"),
         (["adapters", *TINY, "--photos", "nowhere"], "nowhere: not a folder"),
         (["adapters", *TINY, "--json", "photos"], "photos: exists"),
     ],

@@ -101,7 +101,7 @@ def test_formats_keep_what_they_can(rows: int, columns: int, size: float, seed: 
 
 def test_stored_in_less_it_restores_about_the_same(workspace: Workspace, whole: Callable[..., Whole]) -> None:
     adapter = Adapted(Course(("noise(sigma=25)",), 3, 2, 16), whole(), "conv", (("reduction", 1), ("sites", "both")))
-    jobs = [Stored.of(adapter, form) for form in FORMS]
+    jobs = [Stored(adapter, form) for form in FORMS]
     work_off(in_order(jobs, workspace), workspace)
     x = torch.rand(1, 3, 24, 24)
     exact = jobs[0].restorer(workspace, "")(x)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from adair.degradations import parse_recipe
-from adair.studies import schemes, strategies
+from adair.studies import schemes
 from adair.studies.budget import BUDGETS
 from adair.studies.networks import Adapted, Whole
 from adair.studies.runner import in_order, work_off
@@ -44,10 +44,12 @@ def test_schemes_hold_what_their_names_say() -> None:
     assert recipes[schemes.FIXED].index("rain") < recipes[schemes.FIXED].index("noise")
 
 
-def test_from_scratch_is_that_of_the_other_studies() -> None:
-    budget = BUDGETS["cpu"]
-    own = strategies.methods(budget, 0)[strategies.BOTH]
-    assert schemes.methods(budget, 0)[schemes.SCRATCH].scores == own.scores
+def test_from_scratch_takes_the_steps_of_foundation_and_adapter() -> None:
+    methods = schemes.methods(BUDGETS["cpu"], 0)
+    own, adapter = (methods[name].networks()[0] for name in (schemes.SCRATCH, schemes.ALONE))
+    assert isinstance(own, Whole) and isinstance(adapter, Adapted) and isinstance(adapter.foundation, Whole)
+    steps = adapter.foundation.course.steps, adapter.course.steps
+    assert steps == (4000, 400) and own.course.steps == sum(steps)
 
 
 def test_recommendations_follow_the_gains() -> None:

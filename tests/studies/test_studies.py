@@ -71,6 +71,12 @@ def test_the_line_of_the_paper() -> None:
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(AdairError, match="unknown study 'strategy'; choose one of strategies"):
         find_studies("strategy")
-    with pytest.raises(AdairError, match="--budget huge: choose one of tiny, cpu, gpu"):
+    with pytest.raises(AdairError, match="--budget huge: choose one of tiny, cpu, bundled, gpu"):
         find_budget("huge")
     assert len(find_studies("all")) == len(STUDIES)
+
+
+def test_studies_of_pretraining_take_no_foundation() -> None:
+    assert [study.name for study in find_studies("all", given=True)] == ["strategies", "unseen", "adapters"]
+    with pytest.raises(AdairError, match="schemes: pre-trains its own foundations; one can be given to strategies"):
+        find_studies("schemes", given=True)

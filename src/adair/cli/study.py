@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from adair.cli.machine import Device, PrecisionName
+from adair.cli.names import FoundationFile
 from adair.errors import AdairError
 
 
@@ -23,7 +24,10 @@ def study(
     data: Annotated[
         Path | None, typer.Option(help="Folder of test sets. Default: held-out photos are the test images.")
     ] = None,
-    budget: Annotated[str, typer.Option(help="tiny (a smoke test), cpu or gpu.")] = "cpu",
+    budget: Annotated[
+        str, typer.Option(help="tiny (a smoke test), cpu, gpu, or bundled: on the bundled foundation.")
+    ] = "cpu",
+    foundation: FoundationFile = None,
     seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
     seeds: Annotated[
         int | None, typer.Option(help="Number of seeds to train; fewer than 3 decide nothing. Default: 3.", min=1)
@@ -58,12 +62,13 @@ def study(
     from adair.studies.tables import write_tables
     from adair.studies.workspace import Place, Workspace
 
-    chosen, level = find_studies(name), find_budget(budget)
+    level = find_budget(budget, foundation)
+    chosen = find_studies(name, bool(level.foundation))
     level = replace(level, seeds=seeds or level.seeds)
     for path in (json, markdown, plots, latex, csv):
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
-    place = Place(output, photos, level.held_out, data, device, precision, cache)
+    place = Place(output, photos, level.held_out, data, device, precision, cache, foundation)
     workspace = Workspace(place, _say)
     for reason in workspace.skipped:
         _say(f"skipped {reason}")

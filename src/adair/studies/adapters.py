@@ -10,14 +10,15 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from adair.adapters import BUDGET as LINE
 from adair.adapters import AdaptedModel, file_bytes
 from adair.adapters.kinds import empty_adapter
 from adair.backbones import build_backbone
+from adair.studies.arms import adapted, fine_tuned, foundation, given_facts, scratch
 from adair.studies.budget import Budget, Shape
-from adair.studies.networks import Adapted, Network, Part, adapted, fill, fine_tuned, foundation
+from adair.studies.networks import Adapted, Model, Network, Part, fill
 from adair.studies.page import Page, table
 from adair.studies.plots import scatter
 from adair.studies.scores import protocol
@@ -42,11 +43,6 @@ class Stored(Network):
     network: Adapted
     form: str
 
-    @classmethod
-    def of(cls, network: Adapted, form: str) -> Stored:
-        """Return the job for an adapter and a format."""
-        return cls(network.course, network, form)
-
     @property
     def title(self) -> str:
         return f"{self.form} of {self.network.title}"
@@ -60,12 +56,12 @@ class Stored(Network):
         data = packed(self.network.tensors(workspace), self.form)
         return Result({"bytes": len(safetensors.torch.save(data))}, {})
 
-    def restorer(self, workspace: Workspace, task: str) -> nn.Module:
+    def load(self, workspace: Workspace) -> Model:
         model = self.network.build(workspace)
         fill(model, unpacked(packed(self.network.tensors(workspace), self.form)), torch.float32)
         assert isinstance(model.module, AdaptedModel)
         model.module.merge()
-        return model.module.eval()
+        return model
 
     def workload(self) -> tuple[str, float]:
         return "store", 1
@@ -107,6 +103,7 @@ def unpacked(data: dict[str, Tensor]) -> dict[str, Tensor]:
 
 SMALL_SHARE = 0.08  # of the network's parameters: the share of the paper's adapters, according to its summaries
 NEAR = 0.1  # dB within which results count as equal
+FROZEN, TUNED, SCRATCH = "foundation, frozen", "full fine-tuning", "own network, from scratch"
 
 
 @dataclass(frozen=True)
@@ -128,9 +125,16 @@ class Variant:
         return adapted(budget, task.recipes, seed, kind=self.kind, part=self.part, **dict(self.options))
 
 
-def merge(rank: int) -> Variant:
-    """Low-rank changes of dense weights, full changes of all other weights."""
+def merge(rank: int, full: int = 0) -> Variant:
+    """Low-rank changes of dense weights of more than ``full`` values, full changes of all other weights."""
+    if full:
+        return Variant("merge, as shipped", f"rank {rank}, full {full}", "merge", (("full", full), ("rank", rank)))
     return Variant("merge", f"rank {rank}", "merge", (("rank", rank),))
+
+
+def usual(budget: Budget) -> Variant:
+    """The adapter that stands for AdaIR."""
+    return merge(budget.rank, budget.full)
 
 
 def lora(rank: int) -> Variant:
@@ -149,23 +153,24 @@ def conv(sites: str, reduction: int) -> Variant:
 
 def variants(budget: Budget) -> list[Variant]:
     """All variants; conv at both sites with 1/8 and at one site with 1/4 are about equally large."""
-    small, usual, large = budget.rank // 2 or 1, budget.rank, 4 * budget.rank
-    ranks = sorted({small, usual, large})
+    ranks = sorted({budget.rank // 2 or 1, budget.rank, 4 * budget.rank})
     convs = [conv("both", 8), conv("both", 2), conv("first", 4), conv("second", 4)]
-    return [*map(merge, ranks), *map(lora, ranks[-2:]), VECTORS, *convs]
+    shipped = [usual(budget)] if budget.full else []
+    return [*shipped, *map(merge, ranks), *map(lora, ranks[-2:]), VECTORS, *convs]
 
 
 def storage(budget: Budget) -> list[Variant]:
     """The variants that are also stored in other number formats: one that merges, one that does not."""
-    return [merge(budget.rank), conv("both", 8)]
+    return [usual(budget), conv("both", 8)]
 
 
 def trained(budget: Budget, seed: int) -> dict[str, Method]:
     """All trained methods, by name."""
     found = [
-        method(budget, seed, "foundation, frozen", lambda seed, task: foundation(budget, seed)),
+        method(budget, seed, FROZEN, lambda seed, task: foundation(budget, seed)),
         *(method(budget, seed, one.name, partial(one.on, budget)) for one in variants(budget)),
-        method(budget, seed, "full fine-tuning", lambda seed, task: fine_tuned(budget, task.recipes, seed)),
+        method(budget, seed, TUNED, lambda seed, task: fine_tuned(budget, task.recipes, seed)),
+        method(budget, seed, SCRATCH, lambda seed, task: scratch(budget, task.recipes, seed)),
     ]
     return {one.name: one for one in found}
 
@@ -173,7 +178,7 @@ def trained(budget: Budget, seed: int) -> dict[str, Method]:
 def stored(budget: Budget, seed: int, variant: Variant, form: str) -> Method:
     """A variant as read from a file with another number format."""
     name = f"{variant.name}, {form}"
-    return method(budget, seed, name, lambda seed, task: Stored.of(variant.on(budget, seed, task), form))
+    return method(budget, seed, name, lambda seed, task: Stored(variant.on(budget, seed, task), form))
 
 
 def jobs(budget: Budget, seed: int) -> list[Job]:
@@ -192,7 +197,7 @@ def page(results: Results, seed: int) -> Page:
     nothing = {"parameters": 0, "bytes": 0}
     rows: list[list[object]] = []
     for name, rival in rivals.items():
-        size = sizes.get(name, whole if name == "full fine-tuning" else nothing)
+        size = sizes.get(name, whole if name in (TUNED, SCRATCH) else nothing)
         share = f"{100 * size['parameters'] / whole['parameters']:.1f} %"
         figures = [*psnrs(results, rival), mean(results, rival)]
         rows.append([name, size["parameters"], share, size["bytes"], *figures])
@@ -203,7 +208,7 @@ def page(results: Results, seed: int) -> Page:
     formats: list[list[object]] = []
     for variant in storage(budget):
         for form in FORMS:
-            file = results[Stored.of(variant.on(budget, seed, TASKS[0]), form)].figures["bytes"]
+            file = results[Stored(variant.on(budget, seed, TASKS[0]), form)].figures["bytes"]
             formats.append([variant.name, form, file, f"{mean(results, stored(budget, seed, variant, form)):.3f}"])
     names = [test.name for test in ALL_TESTS]
     return Page(
@@ -218,7 +223,7 @@ def page(results: Results, seed: int) -> Page:
                 "Mean PSNR of all tests against the bytes of an adapter; the sizes of a family are joined.",
                 points,
                 ("kB of an adapter's file (fp16)", "mean PSNR in dB"),
-                {name: mean(results, rivals[name]) for name in ("foundation, frozen", "full fine-tuning")},
+                {name: mean(results, rivals[name]) for name in (FROZEN, TUNED, SCRATCH)},
             ),
             "### Number formats\n\nBytes of one adapter, and the mean PSNR of all tests.\n\n"
             + table(("adapter", "format", "bytes", "mean"), formats),
@@ -229,6 +234,7 @@ def page(results: Results, seed: int) -> Page:
         [
             *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
             "One foundation; all adapters see the same patches in the same order.",
+            *given_facts(budget),
         ],
     )
 
@@ -237,7 +243,7 @@ def verdicts(
     results: Results, seed: int, rivals: dict[str, Method], sizes: dict[str, dict[str, Any]], whole: int
 ) -> list[Verdict]:
     """Return the verdict on each claim."""
-    budget, usual = results.budget, merge(results.budget.rank)
+    budget, shipped = results.budget, usual(results.budget)
     small = [name for name, size in sizes.items() if size["parameters"] <= SMALL_SHARE * whole] or list(sizes)
     best = max(small, key=lambda name: mean(results, rivals[name]))
 
@@ -249,16 +255,17 @@ def verdicts(
         judged(
             f"The best adapter of at most {SMALL_SHARE:.0%} of the parameters ({best}) comes within {NEAR} dB of full "
             "fine-tuning",
-            *(rivals[best], rivals["full fine-tuning"], -NEAR),
+            *(rivals[best], rivals[TUNED], -NEAR),
         ),
-        judged(f"It beats the frozen foundation ({best})", rivals[best], rivals["foundation, frozen"]),
+        judged(f"It beats the frozen foundation ({best})", rivals[best], rivals[FROZEN]),
+        judged(f"It beats networks of their own at equal steps ({best})", rivals[best], rivals[SCRATCH]),
         judged(
             "A convolutional adapter beats LoRA alone of about its size",
             *(rivals[conv("both", 8).name], rivals[lora(budget.rank).name]),
         ),
         judged(
-            f"Stored as int8, {usual.name} loses at most {NEAR / 2} dB",
-            *(stored(budget, seed, usual, "int8"), stored(budget, seed, usual, "fp32"), -NEAR / 2, False),
+            f"Stored as int8, {shipped.name} loses at most {NEAR / 2} dB",
+            *(stored(budget, seed, shipped, "int8"), stored(budget, seed, shipped, "fp32"), -NEAR / 2, False),
         ),
     ]
 

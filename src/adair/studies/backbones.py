@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping
 
+from adair.studies.arms import adapted
 from adair.studies.budget import Budget, Shape
-from adair.studies.networks import Adapted, Whole, adapted
+from adair.studies.networks import Adapted, Whole
 from adair.studies.page import Page, table
 from adair.studies.plots import scatter
 from adair.studies.scores import protocol
@@ -124,4 +125,4 @@ def verdicts(results: Results, rivals: dict[str, tuple[Method, Method]]) -> list
     ]
 
 
-STUDY = Study("backbones", "NAFNet and Restormer at equal seconds and at equal parameters.", jobs, page)
+STUDY = Study("backbones", "NAFNet and Restormer at equal seconds and at equal parameters.", jobs, page, True)

@@ -16,7 +16,7 @@ from adair.backbones.layers import pad_to_multiple
 from adair.backbones.nafnet import NAFBlock, NAFNet
 from adair.backbones.registry import NAFNetConfig
 from adair.studies.budget import Shape
-from adair.studies.networks import Model, Network, bare, taught
+from adair.studies.networks import Model, Trained, bare, taught
 from adair.studies.workspace import Workspace
 from adair.train.trainer import channels_last
 
@@ -57,7 +57,7 @@ class PromptBlock(nn.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class Prompted(Network):
+class Prompted(Trained):
     """A NAFNet with a prompt block before every upsampling of its decoder, trained on all recipes together.
 
     Attributes:
@@ -121,7 +121,7 @@ class ManyHeads(nn.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class HeadsAndTails(Network):
+class HeadsAndTails(Trained):
     """A body shared by all tasks, with heads and tails of their own, trained together from scratch.
 
     Attributes:

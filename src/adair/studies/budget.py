@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from adair.backbones.registry import NAFNetConfig, RestormerConfig
+from adair.adapters import options_within
+from adair.backbones.registry import BACKBONES, NAFNetConfig, RestormerConfig
 from adair.errors import AdairError
+from adair.weights import Foundation, load_foundation
 
 Shape = NAFNetConfig | RestormerConfig
+BUNDLED = "bundled"  # the budget whose foundation is the one that ships, or any other file
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,12 @@ class Budget:
         rank: rank of the adapter that represents AdaIR: the largest power of 2 with less than 8 % of the parameters.
         pairs: numbers of pairs from which networks learn a new degradation (study ``unseen``).
         pair_steps: steps of each of these networks.
-        scheme_steps: steps of each adapter of study ``schemes``; its foundation gets the rest of ``steps``, so that
-            both together take as many as a network from scratch.
+        lengths: numbers of steps that study ``curves`` compares, the smallest first.
+        scheme_pretraining, scheme_steps: steps of each foundation of study ``schemes``, and of each adapter on it;
+            networks from scratch take as many as both together.
         backbones: a Restormer, a NAFNet with about as many parameters, and one that takes about as many seconds.
+        full: weights of at most so many values get full changes from that adapter (see `MergeAdapter`).
+        foundation: fingerprint of a foundation that is given; empty: each study pre-trains its foundations.
         seeds: number of seeds for networks that decide a claim; the spread between them enters the verdict.
         meaningless: whether it is only a smoke test.
     """
@@ -50,93 +57,135 @@ class Budget:
     rank: int
     pairs: tuple[int, ...]
     pair_steps: int
+    lengths: tuple[int, ...]
+    scheme_pretraining: int
     scheme_steps: int
     backbones: tuple[Shape, Shape, Shape]
+    full: int = 0
+    foundation: str = ""
     seeds: int = 3
     meaningless: bool = False
 
-
-BUDGETS = {
-    budget.name: budget
-    for budget in (
-        Budget(
-            "tiny",
-            NAFNetConfig(width=8, encoder=(1, 1), middle=1, decoder=(1, 1)),
-            pretrain_steps=3,
-            steps=2,
-            batch=8,
-            patch=16,
-            rate=5e-3,
-            rate_on=5e-3,
-            images=2,
-            crop=48,
-            held_out=1,
-            rank=1,
-            pairs=(1, 2),
-            pair_steps=2,
-            scheme_steps=1,
-            backbones=(
-                RestormerConfig(width=4, blocks=(1, 1, 1, 1), refinement=0, heads=(1, 1, 1, 1)),
-                NAFNetConfig(width=8, encoder=(1, 1), middle=1, decoder=(1, 1)),
-                NAFNetConfig(width=8, encoder=(1, 1, 1), middle=1, decoder=(1, 1, 1)),
-            ),
-            seeds=1,
-            meaningless=True,
-        ),
-        Budget(
-            "cpu",
-            NAFNetConfig(width=16, encoder=(1, 1, 1, 2), middle=1, decoder=(1, 1, 1, 1)),
-            pretrain_steps=1600,
-            steps=400,
-            batch=8,
-            patch=64,
-            rate=5e-3,
-            rate_on=5e-3,
-            images=24,
-            crop=192,
-            held_out=24,
-            rank=4,
-            pairs=(1, 4, 16, 64),
-            pair_steps=200,
-            scheme_steps=130,
-            backbones=(
-                RestormerConfig(width=8, blocks=(1, 1, 1, 2), refinement=0, heads=(1, 1, 2, 4)),
-                NAFNetConfig(width=12, encoder=(1, 1, 2), middle=2, decoder=(1, 1, 1)),
-                NAFNetConfig(width=32, encoder=(1, 1, 1, 2), middle=1, decoder=(1, 1, 1, 1)),
-            ),
-        ),
-        Budget(
-            "gpu",
-            NAFNetConfig(),
-            pretrain_steps=40_000,
-            steps=10_000,
-            batch=32,
-            patch=128,
-            rate=2e-3,
-            rate_on=2e-3,
-            images=48,
-            crop=240,
-            held_out=24,
-            rank=8,
-            pairs=(1, 4, 16, 64),
-            pair_steps=5000,
-            scheme_steps=2500,
-            backbones=(
-                RestormerConfig(),
-                NAFNetConfig(width=56),
-                NAFNetConfig(width=64, encoder=(2, 2, 4, 8), middle=12, decoder=(2, 2, 2, 2)),
-            ),
-        ),
-    )
-}
+    @property
+    def adapter(self) -> dict[str, int]:
+        """The options of the adapter that stands for AdaIR."""
+        return {"rank": self.rank, "full": self.full} if self.full else {"rank": self.rank}
 
 
-def find_budget(name: str) -> Budget:
+_TINY = Budget(
+    "tiny",
+    NAFNetConfig(width=8, encoder=(1, 1), middle=1, decoder=(1, 1)),
+    pretrain_steps=3,
+    steps=2,
+    batch=8,
+    patch=16,
+    rate=5e-3,
+    rate_on=5e-3,
+    images=2,
+    crop=48,
+    held_out=1,
+    rank=1,
+    pairs=(1, 2),
+    pair_steps=2,
+    lengths=(1, 2),
+    scheme_pretraining=2,
+    scheme_steps=1,
+    backbones=(
+        RestormerConfig(width=4, blocks=(1, 1, 1, 1), refinement=0, heads=(1, 1, 1, 1)),
+        NAFNetConfig(width=8, encoder=(1, 1), middle=1, decoder=(1, 1)),
+        NAFNetConfig(width=8, encoder=(1, 1, 1), middle=1, decoder=(1, 1, 1)),
+    ),
+    seeds=1,
+    meaningless=True,
+)
+_CPU = Budget(
+    "cpu",
+    NAFNetConfig(width=16, encoder=(1, 1, 1, 2), middle=1, decoder=(1, 1, 1, 1)),
+    pretrain_steps=1600,
+    steps=400,
+    batch=8,
+    patch=64,
+    rate=5e-3,
+    rate_on=5e-3,
+    images=24,
+    crop=192,
+    held_out=24,
+    rank=4,
+    pairs=(1, 4, 16, 64),
+    pair_steps=200,
+    lengths=(400, 800, 1600, 3200),
+    scheme_pretraining=4000,
+    scheme_steps=400,
+    backbones=(
+        RestormerConfig(width=8, blocks=(1, 1, 1, 2), refinement=0, heads=(1, 1, 2, 4)),
+        NAFNetConfig(width=12, encoder=(1, 1, 2), middle=2, decoder=(1, 1, 1)),
+        NAFNetConfig(width=32, encoder=(1, 1, 1, 2), middle=1, decoder=(1, 1, 1, 1)),
+    ),
+)
+_GPU = Budget(
+    "gpu",
+    NAFNetConfig(),
+    pretrain_steps=40_000,
+    steps=10_000,
+    batch=32,
+    patch=128,
+    rate=2e-3,
+    rate_on=2e-3,
+    images=48,
+    crop=240,
+    held_out=24,
+    rank=8,
+    pairs=(1, 4, 16, 64),
+    pair_steps=5000,
+    lengths=(2500, 5000, 10_000, 20_000),
+    scheme_pretraining=40_000,
+    scheme_steps=4000,
+    backbones=(
+        RestormerConfig(),
+        NAFNetConfig(width=56),
+        NAFNetConfig(width=64, encoder=(2, 2, 4, 8), middle=12, decoder=(2, 2, 2, 2)),
+    ),
+)
+_GIVEN = replace(
+    _CPU,
+    name=BUNDLED,
+    shape=NAFNetConfig(width=32, encoder=(1, 1, 2, 6), middle=2, decoder=(1, 1, 1, 1)),
+    pretrain_steps=22_935,
+    rate=2e-3,
+    rate_on=1e-3,
+    rank=8,
+    full=32_768,
+    lengths=(100, 200, 400, 800),
+    foundation=BUNDLED,
+)
+BUDGETS = {budget.name: budget for budget in (_TINY, _CPU, _GIVEN, _GPU)}
+
+
+def find_budget(name: str, file: Path | None = None) -> Budget:
     """Return the budget of that name.
 
+    Args:
+        name: one of `BUDGETS`.
+        file: a foundation for all networks of the study to begin from; None: what the budget says.
+
     Raises:
-        AdairError: an unknown name.
+        AdairError: an unknown name, or a file that cannot be used.
     """
     if name not in BUDGETS:
         raise AdairError(f"--budget {name}: choose one of {', '.join(BUDGETS)}")
-    return BUDGETS[name]
+    budget = BUDGETS[name]
+    return standing_on(budget, load_foundation(file), str(file)) if file or budget.foundation else budget
+
+
+def standing_on(budget: Budget, found: Foundation, name: str = "the bundled foundation") -> Budget:
+    """Return ``budget`` with a foundation that is given and, as AdaIR's, the adapter that `adapt` would train on it.
+
+    Raises:
+        AdairError: a network that the strategies of the studies do not have.
+    """
+    shape = BACKBONES[found.backbone].config(**found.config)
+    if not isinstance(shape, NAFNetConfig):
+        raise AdairError(f"{name}: is a {found.backbone}; studies build on nafnet foundations")
+    options = {"full": 0, **options_within("merge", found.model)} if budget.name == BUNDLED else {"rank": budget.rank}
+    steps = found.card.get("training", {}).get("steps", 0)
+    return replace(budget, shape=shape, foundation=found.fingerprint, pretrain_steps=steps, **options)

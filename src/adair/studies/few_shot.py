@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from adair.studies.arms import foundation
 from adair.studies.budget import Budget
-from adair.studies.networks import Adapted, Network, Whole, foundation
+from adair.studies.networks import Adapted, Network, Whole
 from adair.studies.page import Plot
 from adair.studies.plots import scatter
 from adair.studies.scores import Scores
@@ -33,7 +34,7 @@ def learner(budget: Budget, seed: int, way: str, recipe: str, pairs: int) -> Net
     course = FewPairs((recipe,), *lessons, seed=seed, pairs=pairs, side=budget.crop)
     base = foundation(budget, seed)
     if way == ADAPTER:
-        return Adapted(course, base, "merge", (("rank", budget.rank),))
+        return Adapted(course, base, "merge", tuple(sorted(budget.adapter.items())))
     return Whole(course, budget.shape, base if way == FULL else None)
 
 

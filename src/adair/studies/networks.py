@@ -1,10 +1,9 @@
-"""Jobs that train a whole network, from scratch or from another one, or an adapter on a frozen foundation."""
+"""Networks as jobs: trained whole, from scratch or from another; an adapter on a foundation; or read from a file."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import safetensors.torch
@@ -13,12 +12,13 @@ from torch import Tensor, nn
 
 from adair.adapters import AdaptedModel, create_adapter
 from adair.backbones.registry import BACKBONES
+from adair.errors import AdairError
 from adair.images.files import write_whole
-from adair.studies.budget import Budget, Shape
+from adair.studies.budget import Shape
 from adair.studies.training import Course, fit, step_seconds
 from adair.studies.workspace import Job, Result, Workspace, describe
-from adair.tasks import LABORATORY
 from adair.train.trainer import channels_last
+from adair.weights import Foundation, load_foundation
 
 Part = Literal["all", "low-rank", "vectors"]
 STORED = torch.float16  # as in weight files: tests see what a file would contain
@@ -39,13 +39,9 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Network(Job):
-    """A job that trains a network. Subclasses define how it is built, and which parameters are trained.
-
-    Attributes:
-        course: what it learns.
+    """A job whose result is a network that restores. Figures: "parameters" (trained), "bytes" of a file that holds them
+    and "steps" of training. Costs: "seconds" of training.
     """
-
-    course: Course
 
     @property
     def shape(self) -> Shape:
@@ -57,16 +53,85 @@ class Network(Job):
         """The network that it starts from or builds on."""
         return None
 
+    def load(self, workspace: Workspace) -> Model:
+        """Return the network on the workspace's device; it shares no weights with what was loaded before."""
+        raise NotImplementedError
+
+    def restorer(self, workspace: Workspace, task: str) -> nn.Module:
+        """Return the network for ``task``, with weights rounded as in a file."""
+        return self.load(workspace).module.eval()
+
+
+@dataclasses.dataclass(frozen=True)
+class Given(Network):
+    """The foundation whose file the workspace was given (`Place.foundation`); nothing is trained.
+
+    Attributes:
+        form: its shape.
+        fingerprint: of its weights.
+    """
+
+    form: Shape
+    fingerprint: str
+
+    @property
+    def title(self) -> str:
+        return f"foundation {self.fingerprint[:12]}"
+
+    @property
+    def shape(self) -> Shape:
+        return self.form
+
+    def load(self, workspace: Workspace) -> Model:
+        """See `Network.load`.
+
+        Raises:
+            AdairError: the workspace has the file of another foundation.
+        """
+        return Model(channels_last(self._opened(workspace).model.to(workspace.device)), {})
+
+    def _opened(self, workspace: Workspace) -> Foundation:
+        found = load_foundation(workspace.place.foundation)
+        if found.fingerprint != self.fingerprint:
+            name = workspace.place.foundation or "the bundled foundation"
+            raise AdairError(f"{name}: is {found.fingerprint[:12]}, the study began on {self.fingerprint[:12]}")
+        return found
+
+    def work(self, workspace: Workspace) -> Result:
+        found = self._opened(workspace)
+        weights, training = found.model.state_dict(), found.card.get("training", {})
+        figures = {
+            "parameters": sum(tensor.numel() for tensor in weights.values()),
+            "bytes": stored_bytes(weights),
+            "steps": training.get("steps", 0),
+        }
+        return Result(figures, {"seconds": float(training.get("seconds", 0.0)), "worked": 0.0})
+
+    def context(self, workspace: Workspace) -> Any:
+        return None  # its fingerprint decides all
+
+    def workload(self) -> tuple[str, float]:
+        return "read", 1
+
+    def trial(self, workspace: Workspace) -> float:
+        return 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained(Network):
+    """A job that trains a network. Subclasses define how it is built, and which parameters are trained.
+
+    Attributes:
+        course: what it learns.
+    """
+
+    course: Course
+
     def build(self, workspace: Workspace) -> Model:
         """Return the network before training, on the workspace's device."""
         raise NotImplementedError
 
-    def restorer(self, workspace: Workspace, task: str) -> nn.Module:
-        """Return the trained network for ``task``, with weights rounded as in a file."""
-        return self.load(workspace).module.eval()
-
     def load(self, workspace: Workspace) -> Model:
-        """Return the trained network."""
         model = self.build(workspace)
         fill(model, self.tensors(workspace))
         return model
@@ -106,7 +171,7 @@ class Network(Job):
 
 
 @dataclasses.dataclass(frozen=True)
-class Whole(Network):
+class Whole(Trained):
     """All weights of a backbone are trained.
 
     Attributes:
@@ -139,7 +204,7 @@ class Whole(Network):
 
 
 @dataclasses.dataclass(frozen=True)
-class Adapted(Network):
+class Adapted(Trained):
     """An adapter is trained on a frozen foundation.
 
     Attributes:
@@ -221,43 +286,3 @@ def _belongs(name: str, value: Tensor, part: Part) -> bool:
     if part == "low-rank":
         return thin
     return part == "all" or (not thin and value.squeeze().ndim <= 1)
-
-
-def course(budget: Budget, recipes: Sequence[str], seed: int, times: int = 1, on: bool = False) -> Course:
-    """Return the course of a network for one task; ``times`` as long for one that learns several.
-
-    Args:
-        on: whether it starts from a foundation.
-    """
-    rate = budget.rate_on if on else budget.rate
-    return Course(tuple(recipes), times * budget.steps, budget.batch, budget.patch, rate, seed=seed)
-
-
-def foundation(budget: Budget, seed: int, recipe: str = LABORATORY) -> Whole:
-    """Return a foundation, pre-trained on the bundled mix of degradations or another recipe."""
-    lessons = Course((recipe,), budget.pretrain_steps, budget.batch, budget.patch, budget.rate, seed=seed)
-    return Whole(lessons, budget.shape)
-
-
-def scratch(budget: Budget, recipes: Sequence[str], seed: int) -> Whole:
-    """Return a separate network, trained from scratch."""
-    return Whole(course(budget, recipes, seed), budget.shape)
-
-
-def fine_tuned(budget: Budget, recipes: Sequence[str], seed: int) -> Whole:
-    """Return the foundation with all its weights fine-tuned."""
-    return Whole(course(budget, recipes, seed, on=True), budget.shape, foundation(budget, seed))
-
-
-def adapted(
-    budget: Budget,
-    recipes: Sequence[str],
-    seed: int,
-    base: Network | None = None,
-    kind: str = "merge",
-    part: Part = "all",
-    **options: Any,
-) -> Adapted:
-    """Return an adapter on the foundation (or another ``base``); by default the one that represents AdaIR."""
-    settings = tuple(sorted((options or {"rank": budget.rank}).items()))
-    return Adapted(course(budget, recipes, seed, on=True), base or foundation(budget, seed), kind, settings, part)

@@ -71,6 +71,7 @@ def _facts(study: Study, results: Results, seed: int) -> list[str]:
     minutes = sum(result.costs["worked"] for result in found) / 60
     machines = "; ".join(dict.fromkeys(result.machine for result in found))
     data = " --data DATA" if workspace.place.data else ""
+    data += " --foundation FILE" if workspace.place.foundation else ""
     return [
         f"Photos: {len(workspace.photos)} for training; {len(workspace.held_out)} are held out and never trained on.",
         f"Budget {budget.name}: {budget.steps} steps per task, {budget.pretrain_steps} of pre-training, each with "

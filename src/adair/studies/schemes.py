@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from adair.adapters import AdaptedModel
+from adair.studies.arms import adapted, foundation, scratch
 from adair.studies.budget import Budget
-from adair.studies.networks import Adapted, adapted, foundation, scratch
+from adair.studies.networks import Adapted, Whole
 from adair.studies.page import Page, table
 from adair.studies.plots import heat_map
 from adair.studies.scores import protocol
@@ -104,14 +105,19 @@ def recipes() -> dict[str, str]:
 
 
 def adapter(budget: Budget, seed: int, task: Task, recipe: str) -> Adapted:
-    """Return a task's adapter on the foundation of a recipe; both together take the steps of a network from scratch."""
-    short = replace(budget, pretrain_steps=budget.steps - budget.scheme_steps, steps=budget.scheme_steps)
-    return adapted(short, task.recipes, seed, foundation(short, seed, recipe))
+    """Return a task's adapter on the foundation of a recipe."""
+    scaled = replace(budget, pretrain_steps=budget.scheme_pretraining, steps=budget.scheme_steps)
+    return adapted(scaled, task.recipes, seed, foundation(scaled, seed, recipe))
+
+
+def own(budget: Budget, seed: int, task: Task) -> Whole:
+    """Return a separate network for a task, trained for as many steps as a foundation and an adapter together."""
+    return scratch(replace(budget, steps=budget.scheme_pretraining + budget.scheme_steps), task.recipes, seed)
 
 
 def methods(budget: Budget, seed: int) -> dict[str, Method]:
     """Return a separate network for each task, and adapters on every foundation, by the foundation's name."""
-    found = {SCRATCH: method(budget, seed, SCRATCH, lambda seed, task: scratch(budget, task.recipes, seed))}
+    found = {SCRATCH: method(budget, seed, SCRATCH, lambda seed, task: own(budget, seed, task))}
     for name, recipe in recipes().items():
 
         def network(seed: int, task: Task, recipe: str = recipe) -> Adapted:
@@ -139,9 +145,9 @@ Gains = Mapping[str, Mapping[str, float]]  # of each scheme, for each task, in d
 
 def gains_of(results: Results, rivals: dict[str, Method]) -> Gains:
     """Return the gain of each scheme over networks from scratch: mean PSNR of the easy and the hard half, in dB."""
-    own = {task.name: mean(results, rivals[SCRATCH], task.tests) for task in TASKS}
+    alone = {task.name: mean(results, rivals[SCRATCH], task.tests) for task in TASKS}
     return {
-        name: {task.name: mean(results, rivals[name], task.tests) - own[task.name] for task in TASKS}
+        name: {task.name: mean(results, rivals[name], task.tests) - alone[task.name] for task in TASKS}
         for name in recipes()
     }
 
@@ -192,8 +198,8 @@ def page(results: Results, seed: int) -> Page:
         [
             heat_map(
                 "gains",
-                "Gain of an adapter over a network from scratch at equal steps, in dB: foundations by what they were "
-                "pre-trained on, and the task of the adapter.",
+                "Gain of an adapter over a network from scratch of as many steps in all, in dB: foundations by what "
+                "they were pre-trained on, and the task of the adapter.",
                 list(gains),
                 (*NAMES, "mean"),
                 [[*row.values(), statistics.fmean(row.values())] for row in gains.values()],
@@ -215,9 +221,9 @@ def page(results: Results, seed: int) -> Page:
         verdicts(results, rivals),
         [
             *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
-            f"Networks from scratch: {budget.steps} steps on both halves of their task, as in the other studies. With "
-            f"adapters it is as many in all: {budget.steps - budget.scheme_steps} for the foundation, which all tasks "
-            f"share, and {budget.scheme_steps} for the adapter.",
+            f"Foundations: {budget.scheme_pretraining} steps; adapters: {budget.scheme_steps}. Networks from scratch "
+            f"take both for each task, {budget.scheme_pretraining + budget.scheme_steps} steps on its two halves, "
+            "although a foundation is shared by all tasks.",
             *(f"{name}: `{recipe}`." for name, recipe in DEGRADATIONS.items()),
             f"Pairs, and *{ALONE}*, *{EASY}*, *{HARD}*: a patch meets one of them. *{FIXED}*, *{RANDOM}*: each with a "
             f"chance of 1/2; the fixed order is {', '.join(ORDER)}.",
@@ -228,7 +234,7 @@ def page(results: Results, seed: int) -> Page:
 def verdicts(results: Results, rivals: dict[str, Method]) -> list[Verdict]:
     """Return the verdict on each claim."""
     per_task = {name: [samples(results, rival, task.tests) for task in TASKS] for name, rival in rivals.items()}
-    own = _joined([per_task[name][i] for i, name in enumerate(DEGRADATIONS)])
+    same = _joined([per_task[name][i] for i, name in enumerate(DEGRADATIONS)])
     foreign = _joined(
         [_mean([per_task[other][i] for other in DEGRADATIONS if other != name]) for i, name in enumerate(DEGRADATIONS)]
     )
@@ -242,7 +248,7 @@ def verdicts(results: Results, rivals: dict[str, Method]) -> list[Verdict]:
         judged(
             "A foundation of another degradation than the task's beats networks from scratch", foreign, whole[SCRATCH]
         ),
-        judged("A foundation of all degradations beats one of the task's own degradation alone", whole[ALONE], own),
+        judged("A foundation of all degradations beats one of the task's own degradation alone", whole[ALONE], same),
         judged("Degradations together, in random order, beat one at a time", whole[RANDOM], whole[ALONE]),
         judged("Random order beats fixed order", whole[RANDOM], whole[FIXED]),
         judged("Easy and hard beat easy only, hard halves", hard[ALONE], hard[EASY]),
@@ -263,4 +269,4 @@ def _mean(several: Sequence[Samples]) -> Samples:
     ]
 
 
-STUDY = Study("schemes", "What to pre-train on: which degradations, in which order, how hard.", jobs, page)
+STUDY = Study("schemes", "What to pre-train on: which degradations, in which order, how hard.", jobs, page, True)

@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
+from adair.studies.arms import adapted, course, fine_tuned, foundation, scratch
 from adair.studies.baselines import HeadsAndTails, Prompted
 from adair.studies.budget import Budget
-from adair.studies.networks import Adapted, Network, adapted, course, fine_tuned, foundation, scratch
+from adair.studies.networks import Adapted, Network
 from adair.studies.page import Page, table
 from adair.studies.plots import bars, sheet
 from adair.studies.scores import protocol

@@ -53,12 +53,14 @@ class Study:
         summary: its question in one line.
         jobs: returns the jobs of the page, for a budget and a first seed; their dependencies follow from them.
         page: makes the page from their results, for the same budget and seed.
+        pretrains: whether it is about pre-training, so that no foundation can be given.
     """
 
     name: str
     summary: str
     jobs: Callable[[Budget, int], Sequence[Job]]
     page: Callable[[Results, int], Page]
+    pretrains: bool = False
 
     def report(self, results: Results, seed: int) -> Page:
         """Return the page, with verdicts corrected for their number."""

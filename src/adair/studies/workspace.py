@@ -134,6 +134,7 @@ class Place:
         data: folder of test sets; None: the held-out photos are the test images.
         device, precision: as for `choose_device` and `choose_precision`.
         cache: folder for decoded photos; None: inside ``folder``.
+        foundation: file of the foundation that a budget says is given; None: the bundled one.
     """
 
     folder: Path
@@ -143,6 +144,7 @@ class Place:
     device: str | None = None
     precision: str | None = None
     cache: Path | None = None
+    foundation: Path | None = None
 
 
 class Workspace:
