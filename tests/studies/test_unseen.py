@@ -126,7 +126,7 @@ def test_pairs_are_fixed_nested_and_in_8_bits(workspace: Workspace) -> None:
 
 
 def test_more_pairs_than_photos_are_refused_before_anything_is_worked(workspace: Workspace) -> None:
-    with pytest.raises(AdairError, match="2 photos to train on, 4 pairs are wanted; add photos"):
+    with pytest.raises(AdairError, match="2 photos for training, but 4 pairs are needed; add photos"):
         in_order(unseen.jobs(BUDGETS["cpu"], 0), workspace)
 
 
