@@ -75,7 +75,7 @@ class Degraded(Source):
     """A recipe, seed 0 for each image; what `adair degrade` would make of the clean file."""
 
     recipe: str
-    told: Mapping[str, float] = field(default_factory=dict)
+    told: Mapping[str, float] = field(default_factory=dict, hash=False)  # so that settings can be keys
 
     @property
     def facts(self) -> Mapping[str, float]:

@@ -68,7 +68,7 @@ def study(
     for path in (json, markdown, plots, latex, csv):
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
-    place = Place(output, photos, level.held_out, data, device, precision, cache, foundation)
+    place = Place(output, photos, level.held_out, data, device, precision, cache, foundation, level.validation)
     workspace = Workspace(place, _say)
     for reason in workspace.skipped:
         _say(f"skipped {reason}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,9 +21,9 @@ from adair.studies.budget import Budget, Shape
 from adair.studies.networks import Adapted, Model, Network, Part, fill
 from adair.studies.page import Page, table
 from adair.studies.plots import scatter
-from adair.studies.scores import protocol
-from adair.studies.study import Method, Results, Study, mean, method, psnrs, samples
-from adair.studies.tasks import ALL_TESTS, TASKS, Task
+from adair.studies.scores import Scores, protocol
+from adair.studies.study import Method, Results, Study, mean, method, on_validation, psnrs, rate_facts, samples
+from adair.studies.tasks import ALL_TESTS, Task
 from adair.studies.verdict import Verdict, compare
 from adair.studies.workspace import Job, Result, Workspace
 
@@ -167,7 +167,7 @@ def storage(budget: Budget) -> list[Variant]:
 def trained(budget: Budget, seed: int) -> dict[str, Method]:
     """All trained methods, by name."""
     found = [
-        method(budget, seed, FROZEN, lambda seed, task: foundation(budget, seed)),
+        method(budget, seed, FROZEN, lambda seed, task: foundation(budget, seed), tune=False),
         *(method(budget, seed, one.name, partial(one.on, budget)) for one in variants(budget)),
         method(budget, seed, TUNED, lambda seed, task: fine_tuned(budget, task.recipes, seed)),
         method(budget, seed, SCRATCH, lambda seed, task: scratch(budget, task.recipes, seed)),
@@ -175,17 +175,24 @@ def trained(budget: Budget, seed: int) -> dict[str, Method]:
     return {one.name: one for one in found}
 
 
-def stored(budget: Budget, seed: int, variant: Variant, form: str) -> Method:
-    """A variant as read from a file with another number format."""
-    name = f"{variant.name}, {form}"
-    return method(budget, seed, name, lambda seed, task: Stored(variant.on(budget, seed, task), form))
+def stored(rival: Method, form: str) -> Method:
+    """Return trained adapters as read from files with another number format."""
+
+    def again(scores: Scores) -> Scores:
+        assert isinstance(scores.network, Adapted)
+        return replace(scores, network=Stored(scores.network, form))
+
+    seeds = ({task: again(scores) for task, scores in seed.items()} for seed in rival.scores)
+    return Method(f"{rival.name}, {form}", tuple(seeds))
 
 
 def jobs(budget: Budget, seed: int) -> list[Job]:
     """The jobs of the page."""
-    rivals = [*trained(budget, seed).values()]
-    rivals += [stored(budget, seed, variant, form) for variant in storage(budget) for form in FORMS]
-    return [scores for rival in rivals for scores in rival.jobs]
+    rivals = trained(budget, seed)
+    tested = [*rivals.values()]
+    tested += [stored(rivals[variant.name], form) for variant in storage(budget) for form in FORMS]
+    tested += [on_validation(budget, rivals[variant.name]) for variant in variants(budget)]
+    return [scores for one in tested for scores in one.jobs]
 
 
 def page(results: Results, seed: int) -> Page:
@@ -193,7 +200,7 @@ def page(results: Results, seed: int) -> Page:
     budget = results.budget
     rivals = trained(budget, seed)
     whole = results[foundation(budget, seed)].figures
-    sizes = {one.name: results[one.on(budget, seed, TASKS[0])].figures for one in variants(budget)}
+    sizes = {one.name: results[rivals[one.name].networks()[0]].figures for one in variants(budget)}
     nothing = {"parameters": 0, "bytes": 0}
     rows: list[list[object]] = []
     for name, rival in rivals.items():
@@ -208,8 +215,9 @@ def page(results: Results, seed: int) -> Page:
     formats: list[list[object]] = []
     for variant in storage(budget):
         for form in FORMS:
-            file = results[Stored(variant.on(budget, seed, TASKS[0]), form)].figures["bytes"]
-            formats.append([variant.name, form, file, f"{mean(results, stored(budget, seed, variant, form)):.3f}"])
+            one_form = stored(rivals[variant.name], form)
+            file = results[one_form.networks()[0]].figures["bytes"]
+            formats.append([variant.name, form, file, f"{mean(results, one_form):.3f}"])
     names = [test.name for test in ALL_TESTS]
     return Page(
         "Adapters: kind, sites, size, storage",
@@ -230,22 +238,24 @@ def page(results: Results, seed: int) -> Page:
             "### Where the line of 1.9 MB falls\n\nCounted, not trained: the same kinds on networks of full size.\n\n"
             + table(("network", "adapter", "parameters", "bytes, fp16", "bytes, int8", "under 1.9 MB"), the_line()),
         ],
-        verdicts(results, seed, rivals, sizes, whole["parameters"]),
+        verdicts(results, rivals, sizes, whole["parameters"]),
         [
             *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
             "One foundation; all adapters see the same patches in the same order.",
             *given_facts(budget),
+            *rate_facts(results, rivals.values()),
+            "The best adapter of a claim is chosen on the same photos as the rates, and not on the tests.",
         ],
     )
 
 
 def verdicts(
-    results: Results, seed: int, rivals: dict[str, Method], sizes: dict[str, dict[str, Any]], whole: int
+    results: Results, rivals: dict[str, Method], sizes: dict[str, dict[str, Any]], whole: int
 ) -> list[Verdict]:
     """Return the verdict on each claim."""
-    budget, shipped = results.budget, usual(results.budget)
+    budget, shipped = results.budget, rivals[usual(results.budget).name]
     small = [name for name, size in sizes.items() if size["parameters"] <= SMALL_SHARE * whole] or list(sizes)
-    best = max(small, key=lambda name: mean(results, rivals[name]))
+    best = max(small, key=lambda name: mean(results, on_validation(budget, rivals[name])))
 
     def judged(claim: str, ours: Method, theirs: Method, margin: float = 0.0, retrained: bool = True) -> Verdict:
         ours_theirs = samples(results, ours), samples(results, theirs)
@@ -265,7 +275,7 @@ def verdicts(
         ),
         judged(
             f"Stored as int8, {shipped.name} loses at most {NEAR / 2} dB",
-            *(stored(budget, seed, shipped, "int8"), stored(budget, seed, shipped, "fp32"), -NEAR / 2, False),
+            *(stored(shipped, "int8"), stored(shipped, "fp32"), -NEAR / 2, False),
         ),
     ]
 

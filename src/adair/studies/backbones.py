@@ -11,7 +11,7 @@ from adair.studies.networks import Adapted, Whole
 from adair.studies.page import Page, table
 from adair.studies.plots import scatter
 from adair.studies.scores import protocol
-from adair.studies.study import Method, Results, Study, mean, method, psnrs, samples
+from adair.studies.study import Method, Results, Study, mean, method, psnrs, rate_facts, samples
 from adair.studies.tasks import ALL_TESTS, Task
 from adair.studies.training import Course
 from adair.studies.verdict import Verdict, compare
@@ -43,7 +43,7 @@ def methods(budget: Budget, seed: int) -> dict[str, tuple[Method, Method]]:
         def tuned(seed: int, task: Task, form: Shape = form) -> Adapted:
             return adapted(budget, task.recipes, seed, base(budget, form, seed))
 
-        found[name] = method(budget, seed, name, frozen), method(budget, seed, f"{name}, AdaIR", tuned)
+        found[name] = method(budget, seed, name, frozen, tune=False), method(budget, seed, f"{name}, AdaIR", tuned)
     return found
 
 
@@ -106,6 +106,7 @@ def page(results: Results, seed: int) -> Page:
         [
             *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
             *(f"{name}: {form}." for name, form in shapes(budget).items()),
+            *rate_facts(results, [tuned for _, tuned in rivals.values()]),
             "Equal seconds: as far as integer widths allow, measured on another day; the table has today's figures.",
             f"Foundations: {max(1, budget.pretrain_steps // 2)} steps, half as many as in the other studies.",
         ],

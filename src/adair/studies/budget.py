@@ -30,6 +30,9 @@ class Budget:
         images: test images per setting.
         crop: side of the centre of a test image that is restored and scored, a multiple of 12 (and of all scales).
         held_out: photos that are never trained on; they are the test images if no test sets are given.
+        validation: photos that are neither trained on nor tested: learning rates and adapters are chosen on them; 0: a
+            smoke test, which chooses on the test images.
+        rates: factors of the learning rates among which each method's is chosen; fewer than two: none is chosen.
         rank: rank of the adapter that represents AdaIR: the largest power of 2 with less than 8 % of the parameters.
         pairs: numbers of pairs from which networks learn a new degradation (study ``unseen``).
         pair_steps: steps of each of these networks.
@@ -54,6 +57,8 @@ class Budget:
     images: int
     crop: int
     held_out: int
+    validation: int
+    rates: tuple[float, ...]
     rank: int
     pairs: tuple[int, ...]
     pair_steps: int
@@ -84,6 +89,8 @@ _TINY = Budget(
     images=2,
     crop=48,
     held_out=1,
+    validation=0,
+    rates=(),
     rank=1,
     pairs=(1, 2),
     pair_steps=2,
@@ -110,6 +117,8 @@ _CPU = Budget(
     images=24,
     crop=192,
     held_out=24,
+    validation=8,
+    rates=(0.5, 1.0, 2.0),
     rank=4,
     pairs=(1, 4, 16, 64),
     pair_steps=200,
@@ -134,6 +143,8 @@ _GPU = Budget(
     images=48,
     crop=240,
     held_out=24,
+    validation=8,
+    rates=(0.5, 1.0, 2.0),
     rank=8,
     pairs=(1, 4, 16, 64),
     pair_steps=5000,

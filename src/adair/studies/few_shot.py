@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from adair.studies.arms import foundation
 from adair.studies.budget import Budget
@@ -11,7 +12,7 @@ from adair.studies.page import Plot
 from adair.studies.plots import scatter
 from adair.studies.scores import Scores
 from adair.studies.strategies import FROZEN, NEAR
-from adair.studies.study import Method, Results, mean, samples
+from adair.studies.study import Method, Results, mean, rate_facts, samples, tuned
 from adair.studies.tasks import Drawn, Test
 from adair.studies.training import FewPairs, several
 from adair.studies.verdict import Verdict, compare, joined
@@ -58,18 +59,27 @@ def learners(budget: Budget, seed: int) -> Learners:
             networks = [
                 {name: learner(budget, one, way, recipe, pairs) for name, recipe in RECIPES.items()} for one in seeds
             ]
-            found[way, pairs] = judged(way, networks)
+            found[way, pairs] = tuned(budget, judged(way, networks))
     return found
 
 
 def rows(results: Results, few: Learners) -> list[list[object]]:
-    """Return a row for each degradation and way: PSNR in dB with 0 pairs, and with each number of pairs."""
+    """Return a row for each degradation and way: PSNR in dB with 0 pairs, and with each number of pairs.
+
+    Every seed draws other pairs; of what learns from them the lowest and the highest mean are given too.
+    """
     counts = (0, *results.budget.pairs)
     return [
-        [test.name, way, *(mean(results, few[way, n], [test]) if (way, n) in few else None for n in counts)]
+        [test.name, way, *(_spread(results, few[way, n], test) if (way, n) in few else None for n in counts)]
         for test in TESTS
         for way in (INPUT, FROZEN, *WAYS)
     ]
+
+
+def _spread(results: Results, learner: Method, test: Test) -> str:
+    each = [results.psnr(scores, test) for scores in learner.of(test)]
+    text = f"{mean(results, learner, [test]):.2f}"
+    return text if learner.name in (INPUT, FROZEN) else f"{text} ({min(each):.2f} to {max(each):.2f})"
 
 
 def plots(results: Results, few: Learners) -> list[Plot]:
@@ -104,10 +114,13 @@ def verdicts(results: Results, few: Learners) -> list[Verdict]:
     ]
 
 
-def facts(budget: Budget) -> list[str]:
+def facts(results: Results, few: Learners) -> list[str]:
     """Return the protocol, as lines."""
+    budget = results.budget
+    named = (replace(few[way, n], name=f"{way} with {several(n)}") for way in WAYS for n in budget.pairs)
     return [
         f"A pair: the centre of {budget.crop}x{budget.crop} pixels of a training photo, degraded once, in 8 bits; the "
-        "photos of few pairs are also among those of more.",
+        f"photos of few pairs are also among those of more. {budget.seeds} draws of pairs, one for each seed.",
         f"Networks that learn from pairs: {budget.pair_steps} steps on patches of them, whatever their number.",
+        *rate_facts(results, named),
     ]

@@ -123,9 +123,11 @@ class Trained(Network):
 
     Attributes:
         course: what it learns.
+        choice: the job that chooses the learning rate (`RateChoice`); None: the one of the course.
     """
 
     course: Course
+    choice: Job | None = dataclasses.field(default=None, kw_only=True)
 
     def build(self, workspace: Workspace) -> Model:
         """Return the network before training, on the workspace's device."""
@@ -158,7 +160,10 @@ class Trained(Network):
     def train(self, workspace: Workspace, model: Model) -> Any:
         """Train ``model`` in place, and return the final state."""
         facts = {"cell": json.dumps(describe(self))}
-        return fit(workspace, workspace.folder(self), model.module, model.trained, self.course, facts)
+        course = self.course
+        if self.choice is not None:
+            course = dataclasses.replace(course, rate=workspace.result(self.choice).figures["rate"])
+        return fit(workspace, workspace.folder(self), model.module, model.trained, course, facts)
 
     def context(self, workspace: Workspace) -> Any:
         return self.course.context(workspace)

@@ -73,10 +73,11 @@ def _facts(study: Study, results: Results, seed: int) -> list[str]:
     data = " --data DATA" if workspace.place.data else ""
     data += " --foundation FILE" if workspace.place.foundation else ""
     return [
-        f"Photos: {len(workspace.photos)} for training; {len(workspace.held_out)} are held out and never trained on.",
+        f"Photos: {len(workspace.photos)} for training; {len(workspace.held_out)} are held out and never trained on"
+        + (f", {budget.validation} more are for choices." if budget.validation else "."),
         f"Budget {budget.name}: {budget.steps} steps per task, {budget.pretrain_steps} of pre-training, each with "
         f"{budget.batch} patches of {budget.patch}x{budget.patch}; learning rate {budget.rate:g} from scratch and "
-        f"{budget.rate_on:g} on a foundation; first seed {seed}, {budget.seeds} in all.",
+        f"{budget.rate_on:g} on a foundation, unless it is chosen; first seed {seed}, {budget.seeds} in all.",
         f"{len(jobs)} jobs, {minutes:.1f} minutes of work on {machines}. Jobs that studies share are counted in each.",
         f"To repeat it: `adair study {study.name} --budget {budget.name} --seed {seed} --photos PHOTOS{data} -o RUNS "
         "--markdown PAGE --plots FOLDER`.",

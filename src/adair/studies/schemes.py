@@ -117,13 +117,13 @@ def own(budget: Budget, seed: int, task: Task) -> Whole:
 
 def methods(budget: Budget, seed: int) -> dict[str, Method]:
     """Return a separate network for each task, and adapters on every foundation, by the foundation's name."""
-    found = {SCRATCH: method(budget, seed, SCRATCH, lambda seed, task: own(budget, seed, task))}
+    found = {SCRATCH: method(budget, seed, SCRATCH, lambda seed, task: own(budget, seed, task), tune=False)}
     for name, recipe in recipes().items():
 
         def network(seed: int, task: Task, recipe: str = recipe) -> Adapted:
             return adapter(budget, seed, task, recipe)
 
-        found[name] = method(budget, seed, name, network)
+        found[name] = method(budget, seed, name, network, tune=False)
     return found
 
 
@@ -223,7 +223,8 @@ def page(results: Results, seed: int) -> Page:
             *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
             f"Foundations: {budget.scheme_pretraining} steps; adapters: {budget.scheme_steps}. Networks from scratch "
             f"take both for each task, {budget.scheme_pretraining + budget.scheme_steps} steps on its two halves, "
-            "although a foundation is shared by all tasks.",
+            f"although a foundation is shared by all tasks. Learning rates, the same for all schemes: "
+            f"{budget.rate:g} from scratch, {budget.rate_on:g} for adapters.",
             *(f"{name}: `{recipe}`." for name, recipe in DEGRADATIONS.items()),
             f"Pairs, and *{ALONE}*, *{EASY}*, *{HARD}*: a patch meets one of them. *{FIXED}*, *{RANDOM}*: each with a "
             f"chance of 1/2; the fixed order is {', '.join(ORDER)}.",

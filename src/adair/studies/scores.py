@@ -41,6 +41,7 @@ class Scores(Job):
         images: number of images per test.
         crop: side of the centre that is restored and scored.
         task: the task's name, for networks that need it.
+        validation: whether the images are validation photos, and not those of the test.
     """
 
     network: Network | None
@@ -48,11 +49,13 @@ class Scores(Job):
     images: int
     crop: int
     task: str = ""
+    validation: bool = False
 
     @property
     def title(self) -> str:
         names = ", ".join(test.name for test in self.tests)
-        return f"test of {self.network.title if self.network else 'the input'} on {names}"
+        photos = ", validation photos" if self.validation else ""
+        return f"test of {self.network.title if self.network else 'the input'} on {names}{photos}"
 
     def context(self, workspace: Workspace) -> Any:
         inputs = [resolved(_recipe(test.source)) + resolved(_recipe(test.drawn)) for test in self.tests]
@@ -62,7 +65,7 @@ class Scores(Job):
             _MARGIN,
             BEST,
             inputs,
-            *(_images_mark(workspace, test) for test in self.tests),
+            *(_images_mark(workspace, test, self.validation) for test in self.tests),
         ]
 
     def work(self, workspace: Workspace) -> Result:
@@ -71,7 +74,7 @@ class Scores(Job):
         meter, pixels = Meter(workspace.device), 0
         for test in self.tests:
             found: dict[str, list[float | None]] = {"psnr": [], "ssim": []}
-            for _, clean, given in images_of(workspace, test, self.images, self.crop):
+            for _, clean, given in images_of(workspace, test, self.images, self.crop, self.validation):
                 restored = start = enlarged(given, clean, test)
                 if restorer is not None:
                     if not pixels:
@@ -116,17 +119,22 @@ def enlarged(given: Tensor, clean: Tensor, test: Test) -> Tensor:
     return resize(given, (clean.shape[-2], clean.shape[-1])).clamp(0, 1) if test.scale > 1 else given
 
 
-def images_of(workspace: Workspace, test: Test, count: int, crop: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+def images_of(
+    workspace: Workspace, test: Test, count: int, crop: int, validation: bool = False
+) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Yield name, clean image and input of a test, each (1, 3, H, W), evenly spaced over the test set.
+
+    With ``validation``, they are made from validation photos.
 
     Raises:
         AdairError: an image that cannot be used.
     """
-    samples = _samples(workspace, test)
+    samples = None if validation else _samples(workspace, test)
     if samples is None:
-        for index in _spaced(len(workspace.held_out), count):
-            photo = torch.from_numpy(workspace.held_out.photo(index).copy()).permute(2, 0, 1).unsqueeze(0).float() / 255
-            name = workspace.held_out.names[index]
+        photos = workspace.validation if validation else workspace.held_out
+        for index in _spaced(len(photos), count):
+            photo = torch.from_numpy(photos.photo(index).copy()).permute(2, 0, 1).unsqueeze(0).float() / 255
+            name = photos.names[index]
             clean, given = (test.drawn or test.source).make(_centre(photo, crop + 2 * _MARGIN, 12), Sample(Path(name)))
             yield name, *_crop(clean, given, crop, test.scale)
     else:
@@ -160,8 +168,10 @@ def _samples(workspace: Workspace, test: Test) -> list[Sample] | None:
     return found.samples
 
 
-def _images_mark(workspace: Workspace, test: Test) -> str:
+def _images_mark(workspace: Workspace, test: Test, validation: bool) -> str:
     """Return a fingerprint of what a test's images are made from."""
+    if validation:
+        return workspace.validation_mark
     samples = _samples(workspace, test)
     if samples is None:
         return workspace.held_out_mark

@@ -6,14 +6,14 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adair.studies.arms import adapted, course, fine_tuned, foundation, scratch
+from adair.studies.arms import adapted, course, fine_tuned, foundation, given_facts, scratch
 from adair.studies.baselines import HeadsAndTails, Prompted
 from adair.studies.budget import Budget
 from adair.studies.networks import Adapted, Network
 from adair.studies.page import Page, table
 from adair.studies.plots import bars, sheet
 from adair.studies.scores import protocol
-from adair.studies.study import Method, Results, Study, mean, method, psnrs, samples, ssims
+from adair.studies.study import Method, Results, Study, mean, method, psnrs, rate_facts, samples, ssims
 from adair.studies.tasks import ALL_RECIPES, ALL_TESTS, EASY_TESTS, HARD_TESTS, TASKS, Test
 from adair.studies.training import Course
 from adair.studies.verdict import Verdict, compare, counted
@@ -46,7 +46,7 @@ def methods(budget: Budget, seed: int) -> dict[str, Method]:
         method(budget, seed, WORK, lambda seed, task: scratch(equal_work(budget), task.recipes, seed)),
         method(budget, seed, HEADS, lambda seed, task: HeadsAndTails(together(seed), budget.shape, names)),
         method(budget, seed, PROMPTS, lambda seed, task: Prompted(together(seed), budget.shape)),
-        method(budget, seed, FROZEN, lambda seed, task: foundation(budget, seed)),
+        method(budget, seed, FROZEN, lambda seed, task: foundation(budget, seed), tune=False),
         method(budget, seed, ADAIR, lambda seed, task: adapted(budget, task.recipes, seed)),
         method(budget, seed, TUNED, lambda seed, task: fine_tuned(budget, task.recipes, seed)),
     ]
@@ -104,9 +104,10 @@ def page(results: Results, seed: int) -> Page:
         verdicts(results, rivals),
         [
             *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
-            f"All strategies: the same backbone ({budget.shape}), photos and optimiser; learning rate {budget.rate:g} "
-            f"from scratch, {budget.rate_on:g} on a foundation, not tuned for each strategy; {budget.steps} steps for "
+            f"All strategies: the same backbone ({budget.shape}), photos and optimiser; {budget.steps} steps for "
             f"each task, {len(TASKS) * budget.steps} where four tasks are learned together.",
+            *rate_facts(results, rivals.values()),
+            *given_facts(budget),
             f"AdaIR, full fine-tuning and the frozen foundation start with {budget.pretrain_steps} more steps, those "
             "of the foundation, which are spent once, whatever the number of tasks. Own networks of *equal total work* "
             f"get these too, a {len(TASKS)}th each: {equal_work(budget).steps} steps.",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from adair.studies.budget import Budget
-from adair.studies.networks import Network
+from adair.studies.networks import Network, Trained
 from adair.studies.page import Page
+from adair.studies.rates import SHARE, RateChoice, choose_rate, validated, with_rate
 from adair.studies.scores import Scores
 from adair.studies.tasks import ALL_TESTS, TASKS, Task, Test
 from adair.studies.verdict import Samples, holm
@@ -98,14 +99,55 @@ class Method:
         return [next(scores for scores in seed.values() if test in scores.tests) for seed in self.scores]
 
 
-def method(budget: Budget, seed: int, name: str, network: Callable[[int, Task], Network | None]) -> Method:
-    """Test the network that ``network`` returns for each seed and task, on the task's easy and hard half."""
+def method(
+    budget: Budget, seed: int, name: str, network: Callable[[int, Task], Network | None], tune: bool = True
+) -> Method:
+    """Test the network that ``network`` returns for each seed and task, on the task's easy and hard half.
+
+    Its learning rate is chosen by trials of the first seed, one rate for all tasks and seeds, unless ``tune`` is False.
+    """
 
     def scores(seed: int, task: Task) -> Scores:
         return Scores(network(seed, task), task.tests, budget.images, budget.crop, task.name)
 
-    seeds = range(seed, seed + budget.seeds)
-    return Method(name, tuple({task.name: scores(one, task) for task in TASKS} for one in seeds))
+    found = [{task.name: scores(one, task) for task in TASKS} for one in range(seed, seed + budget.seeds)]
+    return tuned(budget, Method(name, tuple(found))) if tune else Method(name, tuple(found))
+
+
+def tuned(budget: Budget, method: Method) -> Method:
+    """Return the method with the learning rate that is best for the networks of its first seed."""
+    choice = choose_rate(budget, method.scores[0].values())
+    return Method(
+        method.name,
+        tuple(
+            {task: replace(one, network=with_rate(one.network, choice)) for task, one in seed.items()}
+            for seed in method.scores
+        ),
+    )
+
+
+def on_validation(budget: Budget, method: Method) -> Method:
+    """Return the method's scores on validation photos, from which the best method can be chosen."""
+    seeds = ({task: validated(budget, one) for task, one in seed.items()} for seed in method.scores)
+    return Method(method.name, tuple(seeds))
+
+
+def rate_facts(results: Results, methods: Iterable[Method]) -> list[str]:
+    """Return how the learning rates were chosen, and which, in a line."""
+    found = []
+    for one in methods:
+        choice = next((network.choice for network in one.networks() if isinstance(network, Trained)), None)
+        if isinstance(choice, RateChoice):
+            rate = results[choice].figures["rate"]
+            edge = " (the end of the range)" if rate in (min(choice.rates), max(choice.rates)) else ""
+            found.append(f"{one.name} {rate:g}{edge}")
+    if not found:
+        return []
+    return [
+        f"Learning rate of each method: the best of {len(results.budget.rates)} after {SHARE:.0%} of its steps with "
+        f"the first seed, on {results.budget.validation} photos that are neither trained on nor tested: "
+        f"{'; '.join(found)}."
+    ]
 
 
 def psnrs(results: Results, method: Method, tests: Sequence[Test] = ALL_TESTS) -> list[float]:

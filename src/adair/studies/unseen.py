@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from adair.bench.inputs import Noise, Small, SmallPillow
 from adair.bench.protocols import Score
 from adair.studies import few_shot, strategies
+from adair.studies.arms import given_facts
 from adair.studies.budget import Budget
 from adair.studies.page import Page, table
 from adair.studies.plots import heat_map
 from adair.studies.scores import protocol
 from adair.studies.strategies import ADAIR, BOTH, FROZEN, HEADS, NEAR, PROMPTS, TUNED
-from adair.studies.study import Method, Results, Study, mean, psnrs, samples
+from adair.studies.study import Method, Results, Study, mean, psnrs, rate_facts, samples
 from adair.studies.tasks import LIGHT_RAIN, RGB, TASKS, Drawn, Test, Y
 from adair.studies.training import several
 from adair.studies.verdict import Verdict, compare
@@ -116,7 +117,7 @@ def page(results: Results, seed: int) -> Page:
             + f"\nMeans; *{SEEN}*: the eight tests of study `strategies`.\n\n"
             + table(("what is new", *new), [[family, *row.values()] for family, row in families.items()]),
             heat_map("leads", "PSNR of AdaIR minus that of the others, in dB.", list(families), RIVALS, leads),
-            "### With a few pairs\n\nPSNR in dB.\n\n"
+            "### With a few pairs\n\nPSNR in dB; in brackets the worst and the best draw of pairs.\n\n"
             + table(
                 ("degradation", "what learns", *map(several, (0, *budget.pairs))),
                 few_shot.rows(results, few),
@@ -128,7 +129,9 @@ def page(results: Results, seed: int) -> Page:
             *protocol(results.workspace, (*UNSEEN_TESTS, *few_shot.TESTS), budget.images, budget.crop),
             "In pre-training, the foundation has seen more kinds of degradation, and mixtures, than the networks that "
             "started from scratch; none of those tested here is among them.",
-            *few_shot.facts(budget),
+            *rate_facts(results, old.values()),
+            *given_facts(budget),
+            *few_shot.facts(results, few),
         ],
     )
 

@@ -86,7 +86,7 @@ class Job:
 def describe(value: Any) -> Any:
     """Return ``value`` as JSON, for keys and for the reports of jobs."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {field.name: _brief(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"is": type(value).__name__, **fields}
     if isinstance(value, Mapping):
         return {str(key): describe(item) for key, item in value.items()}
@@ -97,6 +97,13 @@ def describe(value: Any) -> Any:
     if isinstance(value, Path):
         raise TypeError(f"a job must not depend on the path of a file: {value}")
     raise TypeError(f"a job cannot be described by {type(value).__name__}")
+
+
+def _brief(value: Any) -> Any:
+    """Describe a field; jobs by their titles alone, since they have keys of their own."""
+    if isinstance(value, (list, tuple)):
+        return [_brief(item) for item in value]
+    return value.title if isinstance(value, Job) else describe(value)
 
 
 def resolved(value: Any) -> str:
@@ -131,6 +138,7 @@ class Place:
         folder: folder of results and checkpoints.
         photos: folder of clean photos.
         held_out: number of photos that are never trained on.
+        validation: how many more are never trained on and never tested: what is chosen is chosen on them.
         data: folder of test sets; None: the held-out photos are the test images.
         device, precision: as for `choose_device` and `choose_precision`.
         cache: folder for decoded photos; None: inside ``folder``.
@@ -145,6 +153,7 @@ class Place:
     precision: str | None = None
     cache: Path | None = None
     foundation: Path | None = None
+    validation: int = 0
 
 
 class Workspace:
@@ -176,6 +185,9 @@ class Workspace:
             torch.set_num_threads(threads)
         store = open_store(place.photos, place.cache or place.folder / "photos", progress=decoded)
         self.photos, self.held_out = store.split(place.held_out)
+        self.validation = self.held_out
+        if place.validation:
+            self.photos, self.validation = self.photos.split(place.validation)
         self.skipped = store.skipped
         self._keys: dict[int, tuple[Job, str]] = {}
 
@@ -188,6 +200,11 @@ class Workspace:
     def held_out_mark(self) -> str:
         """Fingerprint of the held-out photos."""
         return _fingerprint(self.held_out)
+
+    @cached_property
+    def validation_mark(self) -> str:
+        """Fingerprint of the photos on which choices are made."""
+        return _fingerprint(self.validation)
 
     @property
     def machine(self) -> str:
