@@ -29,6 +29,7 @@ from typing import Any
 
 CONFIG = {"width": 8, "encoder": (1,), "middle": 1, "decoder": (1,)}
 GOOD = ("restored", "refused")
+TARGETS = {".tif": ".tif", ".tiff": ".tif", ".jpg": ".jpg", ".jpeg": ".jpg"}  # of others: PNG
 
 
 def serve_files(gigabytes: float) -> None:
@@ -51,7 +52,8 @@ def serve_files(gigabytes: float) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         print("ready", flush=True)
         for line in sys.stdin:
-            source, target = Path(json.loads(line)), folder / "result.png"
+            source = Path(json.loads(line))
+            target = folder / f"result{TARGETS.get(source.suffix.lower(), '.png')}"
             try:
                 result = restore_file(source, target, options=RestoreOptions("foundation"), restorer=restorer)
                 verdict, text = judge(target, result.megapixels), "; ".join(result.notes)
@@ -71,13 +73,26 @@ def serve_files(gigabytes: float) -> None:
 
 
 def judge(target: Path, megapixels: float) -> str:
-    """Whether a result is a whole picture of the size that was reported."""
-    from PIL import Image
+    """Whether a result is a whole picture, or several, of the size that was reported."""
+    import pyvips
+    from PIL import Image, UnidentifiedImageError
 
+    pixels = 0
     try:
-        with Image.open(target) as picture:
-            picture.load()
-            return "restored" if abs(picture.width * picture.height / 1e6 - megapixels) < 1e-9 else "wrong size"
+        try:
+            with Image.open(target) as picture:
+                for number in range(getattr(picture, "n_frames", 1)):
+                    picture.seek(number)
+                    picture.load()
+                    pixels += picture.width * picture.height
+        except (UnidentifiedImageError, ValueError):  # floats, or a Lab of 16 bits
+            pages = pyvips.Image.new_from_file(str(target)).get("n-pages")
+            for number in range(pages):
+                page = pyvips.Image.new_from_file(str(target), page=number, fail_on="error")
+                page.avg()
+                pixels += page.width * page.height
+        merged = target.suffix == ".png" and 0 < pixels < megapixels * 1e6  # equal frames of an animation become one
+        return "restored" if merged or abs(pixels / 1e6 - megapixels) < 1e-9 else "wrong size"
     except Exception as error:
         return f"unreadable result ({type(error).__name__})"
 
@@ -153,7 +168,33 @@ def originals() -> list[tuple[str, bytes]]:
         buffer = io.BytesIO()
         deep.save(buffer, format)
         made.append((suffix, buffer.getvalue()))
-    return made
+    frames = [modes["RGB"], modes["RGB"].transpose(Image.Transpose.ROTATE_180)]
+    for suffix, format in ((".png", "PNG"), (".avif", "AVIF"), (".webp", "WEBP"), (".gif", "GIF"), (".tif", "TIFF")):
+        buffer = io.BytesIO()
+        frames[0].save(buffer, format, save_all=True, append_images=frames[1:], duration=50)
+        made.append((suffix, buffer.getvalue()))
+    return [*made, *measured(colour)]
+
+
+def measured(colour: Any) -> list[tuple[str, bytes]]:
+    """Inks, Lab and floats, and a photo with all metadata."""
+    import numpy as np
+    import pyvips
+    from PIL import Image
+
+    rgb = pyvips.Image.new_from_array(colour[..., :3]).copy(interpretation="srgb")
+    light = (colour[..., :3] / np.float32(255)).astype(np.float32) * 1.5
+    floats = pyvips.Image.new_from_array(light).copy(interpretation="scrgb")
+    inks, lab = rgb.icc_export(output_profile="cmyk", depth=8), rgb.colourspace("labs")
+    made = [(".tif", image.tiffsave_buffer(compression="deflate")) for image in (inks, lab, floats)]
+    buffer, iptc = io.BytesIO(), b"8BIM\x04\x04\0\0\0\0\0\x0a\x1c\x02\x05\0\x05Title"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[0x927C] = bytes(range(200))
+    Image.fromarray(colour[..., :3]).save(buffer, "JPEG", exif=exif, comment="a comment", xmp=b"<x:xmpmeta/>")
+    head, marked = buffer.getvalue(), b"Photoshop 3.0\0" + iptc
+    segment = b"\xff\xed" + (len(marked) + 2).to_bytes(2, "big") + marked
+    return [*made, (".jpg", head[:2] + segment + head[2:])]
 
 
 def damaged(data: bytes, choose: random.Random) -> bytes:

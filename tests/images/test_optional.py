@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def test_heic_comes_upright_with_profile_and_exif() -> None:
     exif.load(image.exif)
     assert exif[0x010F] == "AdaIR"
     assert image.notes == ()
+
+
+def test_items_of_unreadable_types_do_not_crash(tmp_path: Path) -> None:
+    pytest.importorskip("pi_heif")
+    data = (SAMPLES / "turned.heic").read_bytes()
+    assert data.count(b"Exif\0") >= 1
+    place = data.index(b"Exif", data.index(b"infe"))
+    (tmp_path / "a.heic").write_bytes(data[:place] + b"E\xeaif" + data[place + 4 :])
+    script = (
+        f"import sys; from adair.images import read_image; print(read_image({str(tmp_path / 'a.heic')!r}).pixels.shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0 and "(56, 40, 3)" in done.stdout, done.stderr
 
 
 def test_ten_bits_become_sixteen() -> None:

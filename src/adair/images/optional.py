@@ -60,7 +60,7 @@ def load_package(kind: str, path: Path, what: str) -> Any:
 def decode_heic(data: bytes, limits: Limits) -> ImageFile:
     """Decode the main picture of a HEIC or HEIF file; 10 and 12 bits become 16. Raises what pi-heif raises."""
     pi_heif = load_package("HEIC", limits.path, "a HEIC photo")
-    pictures = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
+    pictures = pi_heif.open_heif(io.BytesIO(_with_ascii_items(data)), convert_hdr_to_8bit=False)
     main = pictures[pictures.primary_index]
     bits = main.info["bit_depth"]
     width, height = main.size
@@ -75,6 +75,25 @@ def decode_heic(data: bytes, limits: Limits) -> ImageFile:
     exif, xmp = main.info.get("exif"), main.info.get("xmp")
     icc = fitting_icc(main.info.get("icc_profile"), pixels.shape[-1])
     return ImageFile(pixels, alpha, icc, without_thumbnail(exif) if exif else None, xmp or None, notes=tuple(notes))
+
+
+def _with_ascii_items(data: bytes) -> bytes:
+    """Return a HEIF file with question marks for bytes above 127 in the entries of its items (``infe``).
+
+    pi-heif 1.4 crashes on an item whose type is no text. Nothing that is read of a file depends on these bytes.
+    """
+    place = 0
+    while place + 8 <= len(data) and data[place + 4 : place + 8] != b"meta":
+        place += max(int.from_bytes(data[place : place + 4], "big"), 8)
+    end = place + int.from_bytes(data[place : place + 4], "big")
+    out = bytearray(data)
+    for found in re.finditer(rb"infe", data[place:end]):
+        start = place + found.end() + 8  # after version, number and protection of the item
+        stop = (
+            place + found.start() - 4 + int.from_bytes(data[place + found.start() - 4 : place + found.start()], "big")
+        )
+        out[start:stop] = bytes(byte if byte < 128 else 63 for byte in out[start:stop])
+    return bytes(out)
 
 
 def decode_jxl(data: bytes, limits: Limits) -> ImageFile:
