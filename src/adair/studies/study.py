@@ -100,7 +100,12 @@ class Method:
 
 
 def method(
-    budget: Budget, seed: int, name: str, network: Callable[[int, Task], Network | None], tune: bool = True
+    budget: Budget,
+    seed: int,
+    name: str,
+    network: Callable[[int, Task], Network | None],
+    tune: bool = True,
+    tasks: Sequence[Task] = TASKS,
 ) -> Method:
     """Test the network that ``network`` returns for each seed and task, on the task's easy and hard half.
 
@@ -110,13 +115,13 @@ def method(
     def scores(seed: int, task: Task) -> Scores:
         return Scores(network(seed, task), task.tests, budget.images, budget.crop, task.name)
 
-    found = [{task.name: scores(one, task) for task in TASKS} for one in range(seed, seed + budget.seeds)]
+    found = [{task.name: scores(one, task) for task in tasks} for one in range(seed, seed + budget.seeds)]
     return tuned(budget, Method(name, tuple(found))) if tune else Method(name, tuple(found))
 
 
-def tuned(budget: Budget, method: Method) -> Method:
-    """Return the method with the learning rate that is best for the networks of its first seed."""
-    choice = choose_rate(budget, method.scores[0].values())
+def tuned(budget: Budget, method: Method, trials: Method | None = None) -> Method:
+    """Return the method with the learning rate that is best for the networks of the first seed, its own or others'."""
+    choice = choose_rate(budget, (trials or method).scores[0].values())
     return Method(
         method.name,
         tuple(
