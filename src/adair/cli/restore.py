@@ -90,6 +90,10 @@ def restore(
         typer.Option(help="Compression of videos: h264, hevc, av1, vp9, prores, ffv1. Default: as the source."),
     ] = None,
     quality: Annotated[int, typer.Option(help="1 to 100 for JPEG, WebP, AVIF; 100: lossless WebP, AVIF.")] = 95,
+    bigtiff: Annotated[bool, typer.Option("--bigtiff", help="Write TIFFs as BigTIFF; above 4 GB in any case.")] = False,
+    pyramid: Annotated[
+        bool, typer.Option("--pyramid", help="Write TIFFs in tiles, with smaller copies, for viewers of large images.")
+    ] = False,
     tile: Annotated[int | None, typer.Option(help="Side of tiles in pixels, 0 for none. Default: by memory.")] = None,
     device: Device = None,
     precision: PrecisionName = None,
@@ -109,6 +113,7 @@ def restore(
     all failed.
     """
     from adair.errors import InputError
+    from adair.images.image_file import CLASSIC, TiffOptions
     from adair.restore.batch import Naming, expand_patterns, plan_batch
     from adair.restore.mask import Mask
     from adair.restore.options import RestoreOptions
@@ -123,13 +128,15 @@ def restore(
     where = None if mask is None else Mask.of(mask)
     chosen = task[0] if len(task) == 1 else tuple(task)
     options = RestoreOptions(chosen, scale, strength, tile, ensemble, luma, colour, where)
-    files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6), codec=codec)
+    tiff = TiffOptions(bigtiff, pyramid)
+    files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6), codec=codec, tiff=tiff)
     at_once = 1 if workers is None else workers
     shared = 1 if cluster else at_once  # the workers of a cluster have their own restorers
     restorer = _restorer(options, foundation, adapter or [], (runtime, device, precision), shared, cluster is None)
     extension = f".{format.removeprefix('.')}" if format else None
     naming = Naming(restorer.check(options), name, extension, restorer.tasks)
     mark = f"{restorer.mark(options)} {quality}" + (f" {codec}" if codec else "")
+    mark += "" if tiff == CLASSIC else f" {tiff}"
     existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "resume"
     if cluster is not None:
         from adair.cli.restore_cluster import run_on_cluster, worker_spec

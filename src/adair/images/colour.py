@@ -10,10 +10,9 @@ from typing import BinaryIO
 
 import pyvips
 
-from adair.images.exif import tiff_entries
 from adair.images.image_file import Stored
 from adair.images.scratch import Data
-from adair.images.tiff import BITS_PER_SAMPLE, PHOTOMETRIC, Tiff, with_photometric
+from adair.images.tiff import BITS_PER_SAMPLE, PHOTOMETRIC, Tiff, opened, with_photometric
 
 BUILT_IN = "cmyk"  # libvips' profile, for files without one
 RGB, CIELAB, ICCLAB = 2, 8, 9  # photometric interpretations of TIFF
@@ -88,10 +87,9 @@ def to_lab(rgb: pyvips.Image, stored: Stored) -> pyvips.Image:
 
 def finish_lab(file: BinaryIO) -> None:
     """Make a TIFF with the numbers of `to_lab` say that they are Lab."""
-    for place, entry in tiff_entries(file):
-        if struct.unpack_from("<H", entry) == (PHOTOMETRIC,):
-            file.seek(place + 8)
-            file.write(struct.pack("<H", CIELAB))
+    with opened(file) as tiff:
+        for entries in tiff.directories():
+            tiff.set_number(entries[PHOTOMETRIC], CIELAB)
 
 
 def _bits(image: pyvips.Image) -> int:

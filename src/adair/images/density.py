@@ -7,9 +7,9 @@ import struct
 from typing import BinaryIO
 
 from adair.images.diagnosis import png_chunks
-from adair.images.exif import tiff_entries
 from adair.images.image_file import DEFAULT_DENSITY
 from adair.images.scratch import BLOCK, Data
+from adair.images.tiff import opened
 
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 NO_UNIT = 1
@@ -68,11 +68,10 @@ def splice(file: BinaryIO, place: int, removed: int, inserted: bytes) -> None:
 
 def _tiff_without(file: BinaryIO) -> None:
     """Set the unit to "none" and the ratio to 1, because TIFF requires the entries."""
-    for place, entry in tiff_entries(file):
-        tag, _, _, value = struct.unpack("<HHII", entry)
-        if tag == RESOLUTION_UNIT:
-            file.seek(place + 8)
-            file.write(struct.pack("<H", NO_UNIT))
-        elif tag in (X_RESOLUTION, Y_RESOLUTION):
-            file.seek(value)
-            file.write(struct.pack("<II", 1, 1))
+    with opened(file) as tiff:
+        for entries in tiff.directories():
+            for tag in (X_RESOLUTION, Y_RESOLUTION):
+                if tag in entries:
+                    struct.pack_into(f"{tiff.order}II", tiff.data, entries[tag].value, 1, 1)
+            if RESOLUTION_UNIT in entries:
+                tiff.set_number(entries[RESOLUTION_UNIT], NO_UNIT)

@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from adair.images.scratch import Data
-from adair.images.tiff import Tiff
+from adair.images.tiff import STARTS, Tiff, opened
 
 EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
 # Tags of the main directory that describe the photo; its other tags describe how the pixels are stored.
@@ -24,7 +24,8 @@ DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0
 PHOTO_TAGS = (DESCRIPTION, MAKER, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT)
 ORIENTATION, WIDTH, HEIGHT = 0x0112, 0xA002, 0xA003
 THUMBNAIL, THUMBNAIL_LENGTH = 0x0201, 0x0202
-ASCII, SHORT, LONG, UNDEFINED = 2, 3, 4, 7
+ASCII, SHORT, LONG, UNDEFINED, LONG8 = 2, 3, 4, 7, 16
+HEADS = {layout: start + bytes(12 if layout[1] else 4) for start, layout in STARTS.items()}  # of a file, for Pillow
 EMPTY_BLOCK = len(Image.Exif().tobytes())
 
 
@@ -82,23 +83,30 @@ def exif_from_tiff(data: Data) -> bytes | None:
 
 
 def _photo_tags(data: Data) -> bytes | None:
-    source = Image.Exif()
+    tiff = Tiff(data)
     file: Any = io.BytesIO(data) if isinstance(data, bytes) else data
-    file.seek(0)
-    source.load_from_fp(file)
+    main = _directory(file, tiff, tiff.first, None)
     result = Image.Exif()
     for tag in PHOTO_TAGS:
-        if isinstance(source.get(tag), str):
-            result[tag] = source[tag]
-    for directory in (EXIF_DIRECTORY, GPS_DIRECTORY):
-        if values := source.get_ifd(directory):
-            result.get_ifd(directory).update(values)
+        if isinstance(main.get(tag), str):
+            result[tag] = main[tag]
+    for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
+        if isinstance(main.get(tag), int):
+            result.get_ifd(tag).update(_directory(file, tiff, main[tag], tag))
     block = result.tobytes()
     return block if len(block) > EMPTY_BLOCK else None
 
 
+def _directory(file: Any, tiff: Tiff, place: int, group: int | None) -> dict[int, Any]:
+    """The values in a directory, as Pillow reads them."""
+    found = ImageFileDirectory_v2(bytes(tiff.data[: 16 if tiff.big else 8]), group=group)
+    file.seek(place)
+    found.load(file)
+    return dict(found)
+
+
 def into_tiff(file: BinaryIO, exif: bytes | None, values: Mapping[int, bytes]) -> None:
-    """Add tags to a TIFF file (classic, little-endian).
+    """Add tags to a TIFF file.
 
     The pixels stay where they are: a new main directory with the old and the new entries is appended to the
     file, and the header points to it.
@@ -108,42 +116,35 @@ def into_tiff(file: BinaryIO, exif: bytes | None, values: Mapping[int, bytes]) -
         exif: a block whose photographic tags are added; one that cannot be read is left out.
         values: bytes to add, by tag.
     """
-    entries = {struct.unpack_from("<H", entry)[0]: entry for _, entry in tiff_entries(file)}
-    texts, directories = _tiff_tags(exif) if exif else ({}, {})
-    if not entries or not (texts or directories or values):
+    with opened(file) as tiff:
+        first = tiff.first
+        found, following = tiff.entries(first)
+        size = 20 if tiff.big else 12
+        entries = {tag: bytes(tiff.data[entry.at : entry.at + size]) for tag, entry in found.items()}
+        order, big = tiff.order, tiff.big
+    texts, directories = _tiff_tags(exif, order, big) if exif else ({}, {})
+    if not (texts or directories or values):
         return
+    offset, head, room = ("Q", "HHQ", 8) if big else ("I", "HHI", 4)
     end = file.seek(0, io.SEEK_END)
     added = bytearray(bytes(end % 2))  # every block begins at an even offset, as TIFF wants
     kinds = dict.fromkeys(texts, ASCII) | dict.fromkeys(values, UNDEFINED)
     for tag, content in {**texts, **values}.items():
-        inline = len(content) <= 4
-        value = content.ljust(4, b"\0") if inline else struct.pack("<I", end + _append(added, content))
-        entries[tag] = struct.pack("<HHI", tag, kinds[tag], len(content)) + value
+        inline = len(content) <= room
+        value = content.ljust(room, b"\0") if inline else struct.pack(order + offset, end + _append(added, content))
+        entries[tag] = struct.pack(order + head, tag, kinds[tag], len(content)) + value
     for tag, directory in directories.items():
-        offset = end + len(added)
-        entries[tag] = struct.pack("<HHII", tag, LONG, 1, offset)
-        _append(added, directory.tobytes(offset))
-    main = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
-    pointer = struct.pack("<I", end + _append(added, main))
+        place = end + len(added)
+        entries[tag] = struct.pack(order + head + offset, tag, LONG8 if big else LONG, 1, place)
+        _append(added, directory.tobytes(place))
+    main = struct.pack(order + ("Q" if big else "H"), len(entries)) + b"".join(entries[tag] for tag in sorted(entries))
+    pointer = struct.pack(order + offset, end + _append(added, main + struct.pack(order + offset, following)))
     file.write(added)
-    file.seek(4)
+    file.seek(8 if big else 4)
     file.write(pointer)
 
 
-def tiff_entries(file: BinaryIO) -> list[tuple[int, bytes]]:
-    """Place and bytes of each entry of a classic little-endian TIFF's main directory; none of another file."""
-    file.seek(0)
-    head = file.read(8)
-    if head[:4] != b"II*\0":
-        return []
-    (start,) = struct.unpack_from("<I", head, 4)
-    file.seek(start)
-    (count,) = struct.unpack("<H", file.read(2))
-    raw = file.read(12 * count)
-    return [(start + 2 + place, raw[place : place + 12]) for place in range(0, 12 * count, 12)]
-
-
-def _tiff_tags(exif: bytes) -> tuple[dict[int, bytes], dict[int, ImageFileDirectory_v2]]:
+def _tiff_tags(exif: bytes, order: str, big: bool) -> tuple[dict[int, bytes], dict[int, ImageFileDirectory_v2]]:
     """Texts of the main directory, and the directories that hang off it, by tag."""
     directories = {}
     try:
@@ -152,7 +153,7 @@ def _tiff_tags(exif: bytes) -> tuple[dict[int, bytes], dict[int, ImageFileDirect
         texts = {tag: str(source[tag]).encode("utf-8", "replace") + b"\0" for tag in PHOTO_TAGS if source.get(tag)}
         for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
             if values := source.get_ifd(tag):
-                directories[tag] = ImageFileDirectory_v2()
+                directories[tag] = ImageFileDirectory_v2(HEADS[order, big])
                 directories[tag].update(values)
                 directories[tag].tobytes(0)  # fails now or never
     except Exception:  # as above

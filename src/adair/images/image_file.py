@@ -36,6 +36,9 @@ READ_ONLY = {
 WRITTEN_AS = {
     "GIF": ".webp", "HEIC": ".jpg", "JPEG XL": ".png", "APNG": ".png", "AVIFS": ".avif", "JFIF": ".jpg", "raw": ".tif",
 }  # fmt: skip
+LARGEST_CLASSIC = (
+    4_000_000_000  # bytes of pixels that a TIFF of the classic kind, with offsets of 32 bits, surely holds
+)
 DEFAULT_DENSITY = 72 / 25.4  # pixels per millimetre (72 dpi) that EXIF assumes if a file does not say
 
 
@@ -98,6 +101,22 @@ class ImageFile:
     scratch: Path | None = None
     stored: Stored | None = None
     extras: Extras = Extras()
+
+
+@dataclasses.dataclass(frozen=True)
+class TiffOptions:
+    """How a TIFF is written.
+
+    Attributes:
+        big: as BigTIFF; files of more than `LARGEST_CLASSIC` bytes are so in any case.
+        pyramid: in tiles, with copies of half, a quarter, ... of the size, for viewers of large images.
+    """
+
+    big: bool = False
+    pyramid: bool = False
+
+
+CLASSIC = TiffOptions()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import BinaryIO
 
 from adair.images.scratch import Data
 
@@ -13,7 +17,8 @@ STARTS = {b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True),
 LETTERS = {1: "B", 2: "c", 3: "H", 4: "I", 6: "b", 7: "c", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q"}
 SIZES = {kind: struct.calcsize(letter) for kind, letter in LETTERS.items()} | {5: 8, 10: 8, 18: 8}
 MOST_PAGES = 10_000
-BITS_PER_SAMPLE, PHOTOMETRIC = 0x0102, 0x0106
+SUBFILE_TYPE, BITS_PER_SAMPLE, PHOTOMETRIC = 0x00FE, 0x0102, 0x0106
+REDUCED = 1  # flag of the subfile type: a smaller copy of another page
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Entry:
 class Tiff:
     """A TIFF file; whatever lies outside it raises `struct.error`."""
 
-    data: Data
+    data: Data | memoryview
 
     @cached_property
     def order(self) -> str:
@@ -50,6 +55,11 @@ class Tiff:
         return self._start[1]
 
     @cached_property
+    def first(self) -> int:
+        """Where the directory of the first page lies."""
+        return self._offset(8 if self.big else 4)
+
+    @cached_property
     def _start(self) -> tuple[str, bool]:
         if bytes(self.data[:4]) not in STARTS:
             raise struct.error("no TIFF")
@@ -57,7 +67,7 @@ class Tiff:
 
     def directories(self) -> Iterator[dict[int, Entry]]:
         """Yield the entries of each page by tag."""
-        place, seen = self._offset(8 if self.big else 4), set[int]()
+        place, seen = self.first, set[int]()
         while place and place not in seen and len(seen) < MOST_PAGES:
             seen.add(place)
             entries, place = self.entries(place)
@@ -86,6 +96,10 @@ class Tiff:
             raise struct.error("a value is cut off")
         return bytes(self.data[entry.value : end])
 
+    def set_number(self, entry: Entry, value: int) -> None:
+        """Overwrite an integer, in data that can be written to."""
+        struct.pack_into(self.order + LETTERS[entry.kind], self.data, entry.value, value)
+
     def _entry(self, at: int) -> Entry:
         tag, kind, count = struct.unpack_from(self.order + ("HHQ" if self.big else "HHI"), self.data, at)
         value = at + (12 if self.big else 8)
@@ -95,6 +109,28 @@ class Tiff:
 
     def _offset(self, place: int) -> int:
         return int(struct.unpack_from(self.order + ("Q" if self.big else "I"), self.data, place)[0])
+
+
+@contextlib.contextmanager
+def opened(file: BinaryIO) -> Iterator[Tiff]:
+    """Give the TIFF in a file that is open for reading and writing, without a copy of it."""
+    file.flush()
+    if isinstance(file, io.BytesIO):
+        with file.getbuffer() as view:
+            yield Tiff(view)
+    else:
+        with mmap.mmap(file.fileno(), 0) as view:
+            yield Tiff(view)
+
+
+def smaller_copies(data: Data) -> list[bool]:
+    """For each page whether it is a smaller copy of another one, as thumbnails and the levels of a pyramid are."""
+    tiff, found = Tiff(data), list[bool]()
+    with contextlib.suppress(struct.error):
+        for entries in tiff.directories():
+            kind = tiff.numbers(entries[SUBFILE_TYPE])[:1] if SUBFILE_TYPE in entries else ()
+            found.append(bool(kind and kind[0] & REDUCED))
+    return found
 
 
 def with_photometric(data: Data, old: int, new: int) -> bytes:

@@ -19,10 +19,13 @@ from adair.images.diagnosis import find_cause
 from adair.images.exif import into_tiff
 from adair.images.files import new_file, write_whole
 from adair.images.image_file import (
+    CLASSIC,
     DEFAULT_DENSITY,
     FORMATS,
+    LARGEST_CLASSIC,
     ImageFile,
     Pixels,
+    TiffOptions,
     check_quality,
     convert_depth,
     fitting_icc,
@@ -47,6 +50,7 @@ def write_image(
     like: ImageFile | None = None,
     quality: int = 95,
     overwrite: bool = True,
+    tiff: TiffOptions = CLASSIC,
 ) -> tuple[str, ...]:
     """Write ``pixels`` atomically, in the format that the name of ``path`` asks for.
 
@@ -60,6 +64,7 @@ def write_image(
         quality: 1 to 100 for JPEG (4:4:4), WebP and AVIF (4:4:4); 100 is lossless in WebP and AVIF. PNG, TIFF and BMP
             are always lossless.
         overwrite: whether an existing file is replaced; if not, it is an error, even if it appears meanwhile.
+        tiff: how a TIFF is written.
 
     Returns:
         What the format could not hold, one line each.
@@ -75,24 +80,28 @@ def write_image(
     if kind in STREAMED and pixels.nbytes >= scratch.LARGE:
         try:
             with new_file(path, overwrite) as part:
-                _stream(part, kind, pixels, alpha, like, quality)
+                _stream(part, kind, pixels, alpha, like, quality, tiff)
         except OSError as error:
             raise AdairError(f"{path}: cannot be written: {explain(error)}") from error
         except _vips_error() as error:
             raise _unwritable(path, kind, error) from error
     else:
-        write_whole(path, _encode(path, kind, pixels, alpha, like, quality), overwrite)
+        write_whole(path, _encode(path, kind, pixels, alpha, like, quality, tiff), overwrite)
     return notes
 
 
 def encode_image(
-    path: Path, pixels: Pixels, like: ImageFile | None = None, quality: int = 95
+    path: Path,
+    pixels: Pixels,
+    like: ImageFile | None = None,
+    quality: int = 95,
+    tiff: TiffOptions = CLASSIC,
 ) -> tuple[bytes, tuple[str, ...]]:
     """Return the bytes that `write_image` writes, and what the format could not hold.
 
     Args:
         path: its extension decides the format, and messages name it; nothing is written there.
-        pixels, like, quality: as for `write_image`.
+        pixels, like, quality, tiff: as for `write_image`.
 
     Raises:
         AdairError: as for `write_image`.
@@ -100,7 +109,7 @@ def encode_image(
     kind = output_format(path)
     check_quality(quality)
     pixels, alpha, like, notes = _fit(path, kind, pixels, like or ImageFile(pixels))
-    return _encode(path, kind, pixels, alpha, like, quality), notes
+    return _encode(path, kind, pixels, alpha, like, quality, tiff), notes
 
 
 def _fit(
@@ -155,11 +164,13 @@ def _stored_floats(pixels: Pixels, like: ImageFile) -> Pixels:
     return floats.to_integers(pixels, straight, like.scratch)
 
 
-def _encode(path: Path, kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, quality: int) -> bytes:
+def _encode(
+    path: Path, kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, quality: int, tiff: TiffOptions
+) -> bytes:
     if kind == "BMP":
         return _encode_bmp(pixels)
     try:
-        return encode(kind, pixels, alpha, like, quality)
+        return encode(kind, pixels, alpha, like, quality, tiff=tiff)
     except _vips_error() as error:
         raise _unwritable(path, kind, error) from error
 
@@ -183,6 +194,7 @@ def encode(
     quality: int,
     frames: Mapping[str, int] | None = None,
     delays: Sequence[int] | None = None,
+    tiff: TiffOptions = CLASSIC,
 ) -> bytes:
     """Encode pixels that the format can hold; raises what libvips raises.
 
@@ -190,14 +202,17 @@ def encode(
         kind, pixels, alpha, like, quality: as for `encode_image`; frames of an animation are stacked vertically.
         frames: libvips' metadata of an animation.
         delays: milliseconds per frame.
+        tiff: as for `write_image`.
     """
     image = _with_facts(kind, pixels, alpha, like, frames, delays)
-    file = io.BytesIO(image.write_to_buffer(_suffix(kind), **_saving(kind, pixels, like, quality)))
+    file = io.BytesIO(image.write_to_buffer(_suffix(kind), **_saving(kind, pixels, like, quality, tiff)))
     _finish(file, kind, like, *pixels.shape[:2])
     return file.getvalue()
 
 
-def _stream(part: Path, kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, quality: int) -> None:
+def _stream(
+    part: Path, kind: str, pixels: Pixels, alpha: Pixels | None, like: ImageFile, quality: int, tiff: TiffOptions
+) -> None:
     """Write into a file what `encode` would return, line by line; raises whatever libvips does."""
     import pyvips
 
@@ -209,7 +224,7 @@ def _stream(part: Path, kind: str, pixels: Pixels, alpha: Pixels | None, like: I
     image.set_progress(True)
     image.signal_connect("eval", let_go)
     target = pyvips.Target.new_to_file(os.fspath(part))
-    image.write_to_target(target, _suffix(kind), **_saving(kind, pixels, like, quality))
+    image.write_to_target(target, _suffix(kind), **_saving(kind, pixels, like, quality, tiff))
     with part.open("rb+") as file:
         _finish(file, kind, like, *pixels.shape[:2])
 
@@ -253,7 +268,7 @@ def _with_facts(
     return image
 
 
-def _saving(kind: str, pixels: Pixels, like: ImageFile, quality: int) -> dict[str, Any]:
+def _saving(kind: str, pixels: Pixels, like: ImageFile, quality: int, tiff: TiffOptions) -> dict[str, Any]:
     """What libvips is told about the format."""
     import pyvips
 
@@ -262,7 +277,12 @@ def _saving(kind: str, pixels: Pixels, like: ImageFile, quality: int) -> dict[st
         # To choose the best codes a JPEG encoder keeps the whole coded picture: for a large one twice its size.
         "JPEG": {"Q": quality, "subsample_mode": "off", "optimize_coding": pixels.nbytes < scratch.LARGE},
         "WebP": {"Q": quality, "lossless": quality == 100, "smart_subsample": True},
-        "TIFF": {"compression": "deflate", "predictor": "float" if pixels.dtype == np.float32 else "horizontal"},
+        "TIFF": {
+            "compression": "deflate",
+            "predictor": "float" if pixels.dtype == np.float32 else "horizontal",
+            "bigtiff": tiff.big or pixels.nbytes * (2 if tiff.pyramid else 1) > LARGEST_CLASSIC,
+            **({"tile": True, "pyramid": True} if tiff.pyramid else {}),
+        },
         "AVIF": {
             "Q": quality,
             "lossless": quality == 100,

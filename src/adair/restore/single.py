@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from adair.errors import InputError
 from adair.images import MAX_PIXELS, decode_image, write_image, write_whole
 from adair.images.files import exists_error, read_stable
-from adair.images.image_file import check_quality, output_format
+from adair.images.image_file import CLASSIC, TiffOptions, check_quality, output_format
 from adair.images.pages import Pages, read_pages, write_pages
 from adair.images.reading import most_bytes
 from adair.images.sniff import find_format
@@ -38,6 +38,7 @@ class FileOptions:
         overwrite: whether an existing target is replaced; otherwise it is an error.
         max_pixels: larger images are refused, because they may be decompression bombs.
         codec: how videos are compressed, a key of `adair.video.encoding.ENCODERS`; None for as the source is.
+        tiff: how TIFFs are written.
 
     Raises:
         InputError: a quality that is not 1 to 100, or a limit that is not positive.
@@ -47,6 +48,7 @@ class FileOptions:
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
     codec: str | None = None
+    tiff: TiffOptions = CLASSIC
 
     def __post_init__(self) -> None:
         check_quality(self.quality)
@@ -125,13 +127,13 @@ def restore_file(
     results = tuple(one.image for one in restored)
     unchanged = all(result is image for result, image in zip(results, pages.images, strict=True))
     notes = tuple(dict.fromkeys(note for image in pages.images for note in image.notes))
-    if unchanged and original is not None:  # nothing to do, so nothing is lost either
+    if unchanged and original is not None and files.tiff == CLASSIC:  # nothing to do, so nothing is lost either
         write_whole(target, original, files.overwrite)
         notes = ()
     elif len(results) > 1:
-        notes += write_pages(target, replace(pages, images=results), files.quality, files.overwrite)
+        notes += write_pages(target, replace(pages, images=results), files.quality, files.overwrite, files.tiff)
     else:
-        notes += write_image(target, results[0].pixels, results[0], files.quality, files.overwrite)
+        notes += write_image(target, results[0].pixels, results[0], files.quality, files.overwrite, files.tiff)
     megapixels = sum(result.pixels.shape[0] * result.pixels.shape[1] for result in results) / 1e6
     advice = restored[0].advice[0] if restored[0].advice else None
     return FileResult(source, target, megapixels, time.perf_counter() - start, advice, notes)
