@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adair.errors import AdairError
-from adair.inspect import Finding, advise
+from adair.inspect import Finding, RestorationPlan, add_found, advise
 from adair.tasks import DAMAGES, UNDOES, Damage
 
 TASKS = ("deblur", "dejpeg", "denoise", "derain", "sr")
@@ -64,3 +64,23 @@ def test_noise_goes_before_the_jpeg_that_it_is_in() -> None:
 def test_of_blur_and_enlargement_the_more_probable_is_undone(blur: float, resize: float, task: str) -> None:
     assert advise(findings(blur=blur, resize=resize), TASKS).plan == ({task: 1.0},)
     assert len(advise(findings(blur=blur, resize=resize), TASKS).damage) == 2
+
+
+DENOISE, DEJPEG, DEBLUR, SR, DERAIN = ({task: 1.0} for task in ("denoise", "dejpeg", "deblur", "sr", "derain"))
+
+
+@pytest.mark.parametrize(
+    ("plan", "found", "done", "expected"),
+    [
+        ((), (DERAIN,), (DENOISE,), (DERAIN,)),  # noise hid the rain
+        ((), (DENOISE,), (DENOISE,), ()),  # once is enough
+        ((DERAIN,), (DEBLUR,), (DENOISE,), (DEBLUR, DERAIN)),
+        ((DEBLUR,), (), (DENOISE,), (DEBLUR,)),  # what was found before stays,
+        ((DEBLUR,), (SR,), (DENOISE,), (DEBLUR,)),  # and with it the choice between what looks alike
+        ((), (DEBLUR,), (DENOISE, SR), ()),
+    ],
+)
+def test_another_look_adds_what_was_hidden(
+    plan: RestorationPlan, found: RestorationPlan, done: RestorationPlan, expected: RestorationPlan
+) -> None:
+    assert add_found(plan, found, done) == expected

@@ -131,6 +131,30 @@ def test_a_step_after_which_nothing_looks_better_is_taken_back(noisy: Restorer, 
     assert outcome.image is dark and outcome.advice[0].plan == () and outcome.advice[0].damage
 
 
+class Uncovering(Told):
+    """Finds the next of several things at each look, in whatever image."""
+
+    def __init__(self, *looks: Mapping[str, float]) -> None:
+        super().__init__({}, {})
+        self.order = looks
+
+    def inspect(self, pixels: np.ndarray) -> tuple[Finding, ...]:
+        now = self.order[min(self.looks, len(self.order) - 1)]
+        self.found = (now, now)
+        return super().inspect(pixels)
+
+
+def test_damage_that_a_step_uncovers_is_treated_too(noisy: Restorer, dark: np.ndarray) -> None:
+    noisy._inspector = Uncovering({"noise": 0.9}, {"jpeg": 0.8}, {})
+    seen: list[tuple[int, int]] = []
+    outcome = noisy.run(dark, RestoreOptions("auto", tile=48), progress=lambda done, total: seen.append((done, total)))
+    assert outcome.advice[0].plan == ({"denoise": 1.0}, {"dejpeg": 1.0})
+    np.testing.assert_array_equal(
+        outcome.image, noisy.restore(noisy.restore(dark, "denoise", tile=48), "dejpeg", tile=48)
+    )
+    assert seen[-1][0] == seen[-1][1] and [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
 def test_auto_is_checked_as_other_tasks_are(noisy: Restorer, dark: np.ndarray) -> None:
     assert noisy.check(RestoreOptions("auto")) == "auto"
     for arguments, words in [

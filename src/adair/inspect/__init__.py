@@ -2,7 +2,7 @@
 
 from adair.inspect.estimator import Estimator, load_estimator, save_estimator
 from adair.inspect.inspector import Finding, Inspector
-from adair.inspect.plan import Advice, RestorationPlan, advise
+from adair.inspect.plan import Advice, RestorationPlan, add_found, advise
 
 __all__ = [
     "Advice",
@@ -10,6 +10,7 @@ __all__ = [
     "Finding",
     "Inspector",
     "RestorationPlan",
+    "add_found",
     "advise",
     "load_estimator",
     "save_estimator",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from adair.errors import AdairError
 from adair.inspect.inspector import Finding
-from adair.tasks import DAMAGES, UNDOES
+from adair.tasks import DAMAGES, TASKS, UNDOES, Damage
 
 THRESHOLD = 0.7  # probability from which damage is treated: a missed one costs less than a false alarm
 
@@ -67,5 +67,32 @@ def advise(findings: Sequence[Finding], tasks: Collection[str]) -> Advice:
     for finding in advice.damage:  # the most probable first
         if finding.task in tasks:
             treated.setdefault(finding.damage.resembles or finding.damage.name, finding)
-    chosen = sorted(treated.values(), key=lambda finding: finding.damage.undone)
-    return replace(advice, plan=tuple({finding.task: 1.0} for finding in chosen))
+    return replace(advice, plan=_in_order({finding.task: 1.0} for finding in treated.values()))
+
+
+def add_found(plan: RestorationPlan, found: RestorationPlan, done: RestorationPlan) -> RestorationPlan:
+    """Return what is left to do after another look: one kind of damage can hide another, as noise hides rain.
+
+    Args:
+        plan: what was left to do before; it stays, also where it is no longer found: softness is hard to see in what a
+            network has smoothed.
+        found: what the look advises. Only damage that neither ``plan`` nor ``done`` treats is added.
+        done: the steps that were tried.
+    """
+    treated = {_group(blend) for blend in (*plan, *done)}
+    return _in_order((*plan, *(blend for blend in found if _group(blend) not in treated)))
+
+
+def _in_order(steps: Iterable[dict[str, float]]) -> RestorationPlan:
+    return tuple(sorted(steps, key=lambda blend: _damage(blend).undone))
+
+
+def _group(blend: dict[str, float]) -> str:
+    return _damage(blend).resembles or _damage(blend).name
+
+
+def _damage(blend: dict[str, float]) -> Damage:
+    (task,) = blend
+    damage = TASKS[task].damage
+    assert damage is not None, "only tasks with a kind of damage are advised"
+    return damage

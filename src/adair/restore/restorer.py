@@ -21,7 +21,7 @@ from adair.errors import InputError
 from adair.hardware import tune_allocator
 from adair.hub import installed_zoo, locate
 from adair.images.buffer import ImageBuffer, open_image
-from adair.inspect import Advice, Inspector, advise, load_estimator
+from adair.inspect import Advice, Inspector, RestorationPlan, add_found, advise, load_estimator
 from adair.restore.library import AdapterInfo, AdapterLibrary
 from adair.restore.mask import Mask
 from adair.restore.options import RestoreOptions
@@ -298,24 +298,31 @@ class Restorer:
     def _treat(
         self, pipeline: Pipeline, given: ImageBuffer, options: RestoreOptions, progress: Progress | None
     ) -> tuple[ImageBuffer, Advice]:
-        """Apply the advice, and inspect again after each step: a step that improved nothing is undone.
+        """Apply the advice, and inspect again after each step.
+
+        A step that improved nothing is undone; damage that it uncovered is treated, too.
 
         Returns:
             The image, and the advice with the steps that were kept.
         """
         first = look = self._advise(given)
         whole = RestoreOptions(options.task, tile=options.tile, ensemble=options.ensemble)
-        planes, kept = given, []
-        for number, blend in enumerate(first.plan):
-            part = progress and partial(of_all, progress, number, len(first.plan))
+        planes, left = given, first.plan
+        done: RestorationPlan = ()
+        kept: RestorationPlan = ()
+        while left:
+            blend, left = left[0], left[1:]
+            part = progress and partial(of_all, progress, len(done), len(done) + 1 + len(left))
             result = pipeline.run((blend,), planes, whole, 1, part)
+            done += (blend,)
             second = self._advise(result)
             if second.burden < look.burden:
                 planes, look = result, second
-                kept.append(blend)
+                kept += (blend,)
+                left = add_found(left, second.plan, done)
         if kept and not options.whole:
             planes = mixed(given, planes, options)
-        return planes, replace(first, plan=tuple(kept))
+        return planes, replace(first, plan=kept)
 
     def inspect(self, image: Any) -> list[Advice]:
         """Find out what is wrong with an image, and what task "auto" would do about it with the available adapters.
