@@ -1,4 +1,4 @@
-"""Everything that a user can act on, as one family of exceptions.
+"""The exceptions for everything that a user can act on.
 
 Catch `AdairError` to treat all alike; catch a subclass where the answer differs, as a server does: bad input is the
 client's fault, running out of memory is not. The message is always one line that names the file or the value and says
@@ -11,7 +11,7 @@ LONGEST_LINE = 600  # characters of a message; names and values from foreign fil
 
 
 class AdairError(Exception):
-    """A problem that the user can act on; base of all others, raised itself where none of them fits.
+    """A problem that the user can act on; the base of all others, raised itself if none of them fits.
 
     Its text is safe to show in a terminal: one line of bounded length without control characters, whatever the names
     and values in it hold.
@@ -41,7 +41,7 @@ class InputError(AdairError):
 
 
 class FileFormatError(InputError):
-    """A file that is damaged, truncated, or not of the kind that is needed."""
+    """A file that is damaged, truncated, or of the wrong kind."""
 
 
 class TooLargeError(InputError):
@@ -53,7 +53,7 @@ class AdapterMismatchError(AdairError):
 
 
 class OutOfMemoryError(AdairError):
-    """Not enough memory, even for the smallest piece of the work; a later try or a smaller image may succeed."""
+    """Not enough memory, even for the smallest piece of work; a later attempt or a smaller image may succeed."""
 
 
 class NonFiniteOutputError(AdairError):
@@ -61,4 +61,4 @@ class NonFiniteOutputError(AdairError):
 
 
 class Interrupted(AdairError):
-    """The work was cancelled; nothing half-written remains."""
+    """The work was cancelled; no partial file remains."""

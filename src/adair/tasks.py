@@ -13,7 +13,7 @@ from numbers import Real
 
 from adair.errors import InputError
 
-STRONGEST = 1.0  # as trained; beyond it results get worse, and soon of no use: docs/blending.md
+STRONGEST = 1.0  # as trained; above it, results soon become useless: docs/blending.md
 
 NOISE = "noise(sigma=0..50, clip={true,false})"
 BLUR = "blur(sigma=0.3..3.5)"
@@ -22,23 +22,23 @@ JPEG = "jpeg(quality=10..90)"
 # Light rain without a veil in addition to the operator's own range, which reaches to downpours.
 RAIN = "(rain(amount=0.01..0.15, brightness=0.1..0.6, haze=0) | rain())"
 
-# What the photos of cameras and phones went through: the sensor's noise, the device's own denoising, a file format.
+# Damage in photos of cameras and phones: the sensor's noise, the device's own denoising, a file format.
 SENSOR = "(camera(shot=0.0001..0.012, read=0..0.012) | noise(sigma=2..30) | grain(sigma=2..25))"
 SAVED = "(jpeg(quality=70..98, chroma={420, 444}) | jpeg(quality=70..98, size=1..2) | webp(quality=70..95))"
 PHOTO_NOISE = f"({SENSOR} > smooth(strength=0.2..0.8)?0.15 > {SAVED}?0.7)"
 TRACE = "(noise(sigma=0.5..4) | camera(shot=0.0001..0.001, read=0..0.002))"
 LIGHT = f"{TRACE}?0.7 > jpeg(quality=75..98, chroma={{420, 444}})?0.5"
 
-# And what happened to photos on their way: optics, several kinds of files one after the other.
+# Further damage of photos: optics, several file formats one after the other.
 OPTICS = "(blur(sigma=0.3..2.5, ratio=0.4..1) | defocus(radius=0.7..3.5) | motion(length=3..9) | resize(scale=1.2..3))"
 ANY_FILE = "(jpeg(quality=20..95, chroma={420, 444}, size={1, 1..1.6}) | webp(quality=20..90))"
 SMALL_SPREAD = "(blur(sigma=0.6..3, ratio=0.4..1) | defocus(radius=1..3.5) | motion(length=3..9))"
 TEXTURE = "(noise(sigma=1..6) | camera(shot=0.0001..0.002, read=0..0.003) | sharpen(amount=0.2..0.8))"
 SAVED_AGAIN = "jpeg(quality=30..95, right=0..7, down=0..7)"
 
-# Our choice (the paper publishes none). Half of the samples carry a laboratory's damage: of these, eight of eleven one
+# Our choice (the paper publishes none). Half of the samples have laboratory damage: of these, eight of eleven one
 # degradation, three several in random order as in BSRGAN (arXiv 2103.14006) and PROD (arXiv 2408.01099). The other half
-# went through what photos go through.
+# has the damage of real photos.
 LABORATORY = (
     f"{NOISE} | {BLUR} | {RESIZE} | {JPEG} | {RAIN} | {NOISE} | {RESIZE} | {RAIN} | "
     f"shuffle({NOISE}, {RESIZE}?0.5, {JPEG}?0.5) | shuffle({BLUR}, {NOISE}?0.5, {JPEG}?0.5) | "
@@ -56,7 +56,7 @@ MIX_VALIDATION = {
     "photo": "defocus(radius=1) > grain(sigma=8, size=1.5, colour=0.6, blotch=3, shadows=0.3) > jpeg(quality=80)",
 }
 
-# Optics come before the sensor: a trace of noise keeps an adapter from sharpening what no photo has.
+# Optics come before the sensor: a trace of noise keeps an adapter from sharpening detail that no photo has.
 GRAIN = "noise(sigma=0..3)?0.5"
 
 
@@ -325,7 +325,7 @@ _CANONICAL = {alias: task.name for task in TASKS.values() for alias in task.alia
 
 
 def canonical_name(name: str) -> str:
-    """Return the name of the task that ``name`` is an alias of, in any case; a name that is no alias stays as it is.
+    """Return the name of the task that ``name`` is an alias of, ignoring case; other names are returned unchanged.
 
     >>> canonical_name("super-resolution"), canonical_name("scanner")
     ('sr', 'scanner')
@@ -342,7 +342,7 @@ def check_strength(name: str, strength: object) -> float:
     """Return the strength of one adapter in a blend: 0 is without it, 1 as trained.
 
     Raises:
-        InputError: no number from 0 to 1; a strength below 0 would add the damage that the adapter removes, and one
+        InputError: not a number from 0 to 1; a strength below 0 would add the damage that the adapter removes, and one
             above 1 goes beyond what was trained.
     """
     if not isinstance(strength, Real) or isinstance(strength, bool) or not math.isfinite(strength):
@@ -351,7 +351,5 @@ def check_strength(name: str, strength: object) -> float:
     if value < 0:
         raise InputError(f"'{name}': strength {value:g} is negative and would add damage; give 0 to {STRONGEST:g}")
     if value > STRONGEST:
-        raise InputError(
-            f"'{name}': strength {value:g} is over {STRONGEST:g}, beyond what was trained; 1 is as trained"
-        )
+        raise InputError(f"'{name}': strength {value:g} is above {STRONGEST:g}, more than in training; 1 is as trained")
     return value

@@ -138,7 +138,7 @@ def test_a_blend_with_itself_takes_no_more_rank(nafnet: Foundation, trained: Mak
 
 def test_a_rank_beyond_the_exact_one_is_not_taken(nafnet: Foundation, parts: list[tuple[MergeAdapter, float]]) -> None:
     assert combine(parts, nafnet.model, 50).adapter.options == {"rank": 5}
-    with pytest.raises(AdairError, match="rank must be a whole number from 1 up, not 0"):
+    with pytest.raises(AdairError, match="rank must be a positive integer, not 0"):
         combine(parts, nafnet.model, 0)
 
 
@@ -241,7 +241,7 @@ def test_adapters_of_two_foundations_are_refused(
     save_adapter(path, trained("merge", other_foundation.model), foundation_fingerprint=mark, task="stranger")
     with pytest.raises(AdairError, match=r"stranger.safetensors: is for another foundation than .*denoise"):
         merge_files([files["denoise"], path], [0.5, 0.5], nafnet)
-    with pytest.raises(AdairError, match=r"stranger.safetensors: is for the foundation"):
+    with pytest.raises(AdairError, match=r"stranger.safetensors: is for foundation"):
         merge_files([path], [1.0], nafnet)
 
 
@@ -250,7 +250,7 @@ def test_adapters_of_two_foundations_are_refused(
     [
         ([1.0], "2 adapter files and 1 weights"),
         ([1.0, -0.1], "strength -0.1 is negative and would add damage"),
-        ([1.0, 2.1], "strength 2.1 is over 1"),
+        ([1.0, 2.1], "strength 2.1 is above 1"),
         ([1.0, float("nan")], "is not a finite number"),
     ],
 )

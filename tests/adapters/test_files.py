@@ -59,13 +59,13 @@ def test_values_that_float16_cannot_hold_are_not_saved(nafnet: Foundation, train
     adapter = trained("merge", nafnet.model)
     with torch.no_grad():
         next(adapter.parameters()).view(-1)[0] = 1e6
-    with pytest.raises(AdairError, match="holds NaN or infinite"):
+    with pytest.raises(AdairError, match="has NaN or infinite"):
         save_adapter(tmp_path / "a.safetensors", adapter, foundation_fingerprint="0", task="x")
 
 
 @pytest.mark.parametrize("task", ["", "a b", "../evil", "x" * 65, "-x", "new\nline"])
 def test_a_task_must_have_a_name(nafnet: Foundation, trained: Maker, tmp_path: Path, task: str) -> None:
-    with pytest.raises(AdairError, match="is no name"):
+    with pytest.raises(AdairError, match="is not a valid name"):
         save_adapter(tmp_path / "a.safetensors", trained("merge", nafnet.model), foundation_fingerprint="0", task=task)
 
 
@@ -92,10 +92,10 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "missing tensor": (_lose, r"lacks tensor 'ending\.bias\.full'"),
     "extra tensor": (_add, "has the unknown tensor 'stranger'"),
     "misshaped tensor": (_reshape, r"'ending\.bias\.full' has shape \[1, 3\], expected \[3\]"),
-    "wrong foundation": (_set("foundation", "f" * 64), "is for the foundation ffffffffffff and this one is"),
-    "no foundation": (_set("foundation", None), "is for the foundation None"),
-    "foundation with escapes": (_set("foundation", "\x1b[2J" * 99), r"is for the foundation '\\x1b"),
-    "foundation file": (_set("kind", "foundation"), "is a foundation; an adapter is needed"),
+    "wrong foundation": (_set("foundation", "f" * 64), "is for foundation ffffffffffff, but this one is"),
+    "no foundation": (_set("foundation", None), "is for foundation None"),
+    "foundation with escapes": (_set("foundation", "\x1b[2J" * 99), r"is for foundation '\\x1b"),
+    "foundation file": (_set("kind", "foundation"), "is a foundation; expected an adapter"),
     "wrong kind": (_set("adapter", {"kind": "conv", "options": {"reduction": 2}}), "lacks tensor '.*site1"),
     "unknown kind": (_set("adapter", {"kind": "lora", "options": {}}), "unknown kind of adapter 'lora'"),
     "kind of no kind": (_set("adapter", {"kind": ["merge"], "options": {}}), "unknown kind of adapter"),
@@ -103,7 +103,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "no options": (_set("adapter", {"kind": "merge"}), "does not describe its adapter"),
     "other rank": (_set("adapter", {"kind": "merge", "options": {"rank": 1}}), "has shape"),
     "absurd rank": (_set("adapter", {"kind": "merge", "options": {"rank": 10**30}}), "lacks tensor"),
-    "negative rank": (_set("adapter", {"kind": "merge", "options": {"rank": -1}}), "rank must be a whole number"),
+    "negative rank": (_set("adapter", {"kind": "merge", "options": {"rank": -1}}), "rank must be"),
     "unknown option": (_set("adapter", {"kind": "merge", "options": {"exec": "1"}}), "unknown option 'exec'"),
     "task with escapes": (_set("task", "\x1b[2J"), r"its task '\\x1b\[2J'"),
     "task of a type": (_set("task", 3), "its task 3"),
@@ -133,7 +133,7 @@ def test_nan_in_a_file(nafnet: Foundation, trained: Maker, tmp_path: Path) -> No
     save_adapter(path, trained("merge", nafnet.model), foundation_fingerprint=nafnet.fingerprint, task="denoise")
     content = path.read_bytes()
     path.write_bytes(content[:-2] + b"\x00\x7e")  # NaN in float16
-    with pytest.raises(AdairError, match="holds NaN or infinite"):
+    with pytest.raises(AdairError, match="has NaN or infinite"):
         load_adapter(path, nafnet)
 
 
@@ -144,7 +144,7 @@ def test_an_adapter_opens_only_on_its_foundation(
     save_adapter(path, trained("merge", nafnet.model), foundation_fingerprint=nafnet.fingerprint, task="denoise")
     load_adapter(path, nafnet)
     with pytest.raises(
-        AdairError, match=f"{nafnet.fingerprint[:12]} and this one is {other_foundation.fingerprint[:12]}"
+        AdairError, match=f"{nafnet.fingerprint[:12]}, but this one is {other_foundation.fingerprint[:12]}"
     ):
         load_adapter(path, other_foundation)
 
@@ -154,10 +154,10 @@ def test_files_of_other_kinds(nafnet: Foundation, tmp_path: Path) -> None:
 
     path = tmp_path / "x.safetensors"
     save_file({"a": torch.ones(1)}, path)
-    with pytest.raises(AdairError, match="not a file of AdaIR; an adapter is needed"):
+    with pytest.raises(AdairError, match="not an AdaIR file; expected an adapter"):
         load_adapter(path, nafnet)
     save_foundation(path, nafnet.backbone, nafnet.config, nafnet.model.state_dict())
-    with pytest.raises(AdairError, match="is a foundation; an adapter is needed"):
+    with pytest.raises(AdairError, match="is a foundation; expected an adapter"):
         load_adapter(path, nafnet)
 
 

@@ -79,8 +79,8 @@ def test_smaller_images_take_their_alpha_along(pixels: np.ndarray) -> None:
     ("image", "problem"),
     [
         (np.zeros((4, 4), np.int64), "int64 has no known white"),
-        (np.zeros((2, 4, 4, 3)), "no image"),
-        (np.zeros((0, 4)), "no image"),
+        (np.zeros((2, 4, 4, 3)), "not an image"),
+        (np.zeros((0, 4)), "not an image"),
         (torch.zeros(3, 4, 4), "give (N, C, H, W)"),
         ("photo.png", "a str is not an image"),
         (Image.new("F", (4, 4)), "mode F has no known white"),

@@ -180,7 +180,7 @@ def test_no_samples_no_work() -> None:
 
 
 def test_training_on_smaller_images_is_refused(photo: torch.Tensor) -> None:
-    with pytest.raises(AdairError, match="write resize for downscale"):
+    with pytest.raises(AdairError, match="use resize instead of downscale"):
         parse_recipe("noise > (blur | downscale)?0.5").apply(photo, seeded(0))
 
 

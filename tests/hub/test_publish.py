@@ -68,7 +68,7 @@ def test_folder_gets_file_card_and_picture(adapter: Path, tmp_path: Path) -> Non
 
 def test_card_of_a_file_without_figures_says_so(make_model: Callable[..., Path], tmp_path: Path) -> None:
     path = make_model({"scanner": "merge"}) / "scanner.safetensors"
-    with pytest.raises(InputError, match="names no licence; give one"):
+    with pytest.raises(InputError, match="has no licence; give one"):
         push(path, tmp_path / "out")
     with pytest.raises(InputError, match="is not an identifier"):
         push(path, tmp_path / "out", licence="do what\nyou want")
@@ -155,7 +155,7 @@ class TestCommands:
         self, adapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["push", str(adapter), str(tmp_path / "bare")]) == 0
-        assert "no picture" in capsys.readouterr().err
+        assert "no image" in capsys.readouterr().err
         Image.new("RGB", (20, 10)).save(adapter.with_suffix(".sheet.png"))
         assert main(["push", str(adapter), str(tmp_path / "out")]) == 0
         with Image.open(tmp_path / "out" / PICTURE) as picture:

@@ -59,7 +59,7 @@ def test_the_spectrum_tells_where_the_power_is(estimator: Estimator) -> None:
 def test_files_that_are_no_estimator_are_refused(estimator: Estimator, tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     write_safetensors(path, {"x": torch.zeros(1)}, {"kind": "adapter"})
-    with pytest.raises(AdairError, match=r"other\.safetensors: is no estimator but adapter"):
+    with pytest.raises(AdairError, match=r"other\.safetensors: is not an estimator, but adapter"):
         load_estimator(path)
     for metadata in (
         {"width": 4, "kinds": ["fog"]},

@@ -155,7 +155,7 @@ def test_sr_in_a_blend_enlarges_whatever_its_strength(restorer: Restorer, photo:
         (",", "a part without a name"),
         ("denoise=0.7,dejepg=0.3", "unknown task 'dejepg'; did you mean 'dejpeg'"),
         ("denoise=-0.5", "'denoise': strength -0.5 is negative and would add damage; give 0 to 1"),
-        ({"denoise": 1.5}, "'denoise': strength 1.5 is over 1, beyond what was trained; 1 is as trained"),
+        ({"denoise": 1.5}, "'denoise': strength 1.5 is above 1, more than in training; 1 is as trained"),
         ({"denoise": True}, "strength True is not a finite number"),
         ({"denoise": "1"}, "strength '1' is not a finite number"),
         ("denoise=inf", "strength inf is not a finite number"),

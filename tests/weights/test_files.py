@@ -74,12 +74,12 @@ def test_broken_values_are_neither_written_nor_read(tmp_path: Path, value: float
     write_safetensors(path, {"good": tensor, "bad": tensor}, KIND)
     content = path.read_bytes()
     tensor[17] = value
-    with pytest.raises(AdairError, match="'bad' holds NaN or infinite"):
+    with pytest.raises(AdairError, match="'bad' has NaN or infinite"):
         write_safetensors(path, {"bad": tensor}, KIND)
     assert path.read_bytes() == content
     start = len(content) - 64 * 4
     path.write_bytes(content[:start] + tensor.numpy().tobytes())
-    with pytest.raises(AdairError, match="holds NaN or infinite"):
+    with pytest.raises(AdairError, match="has NaN or infinite"):
         read_tensors(read_header(path))
 
 

@@ -91,7 +91,7 @@ def test_weights_that_do_not_fit_are_not_saved(tmp_path: Path, tiny_weights: dic
         save_foundation(path, "nafnet", CONFIG, {**tiny_weights, "zzz": torch.ones(1)})
     with pytest.raises(AdairError, match=r"'intro\.bias' has shape \[5\], nafnet needs \[4\]"):
         save_foundation(path, "nafnet", CONFIG, {**tiny_weights, "intro.bias": torch.ones(5)})
-    with pytest.raises(AdairError, match="holds NaN or infinite"):  # too large for float16
+    with pytest.raises(AdairError, match="has NaN or infinite"):  # too large for float16
         save_foundation(path, "nafnet", CONFIG, {**tiny_weights, "intro.bias": torch.full((4,), 1e6)})
     with pytest.raises(AdairError, match="unknown backbone"):
         save_foundation(path, "resnet", {}, tiny_weights)
@@ -105,7 +105,7 @@ def test_files_that_are_no_foundation(tmp_path: Path, tiny_weights: dict[str, Te
     write_safetensors(path, half, good)
     load_foundation(path)
     for change, words in (
-        ({"kind": "adapter"}, "is an adapter; .* a foundation is needed"),
+        ({"kind": "adapter"}, "is an adapter; .* expected a foundation"),
         ({"backbone": None}, "does not say which backbone"),
         ({"config": [1]}, "does not say which backbone"),
         ({"backbone": "resnet"}, "unknown backbone 'resnet'"),
@@ -136,7 +136,7 @@ def test_a_plain_safetensors_file_is_no_foundation(tmp_path: Path) -> None:
 
     path = tmp_path / "x.safetensors"
     save_file({"a": torch.ones(1)}, path)
-    with pytest.raises(AdairError, match="not a file of AdaIR"):
+    with pytest.raises(AdairError, match="not an AdaIR file"):
         load_foundation(path)
 
 

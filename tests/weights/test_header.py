@@ -26,7 +26,7 @@ BROKEN: dict[str, tuple[Any, bytes, str]] = {
     "NaN in the JSON": (b'{"a": NaN}', b"", "header is not JSON"),
     "deep nesting": (b"[" * 100_000, b"", "header is not JSON"),
     "endless number": (b'{"a": ' + b"9" * 10_000 + b"}", b"", "header is not JSON"),
-    "list": ([1], b"", "is a JSON list and not an object"),
+    "list": ([1], b"", "is a JSON list, not an object"),
     "duplicate key": (DUPLICATE, bytes(8), "names 'a' twice"),
     "metadata no object": ({"__metadata__": "x"}, b"", "__metadata__"),
     "metadata no strings": ({"__metadata__": {"adair": {"format": 1}}}, b"", "__metadata__"),

@@ -66,7 +66,7 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="neither a NAFNet nor a Restormer"):
         import_foundation(path, target, allow_pickle=True)
     torch.save([torch.zeros(2)], path)
-    with pytest.raises(FileFormatError, match="something else than tensors by name"):
+    with pytest.raises(FileFormatError, match="something other than named tensors"):
         import_foundation(path, target, allow_pickle=True)
     with pytest.raises(AdairError, match="cannot be read"):
         import_foundation(tmp_path / "none.safetensors", target)

@@ -15,10 +15,10 @@ from adair.errors import AdapterMismatchError, InputError
 
 
 class Blend(nn.Module):
-    """What stands at one site: the sum of the attached adapters' branches, each times its strength.
+    """The module at one site: the sum of the attached adapters' branches, each multiplied by its strength.
 
-    The branches belong to their adapters. They are kept out of this module's own parameters, so that the network that
-    holds the site still names exactly its published tensors.
+    The branches belong to their adapters. They are not registered as parameters of this module, so that the network
+    with the site still has exactly its published tensors.
     """
 
     def __init__(self, branches: Sequence[tuple[Branch, float]]) -> None:
@@ -32,13 +32,13 @@ class Blend(nn.Module):
 
 
 class AdaptedModel(nn.Module):
-    """A network (N, 3, H, W) to (N, 3, H, W) that is frozen, and the adapters that act on it now.
+    """A frozen network, (N, 3, H, W) to (N, 3, H, W), and the adapters that currently act on it.
 
-    Attached, adapters act on the fly and gradients reach their parameters only. Merged, they are folded into the
-    network's weights and cost nothing; the weights as they were are kept and come back bit by bit.
+    Attached adapters act on the fly, and gradients reach only their parameters. Merged adapters are folded into the
+    network's weights and cost nothing; the original weights are kept and can be restored bit-identically.
 
     Args:
-        model: the network; its parameters are frozen here. While this wrapper holds it, nothing else should change it.
+        model: the network, whose parameters are frozen. While it is wrapped, nothing else should change it.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -59,7 +59,7 @@ class AdaptedModel(nn.Module):
         return bool(self._originals)
 
     def attach(self, adapters: Adapter | Mapping[Adapter, float], strength: float = 1.0) -> None:
-        """Put adapters on the network, in place of those that are on it (so this also switches and re-blends).
+        """Attach adapters to the network, instead of those that are attached (so this also switches and re-blends).
 
         Args:
             adapters: one, or several with a strength each; any mix of kinds. They move to the network's device.
@@ -68,7 +68,7 @@ class AdaptedModel(nn.Module):
 
         Raises:
             AdapterMismatchError: an adapter made for a network of other shapes.
-            InputError: a strength that is not finite. Either way, what was attached before stays.
+            InputError: a strength that is not finite. In both cases, the attached adapters do not change.
         """
         chosen = dict(adapters) if isinstance(adapters, Mapping) else {adapters: strength}
         for adapter, value in chosen.items():
@@ -90,7 +90,7 @@ class AdaptedModel(nn.Module):
             site.adapter = Blend(branches) if branches else None
 
     def detach(self) -> None:
-        """Take all adapters off; the network is bit by bit what it was before."""
+        """Detach all adapters; the network is bit-identical to what it was before."""
         self.unmerge()
         for _, site in named_sites(self.model):
             site.adapter = None
@@ -99,7 +99,7 @@ class AdaptedModel(nn.Module):
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Fold what the adapters change in the weights into them; branches at sites go on acting there.
+        """Fold weight changes of the adapters into the weights; branches at sites remain active.
 
         Merging again does nothing.
         """
@@ -112,14 +112,14 @@ class AdaptedModel(nn.Module):
 
     @torch.no_grad()
     def unmerge(self) -> None:
-        """Put the network's weights back bit by bit; the adapters stay attached and act on the fly again."""
+        """Restore the network's weights bit-identically; the adapters stay attached and act on the fly again."""
         parameters = dict(self.model.named_parameters())
         for name, original in self._originals.items():
             parameters[name].copy_(original)
         self._originals = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        """Restore ``x`` as the network does, RGB (N, 3, H, W) in 0..1, with the attached adapters acting."""
+        """Restore ``x``, RGB (N, 3, H, W) in 0..1, with the attached adapters."""
         weights = {} if self.merged else self._effective_weights()
         restored: Tensor = functional_call(self.model, weights, (x,)) if weights else self.model(x)
         return restored

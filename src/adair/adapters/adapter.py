@@ -1,4 +1,4 @@
-"""What every kind of adapter is: parameters of its own, and how they act on a frozen network."""
+"""The base class of adapters: parameters, and how they act on a frozen network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Delta(nn.Module):
 
 
 class Branch(nn.Module):
-    """A module that stands at a site of ``channels`` channels: (N, C, H, W) to (N, C, H, W)."""
+    """A module for a site with ``channels`` channels: (N, C, H, W) to (N, C, H, W)."""
 
     channels: int
 
@@ -33,7 +33,7 @@ class Branch(nn.Module):
 class Adapter(nn.Module):
     """Base of the kinds. Its parameters are exactly the tensors that are trained and stored.
 
-    A kind acts through `deltas` (changes of the network's weights), through `branches` (modules beside the network's
+    A kind acts through `deltas` (changes of the network's weights), `branches` (modules parallel to the network's
     own branches, at its sites), or both. Deltas alone can be merged into the weights.
 
     Attributes:
@@ -56,13 +56,13 @@ class Adapter(nn.Module):
     def combine(
         cls, parts: Sequence[tuple[Self, float]], model: nn.Module, fits: Fits, **limits: Any
     ) -> Combined | None:
-        """Make one adapter that acts like a blend of several of this kind.
+        """Return one adapter that is equivalent to a blend of several of this kind.
 
         Args:
             parts: adapters for ``model`` with their strengths, at least one.
-            model: the network; only the shapes of its parameters are looked at.
-            fits: what the result should stay within, unless ``limits`` say otherwise.
-            limits: settings that the user gave for the result; which there are depends on the kind.
+            model: the network; only the shapes of its parameters are used.
+            fits: tests whether the result is small enough, unless ``limits`` say otherwise.
+            limits: the user's settings for the result, which depend on the kind.
 
         Returns:
             The adapter; None if adapters of this kind cannot become one.
@@ -81,13 +81,13 @@ class Adapter(nn.Module):
         return {}
 
     def branches(self) -> dict[str, Branch]:
-        """Return the network's site names with the module that stands there."""
+        """Return the modules of the adapter by the network's site names."""
         return {}
 
 
 @dataclass(frozen=True)
 class Combined:
-    """An adapter that acts like a blend.
+    """An adapter that is equivalent to a blend.
 
     Attributes:
         adapter: the adapter, in float32.

@@ -1,4 +1,4 @@
-"""Kind ``conv``: small convolutional branches beside the frozen ones (the adapter of AdaIR, arXiv 2404.11475).
+"""Kind ``conv``: small convolutional branches parallel to the frozen ones (the adapter of AdaIR, arXiv 2404.11475).
 
 1x1 down, activation, depthwise 3x3, 1x1 up; the depthwise convolution gives it the locality that degradations which the
 foundation has not seen need. Not linear in the network's weights, so it cannot be merged and costs time when restoring.
@@ -39,7 +39,7 @@ class ConvAdapter(Adapter):
     """Branches at the sites of every block.
 
     Args:
-        model: the network; only its sites are looked at.
+        model: the network; only its sites are used.
         reduction: a branch has 1/reduction of its site's channels inside, and 4 at least.
         sites: "both" sites of every block, the "first" (attention) or the "second" (feed-forward).
 
@@ -51,7 +51,7 @@ class ConvAdapter(Adapter):
 
     def __init__(self, model: nn.Module, reduction: int = 8, sites: str = "both") -> None:
         if type(reduction) is not int or reduction < 1:
-            raise AdairError(f"conv adapter: reduction must be a whole number from 1 up, not {reduction!r}")
+            raise AdairError(f"conv adapter: reduction must be a positive integer, not {reduction!r}")
         if not isinstance(sites, str) or sites not in SITES:
             raise AdairError(f"conv adapter: sites must be one of {', '.join(SITES)}, not {sites!r}")
         super().__init__({"reduction": reduction, "sites": sites})
@@ -61,7 +61,7 @@ class ConvAdapter(Adapter):
                 self._branches[name] = ConvBranch(site.channels, max(4, site.channels // reduction))
                 plant(self, name, self._branches[name])
         if not self._branches:
-            raise AdairError("conv adapter: the network has no sites to stand at")
+            raise AdairError("conv adapter: the network has no sites")
 
     @classmethod
     def fit(cls, model: nn.Module, fits: Fits) -> dict[str, Any]:
@@ -85,6 +85,6 @@ class ConvAdapter(Adapter):
 
 
 def _convolve(x: Tensor, layer: nn.Conv2d) -> Tensor:
-    """Apply a layer in the precision of its input: adapters stay float32 on a foundation held in less."""
+    """Apply a layer in the precision of its input; adapters stay float32 even if the foundation has lower precision."""
     bias = None if layer.bias is None else layer.bias.to(x.dtype)
     return F.conv2d(x, layer.weight.to(x.dtype), bias, padding=layer.padding, groups=layer.groups)

@@ -1,4 +1,4 @@
-"""Adapter files: the adapter's tensors alone, and the fingerprint of the one foundation that they fit."""
+"""Adapter files: only the adapter's tensors, and the fingerprint of the foundation that they fit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LoadedAdapter:
 
     Attributes:
         adapter: the adapter, float32, on the CPU.
-        task: the name by which users ask for it.
+        task: its name for users.
         card: recipe, training facts, measured numbers, licence: whatever its author recorded.
     """
 
@@ -54,15 +54,15 @@ def save_adapter(
         path: the file.
         adapter: the adapter.
         foundation_fingerprint: `Foundation.fingerprint` of the foundation that it was trained on.
-        task: the name by which users ask for it.
+        task: its name for users.
         card: recipe, training facts, measured numbers, licence; anything that JSON can hold.
         dtype: how values are stored: torch.float16, bfloat16 or float32.
 
     Raises:
-        AdairError: values that are not finite in ``dtype``, a task name that is no name, an unwritable folder.
+        AdairError: values that are not finite in ``dtype``, an invalid task name, an unwritable folder.
     """
     if not TASK_NAME.fullmatch(task):
-        raise AdairError(f"{path}: task {task!r} is no name; use letters, digits, '-', '_' and '.', 64 at most")
+        raise AdairError(f"{path}: task {task!r} is not a valid name; use at most 64 letters, digits, '-', '_' and '.'")
     tensors = {name: parameter.detach().to(dtype) for name, parameter in adapter.state_dict().items()}
     metadata = {
         "kind": "adapter",
@@ -83,17 +83,17 @@ def load_adapter(path: str | os.PathLike[str], foundation: Foundation) -> Loaded
         foundation: the foundation.
 
     Raises:
-        AdairError: a file that cannot be found or read, is no adapter, is for another foundation, or whose tensors are
-            not exactly those of its kind.
+        AdairError: a file that cannot be found or read, is not an adapter, is for another foundation, or whose tensors
+            are not exactly those of its kind.
     """
     header = read_header(locate(path))
     if header.kind != "adapter":
-        what = "a foundation" if header.kind else "not a file of AdaIR"
-        raise AdairError(f"{header.path}: is {what}; an adapter is needed here")
+        what = "a foundation" if header.kind else "not an AdaIR file"
+        raise AdairError(f"{header.path}: is {what}; expected an adapter")
     named = header.metadata.get("foundation")
     if named != foundation.fingerprint:
         raise AdapterMismatchError(
-            f"{header.path}: is for the foundation {_brief(named)} and this one is {_brief(foundation.fingerprint)}; "
+            f"{header.path}: is for foundation {_brief(named)}, but this one is {_brief(foundation.fingerprint)}; "
             "load that foundation, or train the adapter again on this one"
         )
     loaded = _described(header.path, header.metadata, foundation)
@@ -103,7 +103,7 @@ def load_adapter(path: str | os.PathLike[str], foundation: Foundation) -> Loaded
 
 
 def _described(path: Path, metadata: Mapping[str, Any], foundation: Foundation) -> LoadedAdapter:
-    """Make the adapter that the metadata describe, still without values."""
+    """Create the adapter that the metadata describe, without values."""
     description, task, card = metadata.get("adapter"), metadata.get("task"), metadata.get("card", {})
     if not isinstance(description, dict) or not isinstance(description.get("options"), dict):
         raise AdairError(f"{path}: does not describe its adapter; the file is damaged")

@@ -27,7 +27,7 @@ def create_adapter(kind: str, model: nn.Module, generator: torch.Generator | Non
 
     Args:
         kind: one of `KINDS`.
-        model: the network (bare, not an `AdaptedModel`); it is only looked at.
+        model: the network (not an `AdaptedModel`); it is not changed.
         generator: source of the starting values, on the CPU; None draws the same ones every time.
         options: settings of the kind (`ConvAdapter`: reduction, sites; `MergeAdapter`: rank, full). With none at all,
             the largest adapter whose file stays within `BUDGET`.

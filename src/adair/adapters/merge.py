@@ -1,4 +1,4 @@
-"""Kind ``merge``: changes of the network's own weights, low-rank where weights are many (LoRA, arXiv 2106.09685).
+"""Kind ``merge``: changes of the network's weights, with low rank for large weights (LoRA, arXiv 2106.09685).
 
 Large convolutions get a product of two thin matrices; small ones, as well as depthwise kernels, norms, biases and
 scales, get a full delta. In a U-net a block of any level takes about the same time but has four times the weights of
@@ -56,21 +56,21 @@ class MergeAdapter(Adapter):
     """A delta for every parameter of the network.
 
     Args:
-        model: the network; only the shapes of its parameters are looked at.
+        model: the network; only the shapes of its parameters are used.
         rank: of the low-rank deltas; a weight for which that would cost more than a full delta gets the full one.
         full: weights of at most so many values get a full delta in any case; 0: only those of the line above.
 
     Raises:
-        AdairError: a rank that is no whole number from 1 up, or a ``full`` that is none from 0 up.
+        AdairError: a rank that is not a positive integer, or a ``full`` that is negative or not an integer.
     """
 
     kind: ClassVar[str] = "merge"
 
     def __init__(self, model: nn.Module, rank: int = 8, full: int = 0) -> None:
         if type(rank) is not int or rank < 1:
-            raise AdairError(f"merge adapter: rank must be a whole number from 1 up, not {rank!r}")
+            raise AdairError(f"merge adapter: rank must be a positive integer, not {rank!r}")
         if type(full) is not int or full < 0:
-            raise AdairError(f"merge adapter: full must be a whole number from 0 up, not {full!r}")
+            raise AdairError(f"merge adapter: full must be an integer of at least 0, not {full!r}")
         super().__init__({"rank": rank, "full": full} if full else {"rank": rank})
         self._deltas: dict[str, LowRankDelta | FullDelta] = {}
         dense = {f"{name}.weight" for name, module in model.named_modules() if _is_dense(module)}
@@ -106,7 +106,7 @@ class MergeAdapter(Adapter):
             limits: ``rank`` of the result, if less than the exact one.
 
         Raises:
-            AdairError: a rank that is no whole number from 1 up, or nothing that fits.
+            AdairError: a rank that is not a positive integer, or no rank fits.
         """
         exact = {
             "rank": sum(adapter.options["rank"] for adapter, _ in parts),

@@ -1,4 +1,4 @@
-"""Adapter files merged into one: which files can be, and what the card of the new one says."""
+"""Merging adapter files: which files can be merged, and the card of the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from adair.weights import Foundation, fingerprint, read_header
 
 @dataclass(frozen=True)
 class Merged:
-    """What `merge_files` made: the adapter and the card for its file."""
+    """The result of `merge_files`: the adapter, and the card for its file."""
 
     combined: Combined
     card: dict[str, Any]
@@ -32,7 +32,7 @@ def merge_files(
     foundation: Foundation,
     rank: int | None = None,
 ) -> Merged:
-    """Merge adapter files of one kind into one adapter that acts like their blend.
+    """Merge adapter files of one kind into one adapter that is equivalent to their blend.
 
     Args:
         paths: the files.
@@ -47,7 +47,7 @@ def merge_files(
     """
     files = [Path(path) for path in paths]
     if not files:
-        raise AdairError("no adapter file to merge; name one or more")
+        raise AdairError("no adapter file to merge; give one or more")
     if len(strengths) != len(files):
         raise AdairError(f"{len(files)} adapter files and {len(strengths)} weights; give one weight for each file")
     weights = [check_strength(str(path), value) for path, value in zip(files, strengths, strict=True)]
@@ -65,7 +65,7 @@ def _check_foundations(files: Sequence[Path]) -> None:
     for path, mark in marks.items():
         if mark != marks[first] and isinstance(mark, str) and isinstance(marks[first], str):
             raise AdairError(
-                f"{path}: is for another foundation than {first}; only adapters for one foundation can be merged, "
+                f"{path}: is for another foundation than {first}; only adapters for the same foundation can be merged, "
                 "so train one of them again on the other's"
             )
 

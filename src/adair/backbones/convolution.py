@@ -1,4 +1,4 @@
-"""A convolution that remembers only what its own gradients need."""
+"""A convolution that keeps only what its own gradients need."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Pair = tuple[int, ...]
 class Conv2d(nn.Conv2d):
     """`nn.Conv2d` that keeps its input for the backward pass only if its weight is trained.
 
-    PyTorch keeps it in any case. Below an adapter that is wasted memory: the gradient that a frozen convolution passes
-    on depends on its weight alone.
+    PyTorch always keeps it. Below an adapter this wastes memory, because the gradient that a frozen convolution passes
+    on depends only on its weight.
     """
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -32,10 +32,10 @@ def convolve(
     dilation: Pair = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    """Do what `F.conv2d` does, without keeping ``x`` (N, C, H, W) where nobody will ask for it."""
+    """Compute `F.conv2d`, without keeping ``x`` (N, C, H, W) if it is not needed."""
     trained = weight.requires_grad or (bias is not None and bias.requires_grad)
     as_usual = trained or not (x.requires_grad and torch.is_grad_enabled())
-    if as_usual or isinstance(padding, str) or torch.compiler.is_compiling():  # a compiler sees for itself what to keep
+    if as_usual or isinstance(padding, str) or torch.compiler.is_compiling():  # a compiler decides itself what to keep
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
     settings = (stride, padding, dilation, groups)
     out: Tensor = _FrozenConvolution.apply(x, weight, bias, settings)  # type: ignore[no-untyped-call]
@@ -59,7 +59,7 @@ class _FrozenConvolution(torch.autograd.Function):
         layout = torch.channels_last if last else torch.contiguous_format
         x = torch.empty(
             shape, dtype=gradient.dtype, device=gradient.device, memory_format=layout
-        )  # its shape and layout alone are looked at
+        )  # only its shape and layout are used
         stride, padding, dilation, groups = ctx.settings
         passed_on, _, _ = torch.ops.aten.convolution_backward(
             gradient, x, weight, None, stride, padding, dilation, False, (0, 0), groups, (True, False, False)

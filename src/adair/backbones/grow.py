@@ -1,9 +1,9 @@
-"""Weights of a NAFNet made to fit a wider or deeper one that computes the same, so that it need not begin at nothing.
+"""Growing a NAFNet: weights for a wider or deeper network that computes the same, as a start for training.
 
 Every channel becomes several that hold the same values (Net2WiderNet, Chen et al. 2016, arXiv 1511.05641, section 2.2):
-what reads them divides its weight among them, in shares drawn at random, or else equal channels would get equal
-gradients and stay equal for ever. Layer normalisation sees the same mean and variance as before. New blocks follow the
-old ones of their level; as their ``beta`` and ``gamma`` are zero, they pass on what they are given (Net2DeeperNet).
+their consumers divide their weights among them, in random shares, because equal channels would otherwise get equal
+gradients and stay equal forever. Layer normalisation sees the same mean and variance as before. New blocks follow the
+old ones of their level; their ``beta`` and ``gamma`` are zero, so they pass their input on (Net2DeeperNet).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from torch import Tensor
 from adair.backbones.nafnet import NAFNet
 from adair.errors import AdairError
 
-SHUFFLED = 4  # channels that pixel shuffling makes one of: they stay together
+SHUFFLED = 4  # channels that pixel shuffling turns into one: they stay together
 
 
 def grow(weights: Mapping[str, Tensor], model: NAFNet, generator: torch.Generator) -> dict[str, Tensor]:
-    """Return a state for ``model`` with which it computes what a smaller NAFNet of these ``weights`` computes.
+    """Return a state for ``model`` with which it computes the same as a smaller NAFNet with these ``weights``.
 
     Args:
         weights: the state of a NAFNet with as many levels, at most as many blocks at each, and a width that divides
@@ -29,12 +29,12 @@ def grow(weights: Mapping[str, Tensor], model: NAFNet, generator: torch.Generato
         generator: the shares are drawn from it (on the CPU).
 
     Raises:
-        AdairError: if ``model`` is no such network.
+        AdairError: ``model`` is not such a network.
     """
     larger = model.state_dict()
     new_layers = {name for name in larger.keys() - weights.keys() if name.startswith(("downs.", "ups."))}
     if new_layers or weights.keys() - larger.keys():
-        raise AdairError("a network grows in width and in blocks; it keeps its levels and all its blocks")
+        raise AdairError("a network can grow in width and blocks; it keeps its levels and all its blocks")
     return {
         name: _fit(name, weights[name].cpu(), like.shape, generator).to(like) if name in weights else like.clone()
         for name, like in larger.items()

@@ -40,7 +40,7 @@ class LayerNorm2d(nn.Module):
         return normalised * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x`` (N, C, H, W); the shape and the precision stay."""
+        """Normalise ``x`` (N, C, H, W), keeping shape and precision."""
         last = x.permute(0, 2, 3, 1)
         if self.bias is not None:
             last = F.layer_norm(last, (last.shape[-1],), self.weight, self.bias, self.eps)

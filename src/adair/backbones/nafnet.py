@@ -1,6 +1,6 @@
 """NAFNet: a U-shaped restoration network without non-linear activations (Chen et al. 2022, arXiv 2204.04676).
 
-Parameter names follow the published checkpoints, so those can be loaded as foundations.
+Parameter names are those of the published checkpoints, which can be loaded as foundations.
 """
 
 from __future__ import annotations
@@ -75,20 +75,20 @@ class NAFBlock(nn.Module):
         normal = self.norm1.normalise(x)
         y = self.gate(self.conv2(affine_conv1x1(normal, self.norm1, self.conv1)))
         y = y * self.pool.spread(self.sca(y), *y.shape[-2:])
-        x = x + self._beside(self.site1, self.norm1, normal, scaled_conv1x1(y, self.conv3, self.beta))
+        x = x + self._with_adapter(self.site1, self.norm1, normal, scaled_conv1x1(y, self.conv3, self.beta))
         normal = self.norm2.normalise(x)
         y = self.gate(affine_conv1x1(normal, self.norm2, self.conv4))
-        return x + self._beside(self.site2, self.norm2, normal, scaled_conv1x1(y, self.conv5, self.gamma))
+        return x + self._with_adapter(self.site2, self.norm2, normal, scaled_conv1x1(y, self.conv5, self.gamma))
 
     @staticmethod
-    def _beside(site: Site, norm: LayerNorm2d, normal: Tensor, branch: Tensor) -> Tensor:
-        """Return ``branch``, with what an adapter at ``site`` adds; it sees the input as the published block has it."""
+    def _with_adapter(site: Site, norm: LayerNorm2d, normal: Tensor, branch: Tensor) -> Tensor:
+        """Return ``branch`` plus the output of an adapter at ``site``, which sees the published block's input."""
         out: Tensor = branch if site.adapter is None else site(norm.affine(normal), branch)
         return out
 
     @property
     def pool(self) -> ChannelPool:
-        """The statistics that the channel attention works from."""
+        """The statistics that the channel attention uses."""
         pool = self.sca[0]
         assert isinstance(pool, ChannelPool)
         return pool

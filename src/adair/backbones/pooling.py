@@ -1,6 +1,6 @@
 """Spatial statistics for channel attention: over the whole input while training, over a window when restoring.
 
-A network trained on patches meets other statistics on a full photo, and yet others in each tile of it. Test-time local
+A network trained on patches sees different statistics on a full photo, and again in each of its tiles. Test-time local
 statistics (TLC, Chu et al. 2022, arXiv 2112.04491) fix both: every pixel is judged by a window of about the size of a
 training patch. The paper slides that window over every pixel; here window means live on a coarse grid of cells and are
 interpolated between them, which costs next to nothing. Tiles that start at multiples of the cell see the same grid.
@@ -35,7 +35,7 @@ class ChannelPool(nn.Module):
         return F.avg_pool2d(x, 2 * self.reach + 1, stride=1, padding=self.reach, count_include_pad=False)
 
     def spread(self, attention: Tensor, height: int, width: int) -> Tensor:
-        """Bring per-cell ``attention`` back to ``height`` x ``width`` pixels; a global one broadcasts as it is."""
+        """Interpolate per-cell ``attention`` to ``height`` x ``width`` pixels; a global one is broadcast."""
         if self.reach is None:
             return attention
         rows, columns = attention.shape[-2:]

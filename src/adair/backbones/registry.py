@@ -1,4 +1,4 @@
-"""From a backbone's name and configuration, as files and command lines carry them, to a network."""
+"""The registry of backbones: from a name and a configuration, in a file or on a command line, to a network."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _nafnet_shape(width: int | None, blocks: str | None) -> dict[str, Any]:
     if blocks is not None:
         groups = _groups(blocks)
         if len(groups) != 3 or len(groups[1]) != 1:
-            raise InputError(f"--blocks {blocks}: nafnet needs encoder/middle/decoder, as in 1,1,2,6/2/1,1,1,1")
+            raise InputError(f"--blocks {blocks}: nafnet needs encoder/middle/decoder, such as 1,1,2,6/2/1,1,1,1")
         shape |= {"encoder": groups[0], "middle": groups[1][0], "decoder": groups[2]}
     return shape
 
@@ -83,7 +83,7 @@ def _restormer_shape(width: int | None, blocks: str | None) -> dict[str, Any]:
     if blocks is not None:
         groups = _groups(blocks)
         if len(groups) != 1:
-            raise InputError(f"--blocks {blocks}: restormer needs one number for each level, as in 4,6,6,8")
+            raise InputError(f"--blocks {blocks}: restormer needs one number for each level, such as 4,6,6,8")
         shape["blocks"] = groups[0]
     return shape
 
@@ -92,12 +92,12 @@ def _groups(blocks: str) -> list[list[int]]:
     try:
         return [[int(number) for number in group.split(",")] for group in blocks.split("/")]
     except ValueError:
-        raise InputError(f"--blocks {blocks}: whole numbers, as in 1,1,2,6/2/1,1,1,1") from None
+        raise InputError(f"--blocks {blocks}: use integers, such as 1,1,2,6/2/1,1,1,1") from None
 
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """All that the rest of the program needs to know of a backbone.
+    """Everything that the rest of the program needs to know about a backbone.
 
     Attributes:
         config: frozen dataclass of its settings, every one with a default; it raises `AdairError` for bad values.

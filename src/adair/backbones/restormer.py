@@ -1,6 +1,6 @@
 """Restormer: a U-shaped transformer whose attention runs across channels (Zamir et al. 2022, arXiv 2111.09881).
 
-Parameter names follow the published checkpoints, so those can be loaded as foundations.
+Parameter names are those of the published checkpoints, which can be loaded as foundations.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class GatedFeedForward(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Attention, then feed-forward; both residual, both normed, an adapter site beside each.
+    """Attention, then feed-forward; both residual and normalised, each with an adapter site in parallel.
 
     Args:
         channels: channels in and out.
@@ -161,7 +161,7 @@ class Restormer(nn.Module):
         """Restore ``x`` (N, 3, H, W), RGB in 0..1, any H and W from 1 up; the output has the same shape and precision.
 
         The network may hold its weights in a lower precision than ``x``: only the correction is computed in it, and
-        added to ``x`` as it came. Sides that are no multiple of 8 are extended by their last row and column, since
+        added to the original ``x``. Sides that are not multiples of 8 are extended by their last row and column, since
         zeros would count in the attention.
         """
         height, width = x.shape[-2:]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Site(nn.Module):
-    """Adds ``adapter(x)`` to the output of the branch that it stands beside; with no adapter it does nothing.
+    """Adds ``adapter(x)`` to the output of a parallel branch; without an adapter it does nothing.
 
     A site owns no parameters of its own, so a backbone with sites has exactly the published parameter names.
 
@@ -22,7 +22,7 @@ class Site(nn.Module):
         self.adapter: nn.Module | None = None
 
     def forward(self, x: Tensor, branch: Tensor) -> Tensor:
-        """Return ``branch``, plus the adapter's view of the branch's input ``x`` if one is attached."""
+        """Return ``branch``, plus the adapter's output for the branch's input ``x`` if one is attached."""
         return branch if self.adapter is None else branch + self.adapter(x)
 
 

@@ -57,8 +57,8 @@ class WorkerSpec:
             if self.foundation is not None:
                 foundation = Path(folder, "foundation.safetensors")
                 foundation.write_bytes(self.foundation)
-            beside = max(1, (os.cpu_count() or 1) // self.threads)  # workers that may run on this machine
-            restorer = Restorer.load(foundation, self.device, self.precision, runtime=self.runtime, at_once=beside)
+            neighbours = max(1, (os.cpu_count() or 1) // self.threads)  # workers that may run on this machine
+            restorer = Restorer.load(foundation, self.device, self.precision, runtime=self.runtime, at_once=neighbours)
             for number, data in enumerate(self.adapters):
                 path = Path(folder, f"adapter{number}.safetensors")
                 path.write_bytes(data)

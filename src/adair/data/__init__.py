@@ -1,4 +1,4 @@
-"""Public test and training sets: what they are, where they come from, where they belong, and fetching them."""
+"""Public test and training sets: catalogue, location on disk, and download."""
 
 from adair.data.catalogue import DATASETS, dataset
 from adair.data.dataset import Dataset, Remote

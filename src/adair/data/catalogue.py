@@ -1,6 +1,6 @@
 """The datasets that benchmarks and training runs of the field use.
 
-A checksum or a size stands here only where somebody publishes it: TensorFlow Datasets (DIV2K), Hugging Face
+Checksums and sizes are given only if somebody publishes them: TensorFlow Datasets (DIV2K), Hugging Face
 (Flickr2K), deepinv (Urban100, BSDS500), users of Restormer's archives (Rain13K). Addresses at GitHub and Hugging Face
 name a commit where they can, so that what they answer does not change.
 """
@@ -225,7 +225,7 @@ _SETS = (
     Dataset(
         "DIV2K_valid",
         "train",
-        "100 photos for validation beside DIV2K",
+        "100 photos for validation of DIV2K",
         100,
         "academic research only (ETH Zurich)",
         "https://data.vision.ee.ethz.ch/cvl/DIV2K/",

@@ -1,4 +1,4 @@
-"""What is known about a public dataset, and where its images belong under a data folder."""
+"""Descriptions of public datasets, and the location of their images in a data folder."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Remote:
         addresses: where it is, http or https; the first that answers is used.
         take: pairs (regular expression, template). A member of the archive whose whole name matches goes where the
             template says, relative to the data folder; a member that no expression matches is left out.
-        size: bytes as the publisher states them, perhaps rounded; None where nobody does. A download that is
+        size: bytes as the publisher states them, perhaps rounded; None if unknown. A download that is
             more than a tenth larger is refused.
-        checksum: ``sha256:...`` or ``md5:...`` as published; None where none is. Then the one of the first download is
-            recorded beside the data, and every later download must match it.
+        checksum: ``sha256:...`` or ``md5:...`` as published; None if unknown. Then that of the first download is
+            recorded next to the data, and every later download must match it.
     """
 
     addresses: tuple[str, ...]
@@ -71,7 +71,7 @@ class Dataset:
 
     @property
     def advice(self) -> str:
-        """How to get it, one line without a full stop; DIR stands for the data folder."""
+        """How to get it, as one line without a full stop; DIR stands for the data folder."""
         places = " and ".join(f"DIR/{folder}" for folder in self.folders)
         return f"adair data fetch {self.name} --into DIR, or put its images into {places}"
 

@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where it stopped, tried again, from a mirror if need be, whole or not there at all."""
+"""Downloading one file over HTTP: resumed, retried, from a mirror if needed, and written atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from adair import __version__
 from adair.errors import AdairError
 
 TRIES = 4
-WAIT = 1.0  # seconds before the second try; every further wait is twice as long
+WAIT = 1.0  # seconds before the second attempt; every further wait is twice as long
 TIMEOUT = 30.0  # seconds without a byte
 MARGIN = 1.1  # times the size that the catalogue states: more is not the file that it speaks of
 LIMIT = 2**28  # bytes of a file whose size nobody states: single images and small archives
@@ -32,7 +32,7 @@ Report = Callable[[int, int | None], None]  # bytes that are here, and all there
 
 
 class _Refused(Exception):
-    """This address will not give the file, however often it is asked."""
+    """This address will not provide the file, even after retries."""
 
 
 def download(

@@ -1,4 +1,4 @@
-"""Datasets onto the disk: downloaded, checked, unpacked aside, and moved into place when all of it is there."""
+"""Fetching datasets: downloaded, checked, unpacked to a temporary folder, and moved into place when complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from adair.data.download import digest, download
 from adair.data.unpack import unpack
 from adair.errors import AdairError
 
-RECORD = "SOURCE.json"  # lies beside the images: where they are from, their licence, the checksums
+RECORD = "SOURCE.json"  # next to the images: their origin, licence and checksums
 DOWNLOADS = ".downloads"
 _SHAPE: dict[str, type] = {"downloads": list, "images": dict}
 
@@ -27,7 +27,7 @@ Progress = Callable[[str, int, int | None], None]  # what is being done, bytes d
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one dataset: ``done`` if it is there, whole and checked; ``text`` is a line for people."""
+    """The outcome for one dataset: ``done`` if it is complete and checked; ``text`` is a line for the user."""
 
     name: str
     done: bool

@@ -1,4 +1,4 @@
-"""Archives in: only what a rule takes, only image files, only to where the rule says.
+"""Unpacking archives: only members that match a rule, only image files, only to the rule's destination.
 
 Nothing of an archive is trusted: names that leave their folder, links and devices, members larger than an image can be,
 and archives that grow without measure are refused before or while they are read.
@@ -84,11 +84,13 @@ def _place(archive: Path, member: _Member, patterns: Sequence[tuple[re.Pattern[s
         if match := pattern.fullmatch(name):
             place = PurePosixPath(match.expand(template))
             if place.suffix.lower() not in EXTENSIONS or not all(_SAFE.fullmatch(part) for part in place.parts):
-                raise AdairError(f"{archive}: refused: {member.name[:80]!r} is no name for an image")
+                raise AdairError(f"{archive}: refused: {member.name[:80]!r} is not a valid name for an image")
             if not member.plain:
                 raise AdairError(f"{archive}: refused: {member.name[:80]!r} is a link or a device, not an image")
             if not 0 < member.size <= MAX_MEMBER:
-                raise AdairError(f"{archive}: refused: {member.name[:80]!r} has {member.size:,} bytes, no image has")
+                raise AdairError(
+                    f"{archive}: refused: {member.name[:80]!r} has {member.size:,} bytes, which no image has"
+                )
             return str(place)
     return None
 
@@ -99,7 +101,7 @@ def _write(archive: Path, member: _Member, path: Path) -> None:
     with member.open() as source, path.open("xb") as file:
         while left > 0 and (chunk := source.read(min(left, _CHUNK))):
             if left == member.size and not chunk.startswith(_IMAGES):
-                raise AdairError(f"{archive}: refused: {member.name[:80]!r} holds no image")
+                raise AdairError(f"{archive}: refused: {member.name[:80]!r} is not an image")
             file.write(chunk)
             left -= len(chunk)
         if left or source.read(1):
@@ -121,7 +123,7 @@ def _members(archive: Path, name: str) -> Iterator[_Member]:
         elif start.startswith(_IMAGES):
             yield _Member(name, archive.stat().st_size, True, lambda: archive.open("rb"))
         else:
-            raise AdairError(f"{archive}: is no zip, tar, tar.gz or image; fetch it again")
+            raise AdairError(f"{archive}: is not a zip, tar, tar.gz or image; fetch it again")
 
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[_Member]:

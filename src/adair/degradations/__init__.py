@@ -1,4 +1,4 @@
-"""Ways in which images get worse, and the language that composes them."""
+"""Degradation operators, and the language of recipes that composes them."""
 
 from adair.degradations.degrade import degrade
 from adair.degradations.recipe import Recipe, parse_recipe

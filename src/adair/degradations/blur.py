@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from adair.degradations.beside import beside
 from adair.degradations.linear import convolve, filter_side
+from adair.degradations.transfer import on_device_of
 from adair.metrics import quantise
 
 _REACH = 4.0  # standard deviations; what lies beyond moves a pixel by less than 0.02 of 255
@@ -30,8 +30,8 @@ def blur(
         return quantise(x)
     if bool((ratio < 1).any()):
         weights = _elongated(sigma, ratio, angle, radius, reach)
-        return quantise(convolve(x, beside(weights, x)))
-    taps = beside(_round(sigma, radius, reach), x)
+        return quantise(convolve(x, on_device_of(weights, x)))
+    taps = on_device_of(_round(sigma, radius, reach), x)
     return quantise(filter_side(filter_side(x, taps, 3), taps, 2))
 
 

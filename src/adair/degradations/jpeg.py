@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from adair.degradations.beside import beside
 from adair.degradations.jpeg_batch import jpeg_batch
 from adair.degradations.resample import resize
+from adair.degradations.transfer import on_device_of
 from adair.metrics import quantise
 
 Pixels = npt.NDArray[np.uint8]
@@ -79,7 +79,7 @@ def _compress(planes: Tensor, quality: Tensor, chroma: Tensor, right: Tensor, do
 
 def _shifted(x: Tensor, side: int, length: int, shift: Tensor) -> Tensor:
     """Samples that begin ``shift`` (N,) pixels further along ``side``, the border pixels repeated outwards."""
-    index = beside((torch.arange(length) + shift.long().unsqueeze(1)).clamp(0, x.shape[side] - 1), x)
+    index = on_device_of((torch.arange(length) + shift.long().unsqueeze(1)).clamp(0, x.shape[side] - 1), x)
     index = index.view(len(x), 1, -1, 1) if side == 2 else index.view(len(x), 1, 1, -1)
     shape = list(x.shape)
     shape[side] = length
@@ -96,12 +96,12 @@ def _on_cpu(levels: Tensor, quality: Tensor, chroma: Tensor) -> Tensor:
 def _on_device(levels: Tensor, quality: Tensor, chroma: Tensor) -> Tensor:
     kinds = chroma.unique().tolist()
     if len(kinds) == 1:
-        return jpeg_batch(levels, beside(quality, levels), halve=kinds[0] == 420)
+        return jpeg_batch(levels, on_device_of(quality, levels), halve=kinds[0] == 420)
     result = torch.empty_like(levels)
     for kind in kinds:
         index = (chroma == kind).nonzero().squeeze(1)
-        there = beside(index, levels)
-        coded = jpeg_batch(levels.index_select(0, there), beside(quality[index], levels), halve=kind == 420)
+        there = on_device_of(index, levels)
+        coded = jpeg_batch(levels.index_select(0, there), on_device_of(quality[index], levels), halve=kind == 420)
         result.index_copy_(0, there, coded)
     return result
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adair.degradations.beside import beside
+from adair.degradations.transfer import on_device_of
 
 # ITU-T T.81, tables K.1 and K.2: what quality 50 divides the coefficients by.
 _LUMA = (
@@ -75,7 +75,7 @@ def _to_ycc(rgb: Tensor) -> Tensor:
 def _table(base: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
     """Quantisation tables (N, 8, 8) by the Independent JPEG Group's scaling, 8-bit as in a baseline file."""
     scale = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality).view(-1, 1, 1)
-    table = beside(torch.tensor(base, dtype=torch.float32), quality)
+    table = on_device_of(torch.tensor(base, dtype=torch.float32), quality)
     return ((table * scale + 50) / 100).floor().clamp(1.0, 255.0)
 
 

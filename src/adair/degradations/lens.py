@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from adair.degradations.beside import beside
 from adair.degradations.linear import convolve
+from adair.degradations.transfer import on_device_of
 from adair.metrics import quantise
 
 _STEPS = 64  # points along the path of a motion; half a pixel apart at the greatest length, closer at others
@@ -32,7 +32,7 @@ def motion(x: Tensor, generator: torch.Generator, *, length: Tensor, angle: Tens
     columns = (1 - (right.unsqueeze(2) - pixel).abs()).clamp(min=0.0)
     rows = (1 - (down.unsqueeze(2) - pixel).abs()).clamp(min=0.0)
     kernel = torch.einsum("nti,ntj->nij", rows, columns) / _STEPS
-    return quantise(convolve(x, beside(kernel, x)))
+    return quantise(convolve(x, on_device_of(kernel, x)))
 
 
 def defocus(x: Tensor, generator: torch.Generator, *, radius: Tensor) -> Tensor:
@@ -46,4 +46,4 @@ def defocus(x: Tensor, generator: torch.Generator, *, radius: Tensor) -> Tensor:
     # Below half a pixel the disc shrinks inside its pixel and only the neighbours' share matters.
     kernel = (radius.view(-1, 1, 1) + 0.5 - distance).clamp(0.0, 1.0)
     kernel = kernel / kernel.sum(dim=(1, 2), keepdim=True)
-    return quantise(convolve(x, beside(kernel, x)))
+    return quantise(convolve(x, on_device_of(kernel, x)))

@@ -16,7 +16,7 @@ def lowlight(x: Tensor, generator: torch.Generator, *, exposure: Tensor) -> Tens
     Write ``lowlight > camera`` for the noise that comes with it (Wei et al. 2020, arXiv 2003.12751, section 3).
     ``exposure=1`` changes nothing.
     """
-    # Clamped first: a power of what noise pushed below zero is not a number.
+    # Clamped first: the power of a negative value is NaN.
     return quantise(x.clamp(0.0, 1.0) * column(exposure.pow(1 / 2.2), x))
 
 

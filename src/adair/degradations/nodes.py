@@ -1,7 +1,7 @@
 """The tree of a recipe: what happens to which sample of a batch.
 
 Applying a recipe has two parts. First every decision (is it applied, in which order, with which numbers) is drawn on
-the CPU: each sample gets its queue of turns at operators (`draw` of the nodes). Then the queues are worked off
+the CPU: each sample gets a queue of operators to apply (`draw` of the nodes). Then the queues are processed
 (`work_off`): an operator runs once for all samples that wait for it, wherever in the tree they took it. So a batch
 costs a handful of calls however the tree branches, and the host, which knows every choice, never waits for a GPU.
 """
@@ -15,24 +15,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from adair.degradations.beside import beside, pinned
 from adair.degradations.operator import Operator
+from adair.degradations.transfer import on_device_of, pinned
 from adair.degradations.values import Number, Value
 from adair.errors import AdairError
 
-_ORDERS = 4  # at most so many orders in one batch; more would only cut it into smaller, slower groups
+_ORDERS = 4  # largest number of orders in one batch; more would only split it into smaller, slower groups
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One sample at one operator, with a number for each of its parameters."""
+    """One sample for one operator, with a number for each parameter."""
 
     operator: Operator
     numbers: tuple[float, ...]
 
 
 Queues = Sequence[list[Turn]]
-"""For each sample of a batch its turns, in order."""
+"""For each sample of a batch, the operators to apply, in order."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class OneOf:
-    """For each sample one of the options, each as likely."""
+    """For each sample, one of the options with equal probability."""
 
     options: tuple[Node, ...]
 
@@ -154,7 +154,7 @@ def work_off(x: Tensor, queues: Queues, generator: torch.Generator) -> Tensor:
         if len(chosen) == len(x):
             x = operator.apply(x, generator, **settings)
             continue
-        index = beside(torch.tensor(chosen), x)
+        index = on_device_of(torch.tensor(chosen), x)
         changed = operator.apply(x.index_select(0, index), generator, **settings)
         if changed.shape[1:] != x.shape[1:]:
             raise AdairError(

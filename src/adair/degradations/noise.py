@@ -1,17 +1,17 @@
-"""Additive Gaussian noise, as papers measure it and as files hold it."""
+"""Additive Gaussian noise, unclipped as in papers or clipped as in files."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from adair.degradations.beside import beside
+from adair.degradations.transfer import on_device_of
 from adair.metrics import quantise
 
 
 def column(values: Tensor, like: Tensor) -> Tensor:
-    """Per-sample CPU values (N,) as (N, 1, 1, 1) beside ``like``."""
-    return beside(values.to(like.dtype), like).view(-1, 1, 1, 1)
+    """Return per-sample CPU values (N,) as (N, 1, 1, 1) on the device of ``like``."""
+    return on_device_of(values.to(like.dtype), like).view(-1, 1, 1, 1)
 
 
 def noise(x: Tensor, generator: torch.Generator, *, sigma: Tensor, clip: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def noise(x: Tensor, generator: torch.Generator, *, sigma: Tensor, clip: Tensor)
 
 
 def keep_or_clip(noisy: Tensor, clip: Tensor) -> Tensor:
-    """The samples with ``clip`` (N,) rounded to 8 bits, the others as they are."""
+    """Round the samples with ``clip`` (N,) to 8 bits, and leave the others unchanged."""
     if not bool(clip.any()):
         return noisy
     return quantise(noisy) if bool(clip.all()) else torch.where(column(clip, noisy) > 0, quantise(noisy), noisy)

@@ -1,4 +1,4 @@
-"""What an operator is: a name, its parameters, and a function over a batch."""
+"""Operators: a name, parameters, and a function on a batch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from adair.degradations.values import Parameter
 Apply = Callable[..., Tensor]
 """``apply(x, generator, *, parameter=..., ...) -> Tensor``.
 
-``x`` is (N, C, H, W) float32 and stays as it is; the result is a new tensor, of the same shape where ``keeps_size``.
+``x`` is (N, C, H, W) float32 and is not modified; the result is a new tensor, of the same shape if ``keeps_size``.
 Every parameter of the operator arrives as a float32 tensor (N,) on the CPU, so that choosing kernel sizes never waits
-for a GPU; `beside` takes it, or what is made of it, to the device of ``x``. No value of ``x`` may be asked for
-(``item``, ``nonzero``, a mask as an index). ``generator`` lives on the device of ``x`` and serves for drawing pixels.
+for a GPU; `on_device_of` copies it, or what is made from it, to the device of ``x``. No value of ``x`` may be read
+(``item``, ``nonzero``, a mask as an index). ``generator`` is on the device of ``x`` and draws pixels.
 The same generator state, input and parameters give the same result on one device.
 """
 

@@ -1,4 +1,4 @@
-"""Reads the text of a recipe. Nothing is evaluated; an error points at the character.
+"""Parses the text of a recipe. Nothing is evaluated; errors point at the character.
 
 recipe   = chain { "|" chain }                     one of the chains
 chain    = part { ">" part }                       one after the other
@@ -72,7 +72,7 @@ class Parser:
         if self._take("?"):
             token = self._number("a probability")
             if not 0.0 <= float(token.text) <= 1.0:
-                self._fail(f"a probability lies in 0..1, not {token.text}", token.at)
+                self._fail(f"a probability must be in 0..1, not {token.text}", token.at)
             node = Maybe(node, float(token.text))
         return node
 
@@ -152,9 +152,9 @@ class Parser:
         number = float(token.text)
         if not parameter.low <= number <= parameter.high:
             allowed = f"{parameter.low:g}..{parameter.high:g}"
-            self._fail(f"{parameter.name} lies in {allowed}, not {token.text}", token.at)
+            self._fail(f"{parameter.name} must be in {allowed}, not {token.text}", token.at)
         if parameter.whole and not number.is_integer():
-            self._fail(f"{parameter.name} is a whole number, not {token.text}", token.at)
+            self._fail(f"{parameter.name} must be an integer, not {token.text}", token.at)
         return number
 
     def _number(self, what: str) -> _Token:

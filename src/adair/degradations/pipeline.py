@@ -1,14 +1,14 @@
-"""What a camera or a phone leaves in its files: grain that denoising has smeared, smoothing, sharpening halos."""
+"""Traces of a camera's processing: grain smeared by denoising, smoothing, and sharpening halos."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from adair.degradations.beside import beside
 from adair.degradations.blur import gaussian_rows
 from adair.degradations.linear import filter_side
 from adair.degradations.noise import column
+from adair.degradations.transfer import on_device_of
 from adair.metrics import quantise
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, full range: how JFIF weighs the colours
@@ -53,7 +53,7 @@ def smooth(x: Tensor, generator: torch.Generator, *, radius: Tensor, threshold: 
     reach = int(radius.max())
     offset = torch.arange(-reach, reach + 1)
     taps = (offset.abs() <= radius.unsqueeze(1)).to(torch.float32)
-    taps = beside(taps / taps.sum(dim=1, keepdim=True), x)
+    taps = on_device_of(taps / taps.sum(dim=1, keepdim=True), x)
 
     def mean(values: Tensor) -> Tensor:
         return filter_side(filter_side(values, taps, 3), taps, 2)
@@ -72,7 +72,7 @@ def sharpen(x: Tensor, generator: torch.Generator, *, amount: Tensor, radius: Te
     It leaves halos along edges and makes noise and JPEG blocks stronger (Gonzalez and Woods, "Digital image
     processing", section 3.6). Clamped and rounded to 8 bits; ``amount=0`` changes nothing.
     """
-    taps = beside(gaussian_rows(radius), x)
+    taps = on_device_of(gaussian_rows(radius), x)
     soft = filter_side(filter_side(x, taps, 3), taps, 2)
     return quantise(x + column(amount, x) * (x - soft))
 
@@ -88,7 +88,9 @@ def _luma(x: Tensor) -> Tensor:
 def _filtered_noise(x: Tensor, channels: int, width: Tensor, generator: torch.Generator) -> Tensor:
     """Gaussian noise (N, channels, H, W) of variance 1, correlated over ``width`` (N,) pixels."""
     taps = gaussian_rows(width / _FWHM)
-    taps = beside(taps / taps.square().sum(dim=1, keepdim=True).sqrt(), x)  # independent values keep their variance
+    taps = on_device_of(
+        taps / taps.square().sum(dim=1, keepdim=True).sqrt(), x
+    )  # independent values keep their variance
     reach = taps.shape[1] // 2
     shape = (x.shape[0], channels, x.shape[2] + 2 * reach, x.shape[3] + 2 * reach)
     noise = torch.randn(shape, generator=generator, device=x.device, dtype=x.dtype)

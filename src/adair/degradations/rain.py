@@ -7,13 +7,13 @@ import math
 import torch
 from torch import Tensor
 
-from adair.degradations.beside import beside
 from adair.degradations.linear import fast_length
 from adair.degradations.noise import column
+from adair.degradations.transfer import on_device_of
 from adair.metrics import quantise
 
 _AIRLIGHT = 0.8  # gray of the veil
-_FAR = (0.6, 0.5, 0.6, 0.55)  # amount, length, width, brightness of the far streaks beside the near ones
+_FAR = (0.6, 0.5, 0.6, 0.55)  # amount, length, width and brightness of the far streaks relative to the near ones
 
 
 def rain(
@@ -57,7 +57,7 @@ def rain(
         (near, amount, brightness, drawn),
         (far, _FAR[0] * amount, _FAR[3] * brightness, 1.0 - drawn),  # the other end: no place seeds both layers
     ):
-        kernel = _streak(beside(layer, x), reach) * column(strength, x).squeeze(1)
+        kernel = _streak(on_device_of(layer, x), reach) * column(strength, x).squeeze(1)
         spectrum = spectrum + torch.fft.rfft2(seeds(places, layer, share)) * torch.fft.rfft2(kernel, s=size)
     streaks = torch.fft.irfft2(spectrum, s=size)[:, None, :height, :wide].clamp(0.0, 1.0)
     veil = column(haze, x)

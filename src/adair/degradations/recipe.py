@@ -1,4 +1,4 @@
-"""Recipes: degradations composed with sampled parameters, written as text."""
+"""Recipes: compositions of degradations with sampled parameters, written as text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Recipe:
     root: Node
 
     def apply(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Degrade a batch, every sample with its own draws.
+        """Degrade a batch, with separate draws for every sample.
 
         Args:
             x: (N, C, H, W) float in 0..1, on any device.
@@ -35,16 +35,16 @@ class Recipe:
             last.
 
         Raises:
-            AdairError: if the recipe changes the size of images.
+            AdairError: the recipe changes the size of images.
         """
         if not keeps_size(self.root):
-            raise AdairError(f"recipe '{self}' makes the image smaller; to train on that, write resize for downscale")
+            raise AdairError(f"recipe '{self}' makes the image smaller; for training, use resize instead of downscale")
         return self.run(x, generator)
 
     def run(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """As ``apply``, for recipes that may change the size too (``downscale``); of these, one image at a time."""
         if x.ndim != 4 or not x.is_floating_point():
-            raise ValueError(f"a float tensor (N, C, H, W) is needed, got {x.dtype} {tuple(x.shape)}")
+            raise ValueError(f"expected a float tensor (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
         if not x.numel():
             return x.clone()
         decisions, pixels = _generators(generator, x.device)
@@ -75,7 +75,7 @@ def parse_recipe(text: str) -> Recipe:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Multiply matrices in true float32: the shorter formats that training may have allowed are off by whole levels."""
+    """Multiply matrices in true float32; shorter formats, which training may have enabled, are off by whole levels."""
     before = torch.get_float32_matmul_precision()
     if before == "highest":
         yield
@@ -88,7 +88,7 @@ def _full_precision() -> Iterator[None]:
 
 
 def _generators(generator: torch.Generator, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
-    """The two sources of randomness of one application: for decisions on the CPU, for pixels on ``device``."""
+    """Return the two generators of an application: for decisions on the CPU, and for pixels on ``device``."""
     if generator.device.type == device.type == "cpu":
         return generator, generator
     seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))

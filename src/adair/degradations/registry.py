@@ -1,4 +1,4 @@
-"""Every operator that a recipe can name, with its parameters: default, lowest and highest allowed value."""
+"""The operators of recipes with their parameters: default, lowest and highest allowed value."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from adair.degradations.beside import beside
 from adair.degradations.linear import along_height, along_width, rows_from_taps
+from adair.degradations.transfer import on_device_of
 
 _DENSE = 512  # sides up to this become one product with a matrix; longer ones are gathered tap by tap
 
@@ -76,7 +76,7 @@ def resize_down_up(x: Tensor, generator: torch.Generator, *, scale: Tensor) -> T
 
 
 def downscale(x: Tensor, generator: torch.Generator, *, scale: Tensor) -> Tensor:
-    """A smaller image (`shrink`): the one operator that changes the size, for making inputs rather than for training.
+    """A smaller image (`shrink`): the only operator that changes the size, for making inputs, not for training.
 
     Every sample of a batch gets the scale of the first, as the samples share one size.
     """
@@ -84,25 +84,25 @@ def downscale(x: Tensor, generator: torch.Generator, *, scale: Tensor) -> Tensor
 
 
 def small_side(side: int, scale: float) -> int:
-    """ceil(side / scale), not misled by a quotient that is whole but for its last bit."""
+    """Return ceil(side / scale), ignoring rounding errors in the last bit of the quotient."""
     return max(1, math.ceil(side / scale - 1e-4))
 
 
 def _round_half_up(x: Tensor) -> Tensor:
-    """To 8 bits as MATLAB rounds; the small extra keeps exact halves from falling to the dust of the arithmetic."""
+    """Round to 8 bits like MATLAB; the small offset keeps rounding errors from turning exact halves down."""
     dust = 1e-4 if x.dtype == torch.float32 else 1e-8
     return x.clamp(0.0, 1.0).mul_(255.0).add_(0.5 + dust).floor_().div_(255.0)
 
 
 def _down_up_matrices(side: int, scale: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Matrices (N, small, side) and (N, side, small) for every sample's scale, beside ``x``."""
+    """Return matrices (N, small, side) and (N, side, small) for every sample's scale, on the device of ``x``."""
     factor = scale.double()
     small = (side / factor - 1e-4).ceil().clamp(min=1).long()
     most = int(small.max())
     down = rows_from_taps(*_taps(side, most, 1 / factor, x), side)
     up = rows_from_taps(*_taps(small, side, factor, x), most)
     beyond = torch.arange(most) >= small.unsqueeze(1)
-    down = down.masked_fill_(beside(beyond, down).unsqueeze(2), 0.0)
+    down = down.masked_fill_(on_device_of(beyond, down).unsqueeze(2), 0.0)
     return down.float().to(x.device), up.float().to(x.device)
 
 
@@ -128,15 +128,15 @@ def _taps(size: int | Tensor, length: int, scale: Tensor, x: Tensor) -> tuple[Te
     Args:
         size: inputs; a number, or (N,) on the CPU where it differs between samples.
         scale: (N,) float64 on the CPU.
-        x: the result is wanted beside it; but without float64 there, it stays on the CPU.
+        x: the result is on its device, or on the CPU if that device lacks float64.
 
     Returns:
         Indices and weights, both (N, length, taps), the weights float64.
     """
     count = math.ceil(4 / min(1.0, float(scale.min()))) + 2
     home = x if x.is_cuda else torch.empty(0)
-    last = beside(torch.as_tensor(size), home).view(-1, 1, 1) - 1
-    scale = beside(scale, home).view(-1, 1, 1)
+    last = on_device_of(torch.as_tensor(size), home).view(-1, 1, 1) - 1
+    scale = on_device_of(scale, home).view(-1, 1, 1)
     squeeze = scale.clamp(max=1.0)  # below 1 the kernel widens by 1 / scale, which removes what would alias
     place = torch.arange(1, length + 1, dtype=torch.float64, device=home.device).view(1, -1, 1)
     centre = place / scale + 0.5 * (1 - 1 / scale)  # MATLAB counts from 1

@@ -1,12 +1,12 @@
-"""Noise as sensors make it: counted photons, and a camera's whole pipeline."""
+"""Sensor noise: photon counting, and a camera's whole pipeline."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from adair.degradations.beside import beside
 from adair.degradations.noise import column, keep_or_clip
+from adair.degradations.transfer import on_device_of
 from adair.metrics import quantise
 
 _GAMMA = 2.2
@@ -36,7 +36,7 @@ def camera(
     gains = torch.ones(len(x), x.shape[1])
     if x.shape[1] == 3:
         gains = torch.stack([red, torch.ones_like(red), blue], dim=1)
-    gain = beside(gains, x)[:, :, None, None]
+    gain = on_device_of(gains, x)[:, :, None, None]
     sensor = x.clamp(0.0, 1.0).pow(_GAMMA) / gain
     spread = (column(shot, x) * sensor + column(read, x).square()).sqrt()
     error = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype) * spread

@@ -1,4 +1,4 @@
-"""What may stand after ``=`` in a recipe, and how a value becomes one number per sample."""
+"""The values of parameters in recipes, and how they become one number per sample."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def _text(number: float) -> str:
-    """The shortest text that reads back as ``number``."""
+    """Return the shortest text that parses to ``number``."""
     return repr(int(number)) if float(number).is_integer() and abs(number) < 1e15 else repr(number)
 
 
@@ -60,7 +60,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several values, each as likely."""
+    """One of several values with equal probability."""
 
     options: tuple[Number | Name | Range, ...]
 
@@ -78,12 +78,12 @@ Value = Number | Name | Range | Choice
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of an operator: its default and what it accepts.
+    """A parameter of an operator: its default and its allowed values.
 
     Attributes:
-        default: used where a recipe does not mention the parameter.
+        default: used if a recipe does not set the parameter.
         low, high: allowed numbers, both included; for a parameter with ``names`` the names are allowed instead.
-        whole: only whole numbers.
+        whole: whether only integers are allowed.
         names: from a name in a recipe to the number that the operator receives.
     """
 

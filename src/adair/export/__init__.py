@@ -1,4 +1,4 @@
-"""One merged network as a file for other programs: ONNX, OpenVINO, darktable, PyTorch."""
+"""Exporting a merged network as a file for other programs: ONNX, OpenVINO, darktable, PyTorch."""
 
 from adair.export.compare import Comparison
 from adair.export.options import ExportOptions

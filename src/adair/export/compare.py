@@ -1,4 +1,4 @@
-"""An exported file against PyTorch, on real photos."""
+"""Comparing an exported file with PyTorch, on real photos."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOISE = 0.06  # added before comparing, so that the network has something to do
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a file's results differ from PyTorch's.
+    """The difference between a file's results and PyTorch's.
 
     Attributes:
         photos: how many were compared.
@@ -44,7 +44,7 @@ class Comparison:
 
 
 def compare(run: Run, network: nn.Module, options: ExportOptions, photos: Sequence[Path] = ()) -> Comparison:
-    """Compare what ``run`` and ``network`` make of photos with a little noise.
+    """Compare the results of ``run`` and ``network`` on photos with a little noise.
 
     Args:
         run: the exported file: (1, 3, H, W) float32 in, the same or a larger one out.

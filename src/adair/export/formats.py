@@ -1,4 +1,4 @@
-"""The writers of files, one function each; every one returns what runs the file that it wrote."""
+"""The writers of export formats; each returns a function that runs the file that it wrote."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from adair.export.compare import Run
 from adair.export.options import ExportOptions
 from adair.runtimes.onnx_model import INSTALL, to_onnx
 
-CARD = "adair"  # under this name every format carries the card
+CARD = "adair"  # the name of the card in every format
 
 
 def onnx_model(network: nn.Module, options: ExportOptions, card: str) -> bytes:
@@ -37,7 +37,7 @@ def onnx_file(network: nn.Module, path: Path, options: ExportOptions, card: str)
 
 
 def openvino_file(network: nn.Module, path: Path, options: ExportOptions, card: str) -> Run:
-    """OpenVINO's own form: the graph in ``.xml``, and the weights in a ``.bin`` next to it."""
+    """OpenVINO's own format: the graph in ``.xml``, and the weights in a ``.bin`` next to it."""
     try:
         import openvino
     except ImportError as error:
@@ -55,9 +55,9 @@ def openvino_file(network: nn.Module, path: Path, options: ExportOptions, card: 
 
 
 def torch_file(network: nn.Module, path: Path, options: ExportOptions, card: str) -> Run:
-    """A program of PyTorch's for `torch.export.load`, which needs no code of AdaIR; weights in float32."""
+    """A PyTorch program for `torch.export.load`, which needs no AdaIR code; weights in float32."""
     if options.half:
-        raise AdairError("--half: programs of PyTorch's are written in float32; leave it out, or choose --to onnx")
+        raise AdairError("--half: PyTorch programs are written in float32; leave it out, or use --to onnx")
     height, width = (options.size, options.size) if options.size else (64, 96)
     dynamic = None if options.size else ({2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC},)
     with warnings.catch_warnings(), torch.no_grad():

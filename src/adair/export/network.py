@@ -1,4 +1,4 @@
-"""From a task to the one network that is exported, and the card that goes with it."""
+"""The network of a task for export, and its card."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from adair.restore.tasks import UPSCALING, check_scale, parse_task
 from adair.runtimes.enlarge import Clamp, Enlarge
 from adair.runtimes.onnx_model import fused
 
-TILE_BYTES = 2**30  # for one tile of a graph, which does not know the machine that it will run on
+TILE_BYTES = 2**30  # for one tile of a graph, which may run on any machine
 
 
 def build(restorer: Restorer, options: ExportOptions) -> nn.Sequential:
-    """Return the networks of a task in a row, with adapters merged and folded, and what lies between them.
+    """Return the networks of a task in sequence, with adapters merged and folded, and the steps between them.
 
     Input and output are RGB in 0..1, (1, 3, H, W); the output is ``scale`` times larger and not clamped.
 
     Raises:
-        InputError: a task or a scale that the restorer would not take; "auto", which is no network.
+        InputError: a task or a scale that the restorer would refuse; "auto", which has no fixed network.
     """
     steps = parse_task(options.task, restorer.tasks)
     scale = check_scale(options.scale, steps)
@@ -39,7 +39,7 @@ def build(restorer: Restorer, options: ExportOptions) -> nn.Sequential:
 
 
 def card(restorer: Restorer, options: ExportOptions) -> dict[str, Any]:
-    """Return what the file says of itself, ready for JSON.
+    """Return the card of the file, ready for JSON.
 
     The keys: format (1), adair (version), task, scale, size, weights, tile_pixels (how large tiles are where the size
     is free), backbone, foundation (fingerprint), adapters (name to strength and card), licence.

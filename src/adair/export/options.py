@@ -1,4 +1,4 @@
-"""What to export, as one value that is checked when it is made."""
+"""What to export: options that are checked when they are created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export: build the network, write it aside, compare it with PyTorch, and only then give it its name."""
+"""Export: build the network, write a temporary file, compare it with PyTorch, and only then rename it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Write = Callable[[nn.Module, Path, ExportOptions, str], Run]
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file: how its name ends, and what writes it."""
+    """An export format: its extension and its writer."""
 
     extension: str
     write: Write
@@ -42,13 +42,13 @@ FORMATS: dict[str, Format] = {
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The result of an export.
 
     Attributes:
         files: all files; OpenVINO has two.
         bytes: of all of them.
         comparison: with PyTorch.
-        card: what the file says of itself.
+        card: the card in the file.
     """
 
     files: tuple[Path, ...]
@@ -65,13 +65,13 @@ def export(
     photos: Sequence[Path] = (),
     overwrite: bool = False,
 ) -> Exported:
-    """Write the network of a task as a file for another program; it appears complete or not at all.
+    """Write the network of a task as a file for another program, atomically.
 
     Args:
         restorer: on the CPU, in any precision; its float32 weights are exported.
         options: what is exported.
         to: one of `FORMATS`.
-        path: the file; its name ends as the format wants.
+        path: the file, with the extension of the format.
         photos: what the comparison with PyTorch runs on; see `compare`.
         overwrite: whether an existing file is replaced.
 
@@ -87,7 +87,7 @@ def export(
     if path.exists() and not overwrite:
         raise AdairError(f"{path}: exists; choose another name with -o, or replace it with --overwrite")
     if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
+        raise InputError(f"{path}: there is no folder {path.parent}; create it first")
     facts = card(restorer, options)
     network = build(restorer, options).cpu()
     with tempfile.TemporaryDirectory(prefix=".adair-", dir=path.parent) as aside:

@@ -1,4 +1,4 @@
-"""What this machine is and how best to use it: device, number format, memory layout, memory, allocator.
+"""The machine and how best to use it: device, number format, memory layout, free memory, allocator.
 
 Names are imported when first used: knowing how much memory is free needs no PyTorch.
 """

@@ -1,4 +1,4 @@
-"""What the processor is, what it can do, and how much of it this process may use."""
+"""The processor: its name, its instruction sets, and the cores that this process may use."""
 
 from __future__ import annotations
 

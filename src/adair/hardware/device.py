@@ -8,7 +8,7 @@ from adair.errors import InputError
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """The device to use: the named one, or the best there is.
+    """Return the device to use: the named one, or the best available.
 
     Args:
         name: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto`` or None takes CUDA, else MPS, else the CPU.

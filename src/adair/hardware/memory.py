@@ -34,7 +34,7 @@ def memory_available(device: torch.device | None = None, root: Path = Path("/"))
 
 
 def _system_free(root: Path) -> int:
-    """What the system could give: Linux tells; elsewhere half of the installed memory is a careful guess."""
+    """Return the system's free memory: exact on Linux; elsewhere half of the installed memory as a careful guess."""
     try:
         for line in (root / "proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):

@@ -1,4 +1,4 @@
-"""Adapters by name: from a file, a folder, the zoo, an https address or a hub. `publish` puts them there."""
+"""Adapters by name: from a file, a folder, the zoo, an https address or a hub; `publish` uploads them."""
 
 from adair.hub.locate import Located, locate, pull
 from adair.hub.zoo import installed_zoo

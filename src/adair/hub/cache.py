@@ -1,4 +1,4 @@
-"""What was fetched once: kept under the user's cache with its checksum, and checked whenever it is used."""
+"""Downloaded files, stored in the user's cache with their checksum, which is verified at every use."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pathlib import Path
 from adair.data.download import digest
 from adair.images.files import write_whole
 
-RECORD = "source.json"  # written last, so that it vouches for the file
+RECORD = "source.json"  # written last: it proves that the file is complete
 
 
 @dataclass(frozen=True)
 class Record:
-    """Where a file is from.
+    """The origin of a file.
 
     Attributes:
-        name: what was asked for.
+        name: the name that was requested.
         file: its name, in the folder of the record.
         sha256: its checksum.
         bytes: its size.
-        revision: of a repository, the commit; "" for others.
-        fetched: the day, as YYYY-MM-DD.
+        revision: the commit of a repository; "" for other origins.
+        fetched: date of the download, YYYY-MM-DD.
     """
 
     name: str
@@ -44,12 +44,12 @@ def cache_folder() -> Path:
 
 
 def entry_folder(key: str) -> Path:
-    """Return the folder of what ``key`` names; it need not exist."""
+    """Return the folder for ``key``; it may not exist."""
     return cache_folder() / hashlib.sha256(key.encode()).hexdigest()[:24]
 
 
 def find(folder: Path) -> tuple[Path, Record] | None:
-    """Return the file of a folder with its record; None where there is none that is as it was fetched."""
+    """Return the file of a folder with its record; None if there is none, or if it has changed."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         record = Record(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
         path = folder / record.file
@@ -59,7 +59,7 @@ def find(folder: Path) -> tuple[Path, Record] | None:
 
 
 def keep(folder: Path, fetched: Path, name: str, revision: str = "") -> tuple[Path, Record]:
-    """Move a fetched file into ``folder``, in the place of whatever was there, and vouch for it."""
+    """Move a downloaded file into ``folder``, replacing its content, and write its record."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     record = Record(name, fetched.name, digest(fetched), fetched.stat().st_size, revision, today)
     (folder / RECORD).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The page of a published adapter, written from what its file says of itself; every figure with its protocol."""
+"""The page of a published adapter, generated from its card; every figure with its protocol."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _FACTS = ("photos", "data", "steps", "batch", "seconds", "device", "adair", "tor
 
 
 def licence_of(header: Header, given: str | None) -> str:
-    """Return the licence of an adapter: the one that was given, or that of its card.
+    """Return the licence of an adapter: the given one, or that of its card.
 
     Raises:
         InputError: neither, or one that is not an identifier such as apache-2.0.
     """
     licence = given or header.metadata.get("card", {}).get("licence")
     if not licence:
-        raise InputError(f"{header.path}: its card names no licence; give one, as in --licence apache-2.0")
+        raise InputError(f"{header.path}: its card has no licence; give one, such as --licence apache-2.0")
     if not isinstance(licence, str) or not LICENCE.fullmatch(licence):
         raise InputError(
-            f"{header.path}: licence {licence!r} is not an identifier; give one, as in --licence apache-2.0"
+            f"{header.path}: licence {licence!r} is not an identifier; give one, such as --licence apache-2.0"
         )
     return licence
 
@@ -38,10 +38,10 @@ def write_card(header: Header, name: str, licence: str, sha256: str, picture: st
 
     Args:
         header: of the adapter's file.
-        name: by which others fetch it, as hf://user/name.
+        name: its name for others, such as hf://user/name.
         licence: identifier of the licence.
         sha256: checksum of the file.
-        picture: file name of a picture before and after, next to the page; None for none.
+        picture: file name of a before/after image next to the page; None for none.
     """
     facts = describe_weights(header)
     task = str(facts["task"])

@@ -1,4 +1,4 @@
-"""The hub's own client (huggingface-hub), imported when it is needed; its errors in one line."""
+"""The hub's own client (huggingface-hub), imported when needed, with its errors as single lines."""
 
 from __future__ import annotations
 
@@ -52,13 +52,11 @@ def fetch_from_hub(name: str, reference: HubReference, folder: Path, limit: int)
     files = {entry.rfilename: entry for entry in facts.siblings or []}
     entry = files[_choose(name, list(files), reference.file)]
     if entry.size is None or entry.size > limit:
-        raise TooLargeError(
-            f"{name}: {entry.rfilename} has {entry.size} bytes, more than the {limit:,} that are fetched"
-        )
+        raise TooLargeError(f"{name}: {entry.rfilename} has {entry.size} bytes; the limit is {limit:,}")
     with explained(name):
         path = Path(client.hf_hub_download(reference.repo, entry.rfilename, revision=facts.sha, local_dir=folder))
     if path.stat().st_size != entry.size or (entry.lfs and digest(path) != entry.lfs.sha256):
-        raise FileFormatError(f"{name}: what came is not the file that the hub lists; try again later")
+        raise FileFormatError(f"{name}: the downloaded file is not the one that the hub lists; try again later")
     return path, facts.sha or ""
 
 
@@ -68,14 +66,14 @@ def _choose(name: str, files: list[str], wanted: str | None) -> str:
         return weights[0]
     if wanted is not None and wanted in files:
         return wanted
-    what = f"has no file {wanted}" if wanted else "has several files" if weights else "holds no .safetensors file"
+    what = f"has no file {wanted}" if wanted else "has several files" if weights else "contains no .safetensors file"
     there = f"; it has {', '.join(weights[:12])}" if weights else ""
     raise InputError(f"{name}: {what}{there}")
 
 
 @contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Turn whatever the client raises into one line that names ``name`` and the way out."""
+    """Turn an exception of the client into one line that names ``name`` and a remedy."""
     try:
         yield
     except Exception as error:

@@ -21,12 +21,12 @@ OFFLINE = ("ADAIR_OFFLINE", "HF_HUB_OFFLINE")
 
 @dataclass(frozen=True)
 class Located:
-    """A file that a name led to.
+    """The file that a name refers to.
 
     Attributes:
         name: the name.
         path: the file.
-        record: where it is from; None for files that were on this machine anyhow.
+        record: its origin; None for local files.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Located:
 
 
 def locate(name: str | os.PathLike[str]) -> Path:
-    """Return the file of weights that ``name`` means; what was fetched before is not asked for again.
+    """Return the weight file that ``name`` refers to; cached files are not downloaded again.
 
     Args:
-        name: a file; a folder that holds one ``.safetensors``; ``zoo/dehaze``; ``hf://user/name`` with or without
+        name: a file; a folder with one ``.safetensors``; ``zoo/dehaze``; ``hf://user/name`` with or without
             ``/file`` and ``@revision``; an https address, which may end in ``#sha256=...``. What exists as a path is
             that path.
 
@@ -54,7 +54,7 @@ def locate(name: str | os.PathLike[str]) -> Path:
 
 
 def pull(name: str | os.PathLike[str]) -> Located:
-    """Fetch what ``name`` means, again if it was fetched before; otherwise as `locate`, but the file must exist."""
+    """Download ``name`` even if it is cached; otherwise as `locate`, but the file must exist."""
     located = _locate(name, refresh=not is_offline())
     if not located.path.is_file():
         raise InputError(f"{name}: not found; give a file, a folder, zoo/NAME, hf://user/name or https://...")
@@ -62,7 +62,7 @@ def pull(name: str | os.PathLike[str]) -> Located:
 
 
 def is_offline() -> bool:
-    """Whether the environment forbids asking other machines."""
+    """Whether the environment forbids network access."""
     return any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in OFFLINE)
 
 
@@ -82,7 +82,7 @@ def _only(folder: Path) -> Path:
     files = sorted(folder.glob("*.safetensors"))
     if len(files) != 1:
         names = ", ".join(path.name for path in files[:12])
-        raise InputError(f"{folder}: holds {f'{names}; name one of them' if files else 'no .safetensors file'}")
+        raise InputError(f"{folder}: contains {f'{names}; choose one of them' if files else 'no .safetensors file'}")
     return files[0]
 
 
@@ -109,13 +109,13 @@ def _fetch(name: str, reference: Reference, folder: Path) -> tuple[Path, cache.R
         with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as aside:
             path, revision = fetch_from_hub(name, reference, Path(aside), LIMIT)
             return cache.keep(folder, path, name, revision)
-    arriving = folder / "arriving" / reference.file  # stays for the next try where the connection breaks
+    arriving = folder / "arriving" / reference.file  # kept for the next attempt if the connection breaks
     arriving.parent.mkdir(exist_ok=True)
     download([reference.address], arriving, lambda done, total: None, limit=LIMIT)
     got = digest(arriving)
     if reference.sha256 not in (None, got):
         arriving.unlink()
-        raise FileFormatError(f"{name}: the file that came has the checksum {got}; do not use it, ask its author")
+        raise FileFormatError(f"{name}: the downloaded file has the checksum {got}; do not use it, ask its author")
     return cache.keep(folder, arriving, name)
 
 

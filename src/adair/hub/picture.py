@@ -1,4 +1,4 @@
-"""One picture of a photo before and after."""
+"""A before/after image of a photo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An adapter with its card and picture, onto a hub or into a folder that any web server can serve."""
+"""Publishing an adapter with its card and image, on a hub or in a folder that any web server can serve."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def push(
     private: bool = False,
     overwrite: bool = False,
 ) -> Published:
-    """Publish an adapter with a page that says what it does, how it was trained and what it reaches.
+    """Publish an adapter with a page about its purpose, training and figures.
 
     Args:
-        adapter: as for `locate`; its file says what the page says.
-        target: ``hf://user/name``, made if it does not exist, or a folder.
+        adapter: as for `locate`; the page is generated from its card.
+        target: ``hf://user/name``, created if it does not exist, or a folder.
         picture: before and after (`before_after`), as WebP.
         licence: identifier such as "apache-2.0"; None for that in the file.
-        private: whether a new repository is seen by its owner alone.
+        private: whether a new repository is visible only to its owner.
         overwrite: whether files in a folder are replaced; a hub keeps the former ones in its history.
 
     Raises:
@@ -59,7 +59,7 @@ def push(
     header = read_header(path)
     if header.kind != "adapter":
         raise InputError(f"{path}: is not an adapter; only adapters are published")
-    read_tensors(header)  # nobody should find out later that it is damaged
+    read_tensors(header)  # damage must be found before publishing
     name, licence = os.fspath(target), licence_of(header, licence)
     repository = parse_reference(name) if is_address(name) else None
     if repository is not None and not (isinstance(repository, HubReference) and repository.file is None):

@@ -1,4 +1,4 @@
-"""What a name of weights means: a path, a file of the zoo, an https address, or a repository on a hub."""
+"""Names of weights: a path, a file of the zoo, an https address, or a repository on a hub."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\.safetensors")
 
 @dataclass(frozen=True)
 class WebReference:
-    """A file on the web; ``sha256`` is what it must be, where the name says so."""
+    """A file on the web; ``sha256`` is its required checksum, if the name has one."""
 
     address: str
     sha256: str | None
 
     @property
     def file(self) -> str:
-        """A name for the file here, whatever the address holds."""
+        """A safe local name for the file."""
         last = urlsplit(self.address).path.rpartition("/")[2]
         return last if _NAME.fullmatch(last) else "adapter.safetensors"
 
     @property
     def key(self) -> str:
-        """What tells this file from all others."""
+        """A unique key of this file."""
         return self.address
 
 
 @dataclass(frozen=True)
 class HubReference:
-    """A file in a repository on a hub; None as ``file`` is the only weights there, as ``revision`` the newest."""
+    """A file in a repository on a hub; ``file`` None is the only weight file, ``revision`` None the newest."""
 
     repo: str
     revision: str | None
@@ -48,7 +48,7 @@ class HubReference:
 
     @property
     def key(self) -> str:
-        """What tells this file from all others."""
+        """A unique key of this file."""
         return f"hf://{self.repo}@{self.revision or 'main'}/{self.file or ''}"
 
 
@@ -56,12 +56,12 @@ Reference = WebReference | HubReference
 
 
 def is_address(name: str | os.PathLike[str]) -> bool:
-    """Whether ``name`` leads to another machine."""
+    """Whether ``name`` refers to another machine."""
     return _ADDRESS.match(os.fspath(name)) is not None
 
 
 def parse_reference(name: str | os.PathLike[str]) -> Reference:
-    """Return what an address asks for.
+    """Return what an address refers to.
 
     Args:
         name: ``hf://user/name``, with ``@revision`` or ``/FILE.safetensors`` after it or both; or an https address,
@@ -86,7 +86,7 @@ def parse_reference(name: str | os.PathLike[str]) -> Reference:
     if not host or any(char.isspace() for char in address):
         raise InputError(f"{name}: is not an address; write https://host/path/file.safetensors")
     if scheme == "http" and not is_loopback(host):
-        raise InputError(f"{name}: anybody on the way could change what plain http brings; use https")
+        raise InputError(f"{name}: plain http could be tampered with on the way; use https")
     digest = _DIGEST.fullmatch(fragment) if fragment else None
     if fragment and not digest:
         raise InputError(f"{name}: '#{fragment}' is not a checksum; write #sha256= and 64 hexadecimal digits")

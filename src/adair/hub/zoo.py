@@ -1,4 +1,4 @@
-"""Where the adapters of the zoo are: in the package ``adair-zoo``, in a checkout, or where ``ADAIR_ZOO`` says."""
+"""The location of the zoo's adapters: the package ``adair-zoo``, a checkout, or ``ADAIR_ZOO``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from adair.errors import InputError
 from adair.tasks import ZOO, canonical_name
 
 PACKAGE = "adair_zoo"
-WHERE = "ADAIR_ZOO"  # a folder or an address that holds NAME.safetensors for every name
+WHERE = "ADAIR_ZOO"  # a folder or an address with NAME.safetensors for every name
 
 
 def installed_zoo() -> dict[str, Path]:
-    """Return the adapters of the package ``adair-zoo``, by task; none where it is not installed."""
+    """Return the adapters of the package ``adair-zoo``, by task; empty if it is not installed."""
     spec = importlib.util.find_spec(PACKAGE)
     folders = (spec.submodule_search_locations or []) if spec else []
     return {path.stem: path for folder in folders for path in sorted(Path(folder).glob("*.safetensors"))}
@@ -32,17 +32,17 @@ def zoo_place(name: str) -> str:
     """
     task = canonical_name(name)
     if task not in ZOO:
-        raise InputError(f"zoo/{name}: there is none of that name; the zoo has {', '.join(sorted(ZOO))}")
+        raise InputError(f"zoo/{name}: unknown name; the zoo has {', '.join(sorted(ZOO))}")
     where = os.environ.get(WHERE)
     if where:
         return f"{where.rstrip('/')}/{task}.safetensors"
     checkout = Path(adair.__file__).resolve().parents[2] / "zoo" / f"{task}.safetensors"
     path = installed_zoo().get(task, checkout)
     if not path.is_file():
-        raise InputError(f"zoo/{task}: is not on this machine; {remedy()}")
+        raise InputError(f"zoo/{task}: not on this machine; {remedy()}")
     return str(path)
 
 
 def remedy() -> str:
-    """What somebody without the zoo can do."""
+    """Return how to get the zoo."""
     return f"install it with 'pip install adair-zoo', or set {WHERE} to a folder or an https address that holds it"

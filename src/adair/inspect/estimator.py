@@ -1,4 +1,4 @@
-"""The network that judges a patch, and its file."""
+"""The network that estimates damage from patches, and its file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FLOOR = 0.02  # added to the power, in 8-bit levels squared: a quarter of what 
 
 
 class Estimator(nn.Module):
-    """Judges images by their patches: for every kind of damage, whether it is there and how bad it is.
+    """Estimates damage from the patches of an image: for every kind, whether it is present and how bad it is.
 
     Two views of every patch: convolutions over its colours and, amplified, over what differs from the neighbours' mean,
     since faint noise and the rounding to 8 bits tell blur from softness; and the power spectrum of its brightness,
@@ -54,7 +54,7 @@ class Estimator(nn.Module):
         return self.decide(self.features(x))
 
     def features(self, x: Tensor) -> Tensor:
-        """What is seen of images (N, patches, 3, H, W), (N, features)."""
+        """Return the features (N, features) of images (N, patches, 3, H, W)."""
         patches = x.flatten(0, 1)
         shapes = self._convolved(patches).unflatten(0, x.shape[:2]).float().mean(1)
         with torch.autocast(x.device.type, enabled=False):
@@ -63,7 +63,7 @@ class Estimator(nn.Module):
             return torch.cat([shapes, power.mean(1).log(), power.log().mean(1)], 1)
 
     def decide(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-odds and severities, (N, 5) each, from what is seen."""
+        """Return log-odds and severities, (N, 5) each, from features."""
         with torch.autocast(features.device.type, enabled=False):
             odds, severity = self.verdict(F.relu(self.hidden(self.scale(features)))).chunk(2, 1)
         return odds, severity
@@ -92,7 +92,7 @@ def _spectrum(x: Tensor) -> Tensor:
 
 
 def save_estimator(path: str | os.PathLike[str], estimator: Estimator, card: Mapping[str, Any] | None = None) -> None:
-    """Write an estimator as float16, whole or not at all; ``card`` holds training facts and figures.
+    """Write an estimator as float16, atomically; ``card`` has training facts and figures.
 
     Raises:
         AdairError: weights that are not finite, a folder that cannot be written.
@@ -106,11 +106,11 @@ def load_estimator(path: str | os.PathLike[str] | None = None) -> Estimator:
     """Load an estimator file, in evaluation mode; None loads the bundled one.
 
     Raises:
-        AdairError: a file that cannot be read, is no estimator, or is one for other kinds of damage.
+        AdairError: a file that cannot be read, is not an estimator, or is one for other kinds of damage.
     """
     header = read_header(bundled_estimator() if path is None else path)
     if header.kind != "estimator":
-        raise AdairError(f"{header.path}: is no estimator but {header.kind or 'a plain safetensors file'}")
+        raise AdairError(f"{header.path}: is not an estimator, but {header.kind or 'a plain safetensors file'}")
     width, kinds = header.metadata.get("width"), header.metadata.get("kinds")
     if type(width) is not int or not 1 <= width <= 256 or kinds != [damage.name for damage in DAMAGES]:
         raise AdairError(f"{header.path}: is made for another version of AdaIR; use the estimator that came with yours")
@@ -121,5 +121,5 @@ def load_estimator(path: str | os.PathLike[str] | None = None) -> Estimator:
 
 
 def _stored(estimator: Estimator) -> dict[str, Tensor]:
-    """All of the state but the batch counters, which matter to training alone."""
+    """Return the state without the batch counters, which matter only for training."""
     return {name: value for name, value in estimator.state_dict().items() if value.is_floating_point()}

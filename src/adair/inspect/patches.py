@@ -1,4 +1,4 @@
-"""Which parts of an image the estimator sees."""
+"""Choosing the patches of an image that the estimator sees."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-MOST = 24  # patches an image; more change the verdict no longer
-CANDIDATES = 400  # places that are looked at before choosing
-_GRID = 8  # places are multiples of it, so that JPEG's blocks begin at a patch's corner
+MOST = 24  # patches per image; more do not change the result
+CANDIDATES = 400  # places that are examined before choosing
+_GRID = 8  # places are multiples of it, so that JPEG's blocks start at a patch's corner
 
 
 def choose_patches(pixels: npt.NDArray[Any], size: int, most: int = MOST) -> Tensor:
     """Cut patches from all over an image, from the flattest to the most textured.
 
-    Noise shows in flat parts and blur in textured ones, so of all places on a grid those are taken that lie evenly in
-    the order of their texture. An image smaller than a patch is reflected at its borders.
+    Noise shows in flat parts and blur in textured ones. So the places of a grid are sorted by texture, and chosen at
+    even distances in this order. An image smaller than a patch is reflected at its borders.
 
     Args:
         pixels: (H, W, 1 or 3), uint8, uint16 or float (0..1).

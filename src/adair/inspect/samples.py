@@ -1,4 +1,4 @@
-"""What the estimator learns from: clean patches made worse, with what was done to them."""
+"""Training samples of the estimator: degraded patches with labels."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SHARES = (0.25, 0.5, 0.17, 0.08)
 MARGIN = 16  # pixels by which patches are degraded larger than they are seen: borders are no cue
 ON_GRID = 0.6  # share of patches cut so that JPEG's blocks begin at their corner, as in files that nobody cropped
 GRAY = 0.08  # share of gray samples
-HARMLESS = 0.35  # share of samples that carry what clean photos carry too, on top of the rest
+HARMLESS = 0.35  # share of samples that also have what clean photos have: grain, sharpening, mild JPEG
 DRAWN = 0.15  # share of samples with lines, lattices or letters drawn on them: they are neither rain nor noise
-OTHER = 0.1  # share of samples with a damage that is none of the kinds: it has to be told from them
+OTHER = 0.1  # share of samples with damage of no known kind, which the estimator must distinguish
 OTHERS = parse_recipe(
     "impulse(amount=0.005..0.1, salt=0..1) | banding(levels=6..32) | scratches(count=1..4) | haze() | "
     "lowlight(exposure=0.2..0.6)"
@@ -152,13 +152,13 @@ def _noise(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _white_noise(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    # More weak noise than a uniform draw has: there the decision falls.
+    # More weak noise than in a uniform draw, because the decision is difficult there.
     sigma = 55 * torch.rand(len(x), generator=generator) ** 1.5
     return OPERATORS["noise"].apply(x, generator, sigma=sigma, clip=_chance(x, 0.6, generator)), sigma
 
 
 def _photo_noise(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Its level is what it changes: the root of the mean square."""
+    """Its level is the root mean square of the change."""
     noisy = PHOTO_NOISES.run(x, generator)
     return noisy, 255 * (noisy - x).square().mean((1, 2, 3)).sqrt()
 

@@ -1,4 +1,4 @@
-"""Image quality numbers and the conversions their protocols need."""
+"""Image quality metrics, and the conversions that their protocols need."""
 
 from adair.metrics.colour import luma, quantise
 from adair.metrics.quality import psnr, ssim

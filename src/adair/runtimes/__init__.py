@@ -1,4 +1,4 @@
-"""What runs the network: eager PyTorch, ONNX Runtime, OpenVINO, or whatever else speaks the same small protocol.
+"""Runtimes for the network: eager PyTorch, ONNX Runtime, OpenVINO, or anything else with the same small protocol.
 
 A runtime turns a merged network into a session; a session restores batches of tiles. Everything above (tiles, blends,
 files) is the same for all of them. Names are imported when first used: `adair.runtimes.standalone` needs no PyTorch.

@@ -1,8 +1,8 @@
-"""A runtime that several threads share: one group of tiles at a time, small ones of equal size together.
+"""A runtime that several threads share; it batches small tiles of equal size.
 
 A small image does not keep the network busy: eight of 64x64 together take less than half the time of one after the
-other. Tiles of different images meet here, so whatever differs elsewhere (format, bit depth, strength) does not matter,
-and a small image does not wait for a large one, only for its current tile.
+other. Tiles of different images are batched, so differences in format, bit depth or strength do not matter, and a small
+image never waits for a whole large one, only for its current tile.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Observe = Callable[[int, float], None]
 
 @dataclass(eq=False)
 class Call:
-    """Tiles that wait for a session, and the promise of what becomes of them."""
+    """Tiles that wait for a session, and the future of their result."""
 
     session: Session
     tiles: Tensor
@@ -36,16 +36,16 @@ class Call:
 
 
 class BatchingRuntime:
-    """Makes sessions of another runtime that run together what waits together; see `Runtime`.
+    """Makes sessions of another runtime that batch waiting tiles; see `Runtime`.
 
     Results are those of the inner runtime for a batch: in bfloat16 on the CPU bit for bit those of single tiles, in
     float32 equal but for rounding (some 1e-7).
 
     Args:
         inner: what runs the networks.
-        batch: tiles that run together at most.
+        batch: largest number of tiles in a batch.
         batch_pixels: a tile of more pixels runs alone.
-        observe: told after each group how many calls ran together, and for how many seconds.
+        observe: called after each batch with the number of calls in it, and its seconds.
     """
 
     def __init__(self, inner: Runtime, batch: int, batch_pixels: int, observe: Observe | None = None) -> None:
@@ -53,7 +53,7 @@ class BatchingRuntime:
         self._inner, self._batch, self._batch_pixels, self._observe = inner, batch, batch_pixels, observe
         self._waiting: deque[Call] = deque()
         self._lock = threading.Lock()
-        # One thread for all: each that computes would keep a team of threads of its own.
+        # One thread for all: every computing thread would have its own team of threads.
         self._network = ThreadPoolExecutor(1, "adair-network")
 
     def load(self, network: nn.Module) -> BatchingSession:
@@ -61,7 +61,7 @@ class BatchingRuntime:
         return BatchingSession(self._inner.load(network), self)
 
     def run(self, session: Session, tiles: Tensor) -> Tensor:
-        """Wait in line, and return what ``session`` makes of ``tiles``."""
+        """Queue ``tiles``, and return the result of ``session``."""
         call = Call(session, tiles)
         with self._lock:
             self._waiting.append(call)
@@ -80,7 +80,7 @@ class BatchingRuntime:
         start = time.perf_counter()
         try:
             restored = calls[0].session(torch.cat([call.tiles for call in calls]))
-        except Exception:  # out of memory perhaps: alone, a tile may fit
+        except Exception:  # perhaps out of memory: a single tile may fit
             for call in calls:
                 self._answer_alone(call)
             return
@@ -104,12 +104,12 @@ class BatchingRuntime:
     def _answer_alone(self, call: Call) -> None:
         try:
             call.result.set_result(call.session(call.tiles))
-        except BaseException as error:  # whatever it is, it belongs to the thread that waits for this tile
+        except BaseException as error:  # any exception belongs to the thread that waits for this tile
             call.result.set_exception(error)
 
 
 class BatchingSession:
-    """A session behind the line; see `Session`."""
+    """A session behind the queue; see `Session`."""
 
     def __init__(self, inner: Session, runtime: BatchingRuntime) -> None:
         self._inner, self._runtime = inner, runtime

@@ -1,4 +1,4 @@
-"""Steps of a graph that are no network: bicubic enlargement before super-resolution, and the clamp between networks."""
+"""Steps of a graph besides networks: bicubic enlargement before super-resolution, and clamping between networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime and OpenVINO on the processor, from the ONNX graph of a network."""
+"""ONNX Runtime and OpenVINO on the CPU, from the ONNX graph of a network."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class OnnxSession:
         try:
             restored: npt.NDArray[np.float32] = self._session.run(None, {"input": tile})[0]
             return restored
-        except Exception as error:  # the library has no type of its own for this
+        except Exception as error:  # the library has no exception class of its own for this
             if "allocate memory" in str(error).lower() or "bad_alloc" in str(error).lower():
                 raise MemoryError(str(error)) from error
             raise
@@ -108,9 +108,9 @@ class OpenVinoRuntime:
 
 
 class OpenVinoSession:
-    """A graph compiled by OpenVINO; every call has an inference request of its own, so threads do not meet.
+    """A graph compiled by OpenVINO; every call has its own inference request, so threads do not interfere.
 
-    Tiles smaller than a cell go to PyTorch: OpenVINO's pooling finds no window in them.
+    Tiles smaller than a cell are run by PyTorch, because OpenVINO's pooling has no window in them.
     """
 
     def __init__(self, compiled: Any, network: nn.Module, nbytes: int) -> None:

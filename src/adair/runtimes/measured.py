@@ -1,4 +1,4 @@
-"""Which runtime is the fastest here: measured once, checked against PyTorch, remembered per processor."""
+"""The fastest runtime on this machine: measured once, checked against PyTorch, remembered per processor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOLERANCE = 3 / 255  # from PyTorch in float32; bfloat16 rounds by a level or tw
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a runtime does here.
+    """The measurement of a runtime on this machine.
 
     Attributes:
         runtime: its name.
@@ -46,7 +46,7 @@ class Measurement:
 def measure(
     names: Sequence[str], load: Load, network: Callable[[], nn.Module], rounds: int = 3
 ) -> tuple[list[Measurement], dict[str, str]]:
-    """Time every runtime on one tile, round about, so that a busy moment hits all alike.
+    """Time every runtime on one tile, in turn, so that a busy moment affects all of them.
 
     Args:
         names: of the runtimes.
@@ -92,7 +92,7 @@ def measure(
 
 
 def remember(found: Sequence[Measurement]) -> None:
-    """Keep measurements for `fastest`; a cache that cannot be written is no error."""
+    """Store measurements for `fastest`; a cache that cannot be written is not an error."""
     path = _cache()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

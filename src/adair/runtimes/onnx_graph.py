@@ -1,4 +1,4 @@
-"""Writing an ONNX graph node by node: names, weights in float32 or float16, and the file's metadata."""
+"""Writing an ONNX graph node by node: names, weights in float32 or float16, and metadata."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ INSTALL = "pip install 'adair[onnx]'"
 
 
 def fused(network: nn.Module) -> nn.Module:
-    """Fold what can be folded into the convolutions of ``network`` (in place), unless adapters act at its sites."""
+    """Fold layers into the convolutions of ``network`` (in place), unless adapters act at its sites."""
     fuse(network)
     return network.eval().requires_grad_(False)
 
@@ -89,7 +89,7 @@ def _ours(steps: list[nn.Module], size: Size, half: bool, metadata: Mapping[str,
 
 
 def _exported(network: nn.Module, size: Size, metadata: Mapping[str, str]) -> onnx.ModelProto:
-    """PyTorch's exporter, whose chatter is kept from the user."""
+    """Run PyTorch's exporter without its output."""
     from onnx import helper
 
     height, width = size or (64, 96)

@@ -1,4 +1,4 @@
-"""The seam between the restorer and what runs the network."""
+"""The interface between the restorer and the runtimes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Session(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """Memory that its weights take, in bytes; the restorer keeps as many sessions as fit into its limit."""
+        """Memory of its weights, in bytes; the restorer caches as many sessions as fit into its limit."""
 
     def __call__(self, tiles: Tensor) -> Tensor:
         """Restore tiles.
 
         Args:
-            tiles: (N, 3, H, W), float32, RGB in 0..1 (noise that nobody clipped may lie outside), on the runtime's
+            tiles: (N, 3, H, W), float32, RGB in 0..1 (unclipped noise may be outside), on the runtime's
                 device; any N, H and W from 1 up. It is not changed.
 
         Returns:
@@ -37,7 +37,7 @@ class Runtime(Protocol):
 
     Attributes:
         name: as in `RUNTIMES`.
-        device: where tiles have to lie.
+        device: the device of the tiles.
         precision: the number format that the network computes in.
     """
 

@@ -1,4 +1,4 @@
-"""PyTorch as it comes: the network with what can be folded folded, in the device's precision and memory layout."""
+"""Eager PyTorch: the network with folded layers, in the device's precision and memory layout."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TorchRuntime:
 
 
 class TorchSession:
-    """A network of its own for one blend."""
+    """A separate network for one blend."""
 
     def __init__(self, network: nn.Module, layout: Layout) -> None:
         self.network = network.requires_grad_(False)

@@ -205,7 +205,7 @@ def train_adapter(
                 if scale > 1:
                     card["scale"] = scale
                 if noisy:
-                    card["validation"]["protocol"] += "; beside noisy targets, not clean ones"
+                    card["validation"]["protocol"] += "; against noisy targets, not clean ones"
                 mark = foundation.fingerprint
                 save_adapter(output, adapter, foundation_fingerprint=mark, task=goal.name, card=card)
                 rows = sample_rows(run.held_out, goal.objective, trainer.restore, device)

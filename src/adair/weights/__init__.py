@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors files with checked headers, the foundation, and what ships in the package."""
+"""Weight files: safetensors with checked headers, the foundation, and the bundled files."""
 
 from adair.weights.files import (
     Header,

@@ -1,4 +1,4 @@
-"""What weight files say of themselves, brought into one shape. Files come from strangers: every field may be odd."""
+"""The cards of weight files in a uniform shape. Files may come from strangers, so any field may be malformed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from adair.weights.header import Header
 
 
 def describe_weights(header: Header) -> dict[str, Any]:
-    """The facts of a foundation's, an adapter's or a plain safetensors file, from its header alone."""
+    """Return the facts of a foundation, an adapter or a plain safetensors file, from its header alone."""
     facts: dict[str, Any] = {"file": str(header.path), "kind": header.kind or "plain safetensors"}
     metadata, card = header.metadata, _mapping(header.metadata.get("card"))
     if header.kind == "adapter":
@@ -35,7 +35,7 @@ def describe_weights(header: Header) -> dict[str, Any]:
 
 
 def measured(card: dict[str, Any]) -> list[dict[str, Any]]:
-    """The numbers of a card: ``name``, ``protocol``, ``input``, ``restored``, and ``foundation`` where it is known.
+    """Return the figures of a card: ``name``, ``protocol``, ``input``, ``restored``, and ``foundation`` if known.
 
     A card lists them under ``measured``, as ``tools/record_figures.py`` writes them; a file fresh from training has its
     validation instead.
@@ -61,7 +61,7 @@ def measured(card: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def figures_line(entry: dict[str, Any]) -> str:
-    """One measured number in words: ``noise 25: 20.30 to 31.02 dB``."""
+    """Return a measured figure as text: ``noise 25: 20.30 to 31.02 dB``."""
     before, after = entry.get("input"), entry.get("restored")
     if not isinstance(before, (int, float)) or not isinstance(after, (int, float)):
         return f"{entry['name']}: {after}"

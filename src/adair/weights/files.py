@@ -1,4 +1,4 @@
-"""Safetensors files of ours: written whole or not at all, read only after their header has been checked."""
+"""AdaIR's safetensors files: written atomically, and read only after their header has been checked."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor
     Args:
         path: the file; an existing one is replaced.
         tensors: name to tensor, on any device.
-        metadata: what `json` can write; the format version is added.
+        metadata: values for `json`; the format version is added.
 
     Raises:
-        AdairError: a value that is NaN or infinite, metadata that is no JSON, or a folder that cannot be written.
+        AdairError: a value that is NaN or infinite, metadata that JSON cannot express, or an unwritable folder.
     """
     path = Path(path)
     for name, tensor in tensors.items():
@@ -66,15 +66,15 @@ def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor
         raise AdairError(f"{path}: its metadata cannot be written as JSON: {error}") from error
     plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     if not path.parent.is_dir():
-        raise AdairError(f"{path}: cannot be written: No such file or directory; make the folder first")
+        raise AdairError(f"{path}: cannot be written: No such file or directory; create the folder first")
     write_whole(path, safetensors.torch.save(plain, {METADATA_KEY: text, "format": "pt"}))
 
 
 def update_card(path: str | os.PathLike[str], **facts: Any) -> None:
-    """Add ``facts`` to the card of a weight file, or replace them there; its tensors stay bit for bit.
+    """Add ``facts`` to the card of a weight file, or replace them; its tensors stay bit-identical.
 
     Raises:
-        AdairError: a file that cannot be read or written, or facts that are no JSON.
+        AdairError: a file that cannot be read or written, or facts that JSON cannot express.
     """
     header = read_header(path)
     card = {**header.metadata.get("card", {}), **facts}
@@ -82,7 +82,7 @@ def update_card(path: str | os.PathLike[str], **facts: Any) -> None:
 
 
 def check_tensors(header: Header, expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise `AdairError` unless the file holds exactly the ``expected`` tensors (name to shape)."""
+    """Raise `AdairError` unless the file has exactly the ``expected`` tensors (name to shape)."""
     missing, extra = sorted(expected.keys() - header.tensors), sorted(header.tensors.keys() - expected)
     if missing:
         raise AdairError(f"{header.path}: lacks tensor {_listing(missing)}; it is damaged or made for another network")
@@ -121,7 +121,7 @@ def read_stored(header: Header) -> dict[str, Tensor]:
     A file that was put in the place of the checked one is read no further than the header says, and never waited for.
 
     Raises:
-        AdairError: the file cannot be read, is no regular file, or is shorter than when its header was read.
+        AdairError: the file cannot be read, is not a regular file, or is shorter than when its header was read.
     """
     tensors = {}
     start = header.file_bytes - sum(info.bytes for info in header.tensors.values())
@@ -140,7 +140,7 @@ def read_stored(header: Header) -> dict[str, Tensor]:
 
 def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
     if not tensor.isfinite().all():
-        raise AdairError(f"{path}: tensor {short(name)} holds NaN or infinite values; the weights are broken")
+        raise AdairError(f"{path}: tensor {short(name)} has NaN or infinite values; the weights are broken")
 
 
 def _listing(names: list[str]) -> str:

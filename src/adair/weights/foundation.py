@@ -25,10 +25,10 @@ class Foundation:
 
     Attributes:
         backbone: name of the network, "nafnet" or "restormer".
-        config: its whole configuration.
+        config: its complete configuration.
         model: the network in float32, in evaluation mode; no parameter asks for a gradient.
         fingerprint: hash of the weights; adapters name it.
-        card: recipe, training facts, measured numbers, licence: whatever its author recorded.
+        card: recipe, training facts, measured figures, licence: whatever its author recorded.
     """
 
     backbone: str
@@ -52,11 +52,11 @@ def save_foundation(
     backbone, config, fingerprint, card.
 
     Args:
-        path: the file; it appears whole or not at all.
+        path: the file, which is written atomically.
         backbone: "nafnet" or "restormer".
-        config: its configuration; what is left out takes the defaults.
+        config: its configuration; missing values get their defaults.
         state_dict: name to tensor, names as published.
-        card: recipe, training facts, measured numbers, licence; anything that JSON can hold.
+        card: recipe, training facts, measured figures, licence; anything that JSON can hold.
         dtype: how values are stored: torch.float16, bfloat16 or float32.
 
     Raises:
@@ -82,12 +82,12 @@ def load_foundation(path: str | os.PathLike[str] | None = None) -> Foundation:
     """Load a foundation file; None loads the bundled one.
 
     Raises:
-        AdairError: a file that cannot be read, is no foundation, or does not hold what it claims.
+        AdairError: a file that cannot be read, is not a foundation, or does not contain what it claims.
     """
     header = read_header(bundled_foundation() if path is None else path)
     if header.kind != "foundation":
-        what = "an adapter; open it with the foundation that it names" if header.kind else "not a file of AdaIR"
-        raise AdairError(f"{header.path}: is {what}, a foundation is needed here")
+        what = "an adapter; open it with the foundation that it names" if header.kind else "not an AdaIR file"
+        raise AdairError(f"{header.path}: is {what}; expected a foundation")
     backbone, config, model = _network_of(header)
     check_tensors(header, _shapes(model))
     weights = read_tensors(header)
@@ -104,15 +104,15 @@ def load_foundation(path: str | os.PathLike[str] | None = None) -> Foundation:
 
 
 def bundled_foundation() -> Path:
-    """Path of the foundation that ships with the package; raises `AdairError` where there is none."""
+    """Return the path of the bundled foundation; raise `AdairError` if it is missing."""
     path = BUNDLED / "foundation.safetensors"
     if not path.is_file():
-        raise AdairError(f"{path}: the bundled foundation is missing; reinstall AdaIR, or name a foundation file")
+        raise AdairError(f"{path}: the bundled foundation is missing; reinstall AdaIR, or give a foundation file")
     return path
 
 
 def bundled_estimator() -> Path:
-    """Path of the estimator of damage that ships with the package; raises `AdairError` where there is none."""
+    """Return the path of the bundled estimator of damage; raise `AdairError` if it is missing."""
     path = BUNDLED / "estimator.safetensors"
     if not path.is_file():
         raise AdairError(f"{path}: the bundled estimator is missing; reinstall AdaIR")
@@ -120,7 +120,7 @@ def bundled_estimator() -> Path:
 
 
 def bundled_adapters() -> dict[str, Path]:
-    """Task name to the file of the adapter that ships with the package, sorted by name."""
+    """Return the files of the bundled adapters by task, sorted by name."""
     others = {"foundation", "estimator"}
     return {path.stem: path for path in sorted(BUNDLED.glob("*.safetensors")) if path.stem not in others}
 
@@ -138,7 +138,7 @@ def _network_of(header: Header) -> tuple[str, dict[str, Any], nn.Module]:
 
 
 def _on_meta(backbone: str, config: Mapping[str, Any]) -> nn.Module:
-    """Build a network without memory for its weights: to know the shapes, or to be given loaded ones."""
+    """Build a network without memory for its weights, to get the shapes or to load weights into it."""
     with torch.device("meta"):
         return build_backbone(backbone, config)
 

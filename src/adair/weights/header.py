@@ -1,4 +1,4 @@
-"""The header of a safetensors file, read with suspicion.
+"""Reading the header of an untrusted safetensors file.
 
 A safetensors file is a little-endian u64 length, a JSON object of that length that names every tensor's type, shape and
 place, and the tensors' bytes. Files come from strangers, so every claim is checked against the file's true size before
@@ -27,7 +27,7 @@ PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x0
 
 @dataclasses.dataclass(frozen=True)
 class TensorInfo:
-    """What a header says of one tensor: type ("F16", "BF16" or "F32"), shape, and place in the data (bytes)."""
+    """A tensor's entry in a header: type ("F16", "BF16" or "F32"), shape, and position in the data (bytes)."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -63,7 +63,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     """Read and check the header of a safetensors file; no tensor is read.
 
     Raises:
-        AdairError: the file is missing, is no safetensors file, or any claim of its header does not hold.
+        AdairError: the file is missing, is not a safetensors file, or a claim of its header is false.
     """
     path = Path(path)
     try:
@@ -93,7 +93,7 @@ def _header_length(path: Path, start: bytes, size: int) -> int:
         raise AdairError(f"{path}: is empty (0 bytes); download or save it again")
     if start.startswith(PICKLE_STARTS):
         raise AdairError(
-            f"{path}: is a PyTorch pickle, whatever its name says; pickles can run code and are never opened, "
+            f"{path}: is a PyTorch pickle, despite its name; pickles can run code and are never opened, "
             "so ask its author for a safetensors file"
         )
     if len(start) < 8:
@@ -101,11 +101,11 @@ def _header_length(path: Path, start: bytes, size: int) -> int:
     length = int.from_bytes(start, "little")
     if length > HEADER_LIMIT:
         raise AdairError(
-            f"{path}: claims a header of {length} bytes, over the limit of {HEADER_LIMIT}; it is no safetensors file"
+            f"{path}: claims a header of {length} bytes, over the limit of {HEADER_LIMIT}; it is not a safetensors file"
         )
     if length > size - 8:
         raise AdairError(
-            f"{path}: is cut short: its header needs {length} bytes and {size - 8} are there; download it again"
+            f"{path}: is cut short: its header needs {length} bytes, but only {size - 8} exist; download it again"
         )
     return length
 
@@ -122,14 +122,14 @@ def _parse(path: Path, text: bytes | str, what: str) -> dict[str, Any]:
         return names
 
     def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is no JSON")
+        raise ValueError(f"{constant} is not JSON")
 
     try:
         value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise AdairError(f"{path}: its {what} is not JSON ({short(str(error))}); the file is damaged") from error
     if not isinstance(value, dict):
-        raise AdairError(f"{path}: its {what} is a JSON {type(value).__name__} and not an object; the file is damaged")
+        raise AdairError(f"{path}: its {what} is a JSON {type(value).__name__}, not an object; the file is damaged")
     return value
 
 
@@ -144,7 +144,7 @@ def _tensors(path: Path, entries: dict[str, Any], data_bytes: int) -> dict[str, 
         if end > data_bytes:
             raise AdairError(
                 f"{path}: is cut short: tensor {short(name)} ends at byte {end} of the data and "
-                f"{data_bytes} are there; download it again"
+                f"only {data_bytes} exist; download it again"
             )
     if end != data_bytes:
         raise AdairError(f"{path}: has {data_bytes - end} bytes after its last tensor; the file is damaged")

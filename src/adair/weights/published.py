@@ -1,7 +1,7 @@
-"""Foundations from checkpoints that others have published: NAFNet (arXiv 2204.04676) and Restormer (arXiv 2111.09881).
+"""Foundations from published checkpoints: NAFNet (arXiv 2204.04676) and Restormer (arXiv 2111.09881).
 
 Both keep their tensors under the names that our backbones have, most under a key ``params``, in PyTorch's pickle
-format. Their shape and the number of blocks are read off the tensors.
+format. Their shape and the number of blocks are derived from the tensors.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def import_foundation(
         dtype: how values are stored.
 
     Raises:
-        AdairError: a file that cannot be read, or that holds neither of the two networks.
+        AdairError: a file that cannot be read, or that contains neither of the two networks.
     """
     source = Path(source)
     tensors = _tensors(source, allow_pickle)
@@ -77,7 +77,7 @@ def described(source: Path, tensors: Mapping[str, Tensor]) -> tuple[str, dict[st
             "expansion": 2.66 if hidden == int(2.66 * width) else hidden / width,
             "norm_bias": "encoder_level1.0.norm1.body.bias" in tensors,
         }
-    raise FileFormatError(f"{source}: holds neither a NAFNet nor a Restormer; their first tensors are not in it")
+    raise FileFormatError(f"{source}: contains neither a NAFNet nor a Restormer; their first tensors are missing")
 
 
 def _tensors(source: Path, allow_pickle: bool) -> dict[str, Tensor]:
@@ -98,7 +98,7 @@ def _tensors(source: Path, allow_pickle: bool) -> dict[str, Tensor]:
             loaded = loaded[key]
             break
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise FileFormatError(f"{source}: holds something else than tensors by name; it is no checkpoint of a network")
+        raise FileFormatError(f"{source}: contains something other than named tensors; not a checkpoint")
     return {str(name).removeprefix("module."): value.float() for name, value in loaded.items()}
 
 
