@@ -89,7 +89,7 @@ def test_json_and_what_info_says(folder: Path, capsys: pytest.CaptureFixture[str
         (["a", "b", "-o", "x.safetensors", "--weights", "0.7"], "2 adapter files and 1 weights"),
         (["a", "b", "-o", "x.safetensors", "--weights", "0.7,much"], "--weights 0.7,much: not a list of numbers"),
         (["a", "b", "-o", "x.safetensors", "--weights", "0.7,-1"], "strength -1 is negative"),
-        (["a", "b", "-o", "x.safetensors", "--weights", "0.7,3"], "strength 3 is over 1"),
+        (["a", "b", "-o", "x.safetensors", "--weights", "0.7,3"], "strength 3 is above 1"),
         (["a", "b", "-o", "x.safetensors", "--rank", "0"], "rank must be a positive integer, not 0"),
         (["a", "b", "-o", "auto.safetensors"], "task name 'auto' is taken"),
         (["a", "b", "-o", "a+b.safetensors"], "task 'a+b' is not a valid name"),

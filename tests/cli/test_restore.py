@@ -193,7 +193,7 @@ def test_two_sources_of_one_result_are_refused_before_anything_is_written(
         (["none.png", "-t", "denoise"], "none.png: not found"),
         (["a.png", "-t", "denois"], "did you mean 'denoise'?"),
         (["a.png", "-t", "denoise,sr"], "write 'denoise > sr' for one after the other, or 'denoise=0.5,sr=0.5'"),
-        (["a.png", "-t", "denoise=2"], "strength 2 is over 1"),
+        (["a.png", "-t", "denoise=2"], "strength 2 is above 1"),
         (["a.png", "-t", "sr", "--scale", "5"], "scale 5: task 'sr' offers 2, 3, 4"),
         (["a.png", "-t", "denoise", "--strength", "2"], "strength 2.0 is outside 0..1"),
         (["a.png", "-t", "denoise", "--quality", "0"], "quality 0 is outside 1..100"),
