@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from adair.errors import InputError
-from adair.images import ImageFile, read_image, write_image
+from adair.images import ImageFile, read_image, scratch, write_image
 from adair.images.tiff import Tiff
 from adair.restore import Restorer, restore_file
 
@@ -252,3 +252,22 @@ def test_directories_of_all_kinds_of_tiff_are_read(tmp_path: Path, photo: np.nda
             (entries,) = tiff.directories()
             assert tiff.numbers(entries[256]) == (90,) and tiff.numbers(entries[258]) == (8, 8, 8)
             assert tiff.bytes(entries[305]).startswith(b"tifffile")
+
+
+@pytest.mark.parametrize("kind", ["cmyk", "lab", "float"])
+def test_images_too_large_for_memory_come_back_alike(
+    tmp_path: Path, photo: np.ndarray, restorer: Restorer, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    source = tmp_path / "in.tif"
+    if kind == "lab":
+        tifffile.imwrite(source, photoshop_lab(photo, 16), photometric="cielab")
+    else:
+        bright = vips(linear(photo) * np.float32(1.5))
+        written(vips(photo).icc_export(output_profile="cmyk", depth=8) if kind == "cmyk" else bright, source)
+    notes = restore_file(source, tmp_path / "memory.tif", "foundation", restorer=restorer).notes
+    monkeypatch.setattr(scratch, "LARGE", 64)
+    monkeypatch.setattr(scratch, "LINES", 7)
+    assert restore_file(source, tmp_path / "disk.tif", "foundation", restorer=restorer).notes == notes
+    memory, disk = loaded(tmp_path / "memory.tif"), loaded(tmp_path / "disk.tif")
+    assert disk.interpretation == memory.interpretation
+    np.testing.assert_array_equal(disk.numpy(), memory.numpy())

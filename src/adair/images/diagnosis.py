@@ -12,9 +12,11 @@ import zlib
 from collections.abc import Iterator
 
 from adair.images.scratch import Data
+from adair.images.tiff import Tiff
 
 LONGEST = 160  # characters of a cause
 EMPTY_WORDS = re.compile(r"unable to call|unable to load|bad seek|load error|libpng read error|libjpeg error", re.I)
+STRIPS, TILES, SUB_DIRECTORIES = (0x0111, 0x0117), (0x0144, 0x0145), 0x014A  # offsets and lengths
 MOST_DIRECTORIES = 50  # of a TIFF that are examined
 ZEROED = bytes(32)  # a run that no photo is coded as, where the code of all zeros carries a value
 
@@ -98,35 +100,21 @@ def missing_bytes(data: Data) -> int:
 
     LibRaw develops what is left of a truncated file, and reports it only on the terminal.
     """
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     end = len(data)
     try:
-        directories = [struct.unpack_from(order + "I", data, 4)[0]] if order else []
+        tiff = Tiff(data)
+        directories = [tiff.first]
         for place in directories:  # grows on the way
-            (count,) = struct.unpack_from(f"{order}H", data, place)
-            entries = {}
-            for start in range(place + 2, place + 2 + 12 * count, 12):
-                tag, kind, number = struct.unpack_from(f"{order}HHI", data, start)
-                entries[tag] = _numbers(data, f"{order}", kind, number, start + 8)
-            for offsets, lengths in ((0x0111, 0x0117), (0x0144, 0x0145)):  # strips; tiles
-                ends = map(sum, zip(entries.get(offsets, ()), entries.get(lengths, ()), strict=False))
+            entries, following = tiff.entries(place)
+            numbers = {tag: tiff.numbers(entries[tag]) for tag in (*STRIPS, *TILES, SUB_DIRECTORIES) if tag in entries}
+            for offsets, lengths in (STRIPS, TILES):
+                ends = map(sum, zip(numbers.get(offsets, ()), numbers.get(lengths, ()), strict=False))
                 end = max([end, *ends])
-            following = struct.unpack_from(f"{order}I", data, place + 2 + 12 * count)
-            new = [one for one in (*entries.get(0x014A, ()), *following) if one and one not in directories]
+            new = [one for one in (*numbers.get(SUB_DIRECTORIES, ()), following) if one and one not in directories]
             directories += new[: max(MOST_DIRECTORIES - len(directories), 0)]
-    except struct.error:  # a directory lies beyond the end; the decoder reports that itself
+    except struct.error:  # no TIFF, or a directory lies beyond the end; the decoder reports that itself
         pass
     return end - len(data)
-
-
-def _numbers(data: Data, order: str, kind: int, number: int, place: int) -> tuple[int, ...]:
-    """Return the values of an entry of 16-bit or 32-bit numbers; none for other types."""
-    letter = {3: "H", 4: "I", 13: "I"}.get(kind)
-    if letter is None or number > len(data):
-        return ()
-    if number * struct.calcsize(letter) > 4:
-        (place,) = struct.unpack_from(order + "I", data, place)
-    return struct.unpack_from(f"{order}{number}{letter}", data, place)
 
 
 def _webp_fault(data: Data) -> str | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from adair.images.image_file import FORMATS, RAW_SUFFIXES, WRITTEN_AS
 from adair.images.scratch import Data
+from adair.images.tiff import STARTS, Tiff
 
-TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 JXL_STARTS = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 RAW_STARTS = {
@@ -20,6 +20,7 @@ RAW_STARTS = {
     b"FOVb": "X3F",
 }
 NEW_SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION = 0x00FE, 0x014A, 0xC612
+RAW_TAGS = (NEW_SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION)
 
 
 def find_format(data: Data) -> str | None:
@@ -31,7 +32,7 @@ def find_format(data: Data) -> str | None:
         return "JPEG"
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WebP"
-    if start[:4] in TIFF_STARTS:
+    if start[:4] in STARTS:
         return "TIFF"
     if start[4:8] == b"ftyp" and (b"avif" in start[8:] or b"avis" in start[8:]):
         return "AVIF"
@@ -57,7 +58,7 @@ def find_raw(path: Path, data: Data) -> str | None:
     Most raw formats are TIFF files whose first picture is a small preview.
     """
     suffix = path.suffix.lower()
-    if data[:4] in TIFF_STARTS:
+    if data[:4] in STARTS:
         if data[8:10] == b"CR":
             return "CR2"
         tags = _first_directory(data)
@@ -72,14 +73,10 @@ def find_raw(path: Path, data: Data) -> str | None:
 
 
 def _first_directory(data: Data) -> dict[int, int]:
-    """Return tags and inline values of a classic TIFF's first directory; empty if it lies outside the file."""
-    order = "<" if data[:2] == b"II" else ">"
+    """Return what the first directory of a TIFF says about being raw; nothing if it is cut off."""
     try:
-        if struct.unpack_from(order + "H", data, 2)[0] != 42:
-            return {}
-        (start,) = struct.unpack_from(order + "I", data, 4)
-        (count,) = struct.unpack_from(order + "H", data, start)
-        entries = [struct.unpack_from(order + "HHII", data, start + 2 + 12 * i) for i in range(count)]
+        tiff = Tiff(data)
+        entries = tiff.entries(tiff.first)[0]
+        return {tag: (*tiff.numbers(entries[tag]), 0)[0] for tag in RAW_TAGS if tag in entries}
     except struct.error:
         return {}
-    return {tag: value for tag, _, _, value in entries}
