@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from adair.cli.machine import Device, PrecisionName
-from adair.cli.names import FoundationFile
+from adair.cli.names import FoundationFile, weights_file
 from adair.cli.options import (
     AverageSteps,
     Batch,
@@ -60,9 +60,18 @@ def adapt(
         str | None, typer.Option(help="merge (no cost at run time, can be blended) or conv. [default: merge]")
     ] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Adapter file to start from; default for your own tasks: the best bundled one.")
+        Path | None,
+        typer.Option(
+            parser=weights_file,
+            metavar="NAME",
+            help="Adapter to start from: a file or zoo/NAME; default for your own damage: the best bundled one.",
+        ),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start from the foundation alone.")] = False,
+    advise: Annotated[
+        bool,
+        typer.Option("--advise", help="Train nothing; say what to start from, and how much data it will take."),
+    ] = False,
     patience: Annotated[
         int | None,
         typer.Option(help="Stop after this many validations clearly below the best; 0: never. [default: 5]"),
@@ -106,6 +115,12 @@ def adapt(
     from adair.train.report import pages_of, use_line
 
     settings = (TrainConfig.read(config) if config else TrainConfig()).override(settings_of(flags))
+    if advise:
+        from adair.train.recommend import recommend
+
+        for line in recommend(settings).lines():
+            print(line)
+        return
     with Terminal() as terminal:
         result = run(
             settings, resume=resume, restart_schedule=restart_schedule, overwrite=overwrite, callbacks=[terminal]

@@ -69,7 +69,13 @@ SETTINGS = {
     **{f"checkpoint_{key}": f"checkpoint.{key}" for key in ("minutes", "keep", "part_mb", "precision")},
     **{flag: flag for flag in ("output", "seed", "device", "precision", "compile", "tensorboard")},
 }
-NOT_SETTINGS = {"config", "resume", "restart_schedule", "overwrite"}  # flags of the call, not of the configuration
+NOT_SETTINGS = {
+    "config",
+    "advise",
+    "resume",
+    "restart_schedule",
+    "overwrite",
+}  # flags of the call, not of the configuration
 
 
 def settings_of(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,19 @@ def zoo_place(name: str) -> str:
     return str(path)
 
 
+def local_zoo() -> dict[str, Path]:
+    """Return the adapters of the zoo that are on this machine, wherever they are, by task; nothing is fetched."""
+    found = {}
+    for task in ZOO:
+        try:
+            path = Path(zoo_place(task))
+        except InputError:
+            continue
+        if path.is_file():
+            found[task] = path
+    return found
+
+
 def remedy() -> str:
     """Return how to get the zoo."""
     return f"install it with 'pip install adair-zoo', or set {WHERE} to a folder or an https address that holds it"

@@ -226,27 +226,34 @@ def _first_adapter(
 
 
 @torch.no_grad()
-def _measure_baselines(
-    foundation: Foundation, sets: ValidationSets, bundled: Mapping[str, Path], precision: torch.dtype
-) -> dict[str, float]:
-    """Return the mean PSNR of the foundation alone, and with each bundled adapter."""
-    found = {"foundation": _mean_psnr_of(foundation.model, sets, precision)}
+def measure_files(
+    foundation: Foundation, sets: ValidationSets, files: Mapping[str, Path], precision: torch.dtype
+) -> dict[str, dict[str, float]]:
+    """Return the PSNR in dB on every set of the foundation alone and with each adapter that fits it, by name."""
+    found = {"foundation": _psnr_of(foundation.model, sets, precision)}
     adapted = AdaptedModel(foundation.model)
-    for name, path in bundled.items():
+    for name, path in files.items():
         try:
             adapted.attach(load_adapter(path, foundation).adapter)
         except AdairError:  # for another foundation: nothing to compare with
             continue
         adapted.merge()
-        found[name] = _mean_psnr_of(adapted, sets, precision)
+        found[name] = _psnr_of(adapted, sets, precision)
         adapted.detach()
     return found
 
 
-def _mean_psnr_of(network: nn.Module, sets: ValidationSets, precision: torch.dtype) -> float:
+def _measure_baselines(
+    foundation: Foundation, sets: ValidationSets, bundled: Mapping[str, Path], precision: torch.dtype
+) -> dict[str, float]:
+    """Return the mean PSNR of the foundation alone, and with each bundled adapter."""
+    return {name: mean_psnr(figures) for name, figures in measure_files(foundation, sets, bundled, precision).items()}
+
+
+def _psnr_of(network: nn.Module, sets: ValidationSets, precision: torch.dtype) -> dict[str, float]:
     device = next(network.parameters()).device
     with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-        return mean_psnr(evaluate(sets, lambda x: network(x).float())[0])
+        return evaluate(sets, lambda x: network(x).float())[0]
 
 
 def _best_start(
