@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,19 +17,19 @@ from adair.degradations.registry import OPERATORS
 from adair.degradations.values import Range
 from adair.errors import AdairError
 from adair.metrics import quantise
-from adair.studies import few_shot, strategies, unseen
+from adair.studies import few_shot, forgetting, strategies, unseen
 from adair.studies.budget import BUDGETS, Budget
 from adair.studies.few_shot import ADAPTER, FULL, OWN, WAYS, learner, learners
 from adair.studies.networks import Adapted, Network, Whole
 from adair.studies.runner import in_order, work_off
 from adair.studies.scores import Scores
 from adair.studies.study import Results
-from adair.studies.tasks import ALL_RECIPES, TASKS, Drawn
+from adair.studies.tasks import ALL_RECIPES, ALL_TESTS, TASKS, Drawn
 from adair.studies.training import FewPairs
 from adair.studies.unseen import UNSEEN, Unseen
 from adair.studies.verdict import FAILS, HOLDS, OPEN
 from adair.studies.workspace import Workspace
-from adair.tasks import LABORATORY
+from adair.tasks import LABORATORY, MIX
 
 if TYPE_CHECKING:
     from adair.studies.tasks import Test
@@ -98,7 +99,7 @@ def test_every_task_meets_something_new_and_no_network_is_trained_again(tiny: Bu
     for rival in unseen.retested(tiny, 0).values():
         assert {scores.network for scores in rival.jobs} <= known
         assert [test for scores in rival.jobs for test in scores.tests] == sorted(
-            unseen.UNSEEN_TESTS, key=lambda test: [task.name for task in TASKS].index(task_of(test))
+            [one.test for one in UNSEEN], key=lambda test: [task.name for task in TASKS].index(task_of(test))
         )
 
 
@@ -157,10 +158,29 @@ def test_the_page_says_what_the_results_say(planted: Callable[..., Results]) -> 
         if not scores.task:  # tests of study strategies, and these of its networks, name one
             way, pairs = few[scores.network]
             return 25 + 0.01 * pairs + {ADAPTER: 0.5, FULL: 0.2, OWN: -3}.get(way, 0)
-        return 30 + plus.get(rivals[scores.network], -0.3)
+        name = rivals[scores.network]
+        known = next(task.tests for task in TASKS if task.name == scores.task)
+        forgotten = name == strategies.TUNED and test in ALL_TESTS and test not in known
+        return 30 + plus.get(name, -0.3) - 2 * forgotten
 
     page = unseen.page(planted(budget, quality), 0)
-    assert [verdict.outcome for verdict in page.verdicts] == [OPEN, OPEN, HOLDS, HOLDS, FAILS, *[HOLDS] * 6]
+    assert [verdict.outcome for verdict in page.verdicts] == [OPEN, OPEN, HOLDS, HOLDS, FAILS, *[HOLDS] * 7]
     text = "\n".join(part for part in page.parts if isinstance(part, str))
     assert "| Poisson noise | other noise | denoise | 33.20 | 32.50 | 33.20 | 34.50 | 33.20 | 33.50 | 33.20 |" in text
     assert "| cheap camera | adapter |  | 29.01 (29.01 to 29.01) | 29.04 (29.04 to 29.04) |" in text
+    assert "| denoise | 33.20 | 31.20 | -2.00 |" in text
+
+
+def test_what_a_given_foundation_knows_is_not_unseen() -> None:
+    budget = replace(BUDGETS["bundled"], pretraining=MIX)
+    left = {one.test.name for one in UNSEEN} - {one.test.name for one in unseen.unseen(budget)}
+    assert left == {"camera noise", "defocus", "motion"}
+    (line,) = unseen.left_out(budget)
+    assert "camera noise, defocus, motion, motion blur, cheap camera." in line
+    assert not unseen.left_out(BUDGETS["cpu"]) and unseen.unseen(BUDGETS["cpu"]) == UNSEEN
+
+
+def test_forgetting_is_judged_on_the_other_tasks(tiny: Budget) -> None:
+    for task, (tuned, frozen) in zip(TASKS, forgetting.pairs(tiny, 0)[0], strict=True):
+        assert tuned.tests == frozen.tests and not set(tuned.tests) & set(task.tests) and len(tuned.tests) == 6
+        assert tuned.network is not None and tuned.network.base == frozen.network

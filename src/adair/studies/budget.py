@@ -8,6 +8,7 @@ from pathlib import Path
 from adair.adapters import options_within
 from adair.backbones.registry import BACKBONES, NAFNetConfig, RestormerConfig
 from adair.errors import AdairError
+from adair.tasks import LABORATORY
 from adair.weights import Foundation, load_foundation
 
 Shape = NAFNetConfig | RestormerConfig
@@ -42,6 +43,7 @@ class Budget:
         backbones: a Restormer, a NAFNet with about as many parameters, and one that takes about as many seconds.
         full: weights of at most so many values get full changes from that adapter (see `MergeAdapter`).
         foundation: fingerprint of a foundation that is given; empty: each study pre-trains its foundations.
+        pretraining: the recipe that it was pre-trained on, as its card says.
         seeds: number of seeds for networks that decide a claim; the spread between them enters the verdict.
         meaningless: whether it is only a smoke test.
     """
@@ -68,6 +70,7 @@ class Budget:
     backbones: tuple[Shape, Shape, Shape]
     full: int = 0
     foundation: str = ""
+    pretraining: str = LABORATORY
     seeds: int = 3
     meaningless: bool = False
 
@@ -199,4 +202,7 @@ def standing_on(budget: Budget, found: Foundation, name: str = "the bundled foun
         raise AdairError(f"{name}: is a {found.backbone}; studies build on nafnet foundations")
     options = {"full": 0, **options_within("merge", found.model)} if budget.name == BUNDLED else {"rank": budget.rank}
     steps = found.card.get("training", {}).get("steps", 0)
-    return replace(budget, shape=shape, foundation=found.fingerprint, pretrain_steps=steps, **options)
+    recipe = str(found.card.get("recipe", ""))
+    return replace(
+        budget, shape=shape, foundation=found.fingerprint, pretraining=recipe, pretrain_steps=steps, **options
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from adair.bench.inputs import Noise, Small, SmallPillow
+from adair.bench.inputs import Noise, Small, SmallPillow, Source
 from adair.bench.protocols import Score
-from adair.studies import few_shot, strategies
+from adair.studies import few_shot, forgetting, strategies
 from adair.studies.arms import given_facts
 from adair.studies.budget import Budget
 from adair.studies.page import Page, table
@@ -66,7 +68,18 @@ UNSEEN = (
     _kodak("mixture", "derain", "rain + x2", f"{LIGHT_RAIN} > resize(scale=2)"),
 )
 FAMILIES = tuple(dict.fromkeys(one.family for one in UNSEEN))
-UNSEEN_TESTS = tuple(one.test for one in UNSEEN)
+NEW_OPERATORS = ("other noise", "other blur")  # families that are new by their operator, which a foundation may know
+
+
+def unseen(budget: Budget) -> tuple[Unseen, ...]:
+    """Return the settings that are new even to a given foundation, by the recipe in its card."""
+    return tuple(one for one in UNSEEN if one.family not in NEW_OPERATORS or not known(one.test.source, budget))
+
+
+def known(source: Source, budget: Budget) -> bool:
+    """Whether the foundation was pre-trained with the first operator of a test."""
+    operator = source.recipe.partition("(")[0] if isinstance(source, Drawn) else ""
+    return bool(operator) and re.search(rf"\b{operator}\b", budget.pretraining) is not None
 
 
 def trained(budget: Budget, seed: int) -> dict[str, Method]:
@@ -77,7 +90,7 @@ def trained(budget: Budget, seed: int) -> dict[str, Method]:
 
 def retested(budget: Budget, seed: int) -> dict[str, Method]:
     """Return the same networks on unseen degradations."""
-    tests = {task.name: tuple(one.test for one in UNSEEN if one.task == task.name) for task in TASKS}
+    tests = {task.name: tuple(one.test for one in unseen(budget) if one.task == task.name) for task in TASKS}
 
     def again(rival: Method) -> Method:
         seeds = ({task: replace(scores, tests=tests[task]) for task, scores in old.items()} for old in rival.scores)
@@ -89,21 +102,25 @@ def retested(budget: Budget, seed: int) -> dict[str, Method]:
 def jobs(budget: Budget, seed: int) -> list[Job]:
     """The jobs of the page."""
     groups = trained(budget, seed), retested(budget, seed), few_shot.learners(budget, seed)
-    return [scores for group in groups for one in group.values() for scores in one.jobs]
+    scores = [scores for group in groups for one in group.values() for scores in one.jobs]
+    return [*scores, *forgetting.jobs(budget, seed)]
 
 
 def page(results: Results, seed: int) -> Page:
     """What was found."""
     budget = results.budget
     old, new, few = trained(budget, seed), retested(budget, seed), few_shot.learners(budget, seed)
-    columns = [psnrs(results, rival, UNSEEN_TESTS) for rival in new.values()]
+    chosen = unseen(budget)
+    every = tuple(one.test for one in chosen)
+    columns = [psnrs(results, rival, every) for rival in new.values()]
     settings = [
-        [one.test.name, one.family, one.task, *row] for one, row in zip(UNSEEN, zip(*columns, strict=True), strict=True)
+        [one.test.name, one.family, one.task, *row] for one, row in zip(chosen, zip(*columns, strict=True), strict=True)
     ]
     families = {SEEN: {name: mean(results, rival) for name, rival in old.items()}}
     for family in FAMILIES:
-        tests = [one.test for one in UNSEEN if one.family == family]
-        families[family] = {name: mean(results, rival, tests) for name, rival in new.items()}
+        tests = [one.test for one in chosen if one.family == family]
+        if tests:
+            families[family] = {name: mean(results, rival, tests) for name, rival in new.items()}
     leads = [[row[ADAIR] - row[name] for name in RIVALS] for row in families.values()]
     return Page(
         "Unseen degradations, and few pairs of them",
@@ -123,28 +140,48 @@ def page(results: Results, seed: int) -> Page:
                 few_shot.rows(results, few),
             ),
             *few_shot.plots(results, few),
+            "### What fine-tuning forgets\n\nMean PSNR in dB on the tests of the other three tasks. An adapter leaves "
+            "the foundation as it is.\n\n"
+            + table(("fine-tuned for", "foundation", "fine-tuned", "difference"), forgetting.rows(results, seed)),
         ],
-        [*verdicts(results, old, new), *few_shot.verdicts(results, few)],
         [
-            *protocol(results.workspace, (*UNSEEN_TESTS, *few_shot.TESTS), budget.images, budget.crop),
+            *verdicts(results, old, new, every),
+            *few_shot.verdicts(results, few),
+            forgetting.verdict(results, seed),
+        ],
+        [
+            *protocol(results.workspace, (*every, *few_shot.TESTS), budget.images, budget.crop),
             "In pre-training, the foundation has seen more kinds of degradation, and mixtures, than the networks that "
             "started from scratch; none of those tested here is among them.",
             *rate_facts(results, old.values()),
             *given_facts(budget),
+            *left_out(budget),
             *few_shot.facts(results, few),
         ],
     )
 
 
-def verdicts(results: Results, old: dict[str, Method], rivals: dict[str, Method]) -> list[Verdict]:
+def left_out(budget: Budget) -> list[str]:
+    """Return what is not unseen for a given foundation, in a line."""
+    names = [one.test.name for one in UNSEEN if one not in unseen(budget)]
+    names += [test.name for test in few_shot.TESTS if known(test.source, budget)]
+    found = ", ".join(dict.fromkeys(names))
+    return [
+        f"The foundation was pre-trained with these, so they are left out or, as few pairs, not new: {found}."
+    ] * bool(names)
+
+
+def verdicts(
+    results: Results, old: dict[str, Method], rivals: dict[str, Method], tests: Sequence[Test]
+) -> list[Verdict]:
     """Return the verdict on each claim about unseen degradations without further training."""
 
     def judged(claim: str, other: str, margin: float = 0.0) -> Verdict:
-        ours, theirs = (samples(results, rivals[name], UNSEEN_TESTS) for name in (ADAIR, other))
+        ours, theirs = (samples(results, rivals[name], tests) for name in (ADAIR, other))
         return compare(f"On what nobody saw, AdaIR {claim}", ours, theirs, margin, results.budget.meaningless)
 
     def kept(other: str) -> Verdict:
-        ours, theirs = (samples(results, rivals[name], UNSEEN_TESTS) for name in (ADAIR, other))
+        ours, theirs = (samples(results, rivals[name], tests) for name in (ADAIR, other))
         seen = samples(results, old[ADAIR]), samples(results, old[other])
         claim = f"From seen to unseen, AdaIR keeps more of its quality than {other}"
         return compare(claim, ours, theirs, meaningless=results.budget.meaningless, less=seen)
