@@ -51,7 +51,7 @@ def test_photos_and_precision_decide_the_key(
 
 
 def test_a_cell_cannot_depend_on_a_place() -> None:
-    with pytest.raises(TypeError, match="where a file lies"):
+    with pytest.raises(TypeError, match="the path of a file"):
         describe(Path("photos"))
 
 
@@ -158,7 +158,7 @@ def test_a_cell_that_fails_leaves_no_result(workspace: Workspace) -> None:
         work_off([job], workspace)
     assert not workspace.done(job)
     (workspace.folder(job) / "result.json").write_text("{")
-    with pytest.raises(AdairError, match="remove it, and the job is worked again"):
+    with pytest.raises(AdairError, match="delete it to run the job again"):
         workspace.result(job)
 
 
