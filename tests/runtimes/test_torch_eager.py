@@ -20,6 +20,7 @@ BACKBONES = {
 
 
 def network(backbone: str) -> nn.Module:
+    torch.manual_seed(0)  # networks start from torch's own generator
     generator = torch.Generator().manual_seed(0)
     model = build_backbone(backbone, BACKBONES[backbone]).eval().requires_grad_(False)
     for value in model.parameters():

@@ -46,7 +46,7 @@ def test_test_sets_take_the_place_of_held_out_photos(make_workspace: Callable[..
     assert [name for name, _, _ in images_of(workspace, noise, 9, 48)] == ["kodim01.png"]
     assert len(list(images_of(workspace, rain, 9, 48))) == 2  # Rain100L is not there
     lines = protocol(workspace, (noise, rain), 9, 48)
-    assert "Kodak24" in lines[1] and "held-out" in lines[2] and "held out" in protocol(without, (noise,), 9, 48)[1]
+    assert "Kodak24" in lines[1] and "held-out" in lines[2] and "held-out" in protocol(without, (noise,), 9, 48)[1]
     job = Scores(None, (noise,), 9, 48)
     assert workspace.key(job) != without.key(job)
 
