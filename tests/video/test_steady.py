@@ -50,7 +50,9 @@ def test_a_still_source_flickers_no_more_than_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "speed", "change"), [(1.0, 0, smoother), (1.0, 5, sharper), (20.0, 0, sharper)], ids=str
+    ("amount", "speed", "change"),
+    [(1.0, 0, smoother), (1.0, 5, sharper), (20.0, 0, sharper)],
+    ids=["denoised", "moving", "noisy"],
 )
 def test_denoised_moving_and_very_noisy_frames_stay(
     amount: float, speed: int, change: Callable[[np.ndarray], np.ndarray]
