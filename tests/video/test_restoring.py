@@ -206,6 +206,7 @@ def test_a_run_that_is_killed_goes_on(clips: Any, see: See, tmp_path: Path, dimm
     restore_video(source, target, "denoise", restorer=dimmer)
     assert dimmer.calls == len(LONG) - LENGTH
     assert see(target).times == see(source).times
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
 
 
 def test_existing_files_are_replaced_only_when_asked(clip: Path, tmp_path: Path, dimmer: Any, see: See) -> None:

@@ -12,7 +12,7 @@ from adair.images.files import write_whole
 
 LENGTH = 120  # frames of a piece: what a run that is killed loses at most; every piece starts with a key frame
 NOTE = "settings.json"
-_PIECE = re.compile(r"\d{6}\.mkv")
+_OURS = re.compile(rf"\d{{6}}\.mkv|{re.escape(NOTE)}|\.adair-.*\.part")
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Pieces:
         return paths
 
     def remove(self) -> None:
-        """Delete the pieces and their folder."""
+        """Delete the pieces, what runs that were killed left of others, and the folder."""
         for path in self.folder.glob("*"):
-            if path.name == NOTE or _PIECE.fullmatch(path.name):
+            if _OURS.fullmatch(path.name):
                 path.unlink()
         with contextlib.suppress(OSError):
             self.folder.rmdir()
