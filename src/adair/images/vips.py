@@ -83,13 +83,14 @@ def decode(data: Data, kind: str, limits: Limits, page: int | None = None, count
     notes += said
     if not 1 <= image.bands <= 4:
         raise InputError(f"{limits.path}: {image.bands} channels; save it as gray or RGB, with or without alpha")
+    coloured = kind in ("WebP", "GIF", "AVIF") or image.get_typeof("palette")  # these decode to RGB even if gray
     pixels, alpha = _lines(image, data, limits) if large else _whole(image)
+    del image  # libvips may hold the pixels as well
     icc = None if stored else fitting_icc(icc, pixels.shape[-1])
     if pixels.dtype == np.float32:
         stored, said = floats.to_display(pixels, icc, limits)
         notes += [*said, *(["16-bit floats: written as 32-bit floats"] if bits == 16 else [])]
         icc = None if stored.linear else icc
-    coloured = kind in ("WebP", "GIF", "AVIF") or image.get_typeof("palette")  # these decode to RGB even if gray
     if coloured and icc is None and is_gray(pixels):
         pixels = np.ascontiguousarray(pixels[..., :1])
     if bits == 1:
