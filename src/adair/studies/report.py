@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from adair.errors import AdairError
 from adair.images.files import write_whole
+from adair.studies.budget import BUDGETS
 from adair.studies.page import MEANINGLESS, Page, Plot, as_markdown
 from adair.studies.plots import FORMATS, drawn
 from adair.studies.runner import in_order
 from adair.studies.study import Results, Study
-from adair.studies.workspace import FORMAT, describe
+from adair.studies.verdict import Verdict
+from adair.studies.workspace import FORMAT, Job, Result, Workspace, describe, identity
+
+# Of a budget: what a call may set (--seeds, --foundation); all else is as the code says.
+DECIDED = ("seeds", "foundation", "pretraining", "pretrain_steps", "rank", "full")
 
 
 def write_page(study: Study, page: Page, results: Results, seed: int, path: Path | None, plots: Path | None) -> None:
@@ -43,6 +49,7 @@ def write_json(path: Path, pages: Sequence[tuple[Study, Page]], results: Results
             {
                 "title": job.title,
                 "key": workspace.key(job),
+                "identity": identity(job),
                 **asdict(results[job]),
                 "needs": [workspace.key(need) for need in job.needs()],
                 "cell": describe(job),
@@ -61,6 +68,38 @@ def write_json(path: Path, pages: Sequence[tuple[Study, Page]], results: Results
         "studies": studies,
     }
     write_whole(path, (json.dumps(whole, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+@dataclass(frozen=True)
+class Recorded(Results):
+    """The results of a JSON file that `write_json` wrote; a page can be made of them again, and its verdicts.
+
+    Attributes:
+        found: the results by the identity of their job.
+    """
+
+    found: Mapping[str, Result]
+
+    def __getitem__(self, job: Job) -> Result:
+        return self.found[identity(job)]
+
+
+def read_json(path: Path, workspace: Workspace) -> dict[str, tuple[Recorded, list[Verdict]]]:
+    """Return, for each study of a JSON file, its results and the verdicts that were written with them.
+
+    Raises:
+        AdairError: results of another format, or of a budget that the code does not have any more.
+    """
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    told = whole["budget"]
+    budget = replace(BUDGETS[told["name"]], **{name: told[name] for name in DECIDED if name in told})
+    if whole["format"] != FORMAT or json.loads(json.dumps(asdict(budget))) != told:
+        raise AdairError(f"{path}: is older than the code; run the study again, or remove it and its page")
+    found = {}
+    for study in whole["studies"]:
+        results = {one["identity"]: Result(one["figures"], one["costs"], one["machine"]) for one in study["cells"]}
+        found[study["study"]] = Recorded(workspace, budget, results), [Verdict(**one) for one in study["verdicts"]]
+    return found
 
 
 def _facts(study: Study, results: Results, seed: int) -> list[str]:

@@ -116,6 +116,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]
 
 
+def identity(job: Job) -> str:
+    """Return a hash of a job and all that it needs, whatever the photos: how results are found again in a JSON file."""
+    return digest([describe(job), *map(identity, job.needs())])
+
+
 def _jobs(value: Any) -> list[Job]:
     if isinstance(value, Job):
         return [value]
