@@ -125,5 +125,5 @@ def test_refusals(restorer: Restorer, tmp_path: Path) -> None:
         export(restorer, ExportOptions("denoise", size=256), "darktable", tmp_path / "a.dtmodel")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "no.dtmodel").write_text("no zip")
-    with pytest.raises(InputError, match="is no package for darktable"):
+    with pytest.raises(InputError, match="is not a package for darktable"):
         read_package(tmp_path / "no.dtmodel")

@@ -42,8 +42,8 @@ def merge_files(
             largest rank within it.
 
     Raises:
-        AdairError: no file; as many strengths as files are needed; a strength out of range; a file that is no adapter
-            for this foundation, or of a kind that cannot be merged.
+        AdairError: no file; another number of strengths than files; a strength out of range; a file that is not an
+            adapter for this foundation, or of a kind that cannot be merged.
     """
     files = [Path(path) for path in paths]
     if not files:

@@ -1,7 +1,7 @@
-"""Which files make up a test set on disk: its clean images, and their partners where the set comes with them.
+"""The files of a test set on disk: its clean images, and their degraded partners if the set has them.
 
     DATA/CBSD68/*                      clean images
-    DATA/Rain100L/input/*, target/*    pairs of one stem
+    DATA/Rain100L/input/*, target/*    pairs with the same stem
     DATA/Set5_matlab_bicubic/x2/*      MATLAB's low-resolution files of DATA/Set5/*, of the same stem
 
 `adair.data` puts them there.
@@ -26,7 +26,7 @@ INPUT, TARGET = "input", "target"
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of a test set: the file of the clean one and, where the set has it, of what is to be restored."""
+    """One image of a test set: the clean file and, if the set has it, the degraded one."""
 
     clean: Path
     given: Path | None = None
@@ -34,27 +34,27 @@ class Sample:
 
 @dataclass(frozen=True)
 class Found:
-    """The samples of a test set, sorted by name, and a line for each file that has no partner."""
+    """The samples of a test set, sorted by name, and a line for each file without a partner."""
 
     samples: list[Sample]
     problems: list[str] = field(default_factory=list)
 
 
 def clean_images(data: Path, dataset: str) -> Found:
-    """Every image of a test set (of its ``target`` folder if it comes in pairs)."""
+    """Return every image of a test set (of its ``target`` folder if it has pairs)."""
     folder = data / dataset
     files = _files(folder / TARGET if (folder / TARGET).is_dir() else folder)
     return Found([Sample(path) for path in files], [] if files else [f"{folder}: holds no images"])
 
 
 def pairs(data: Path, dataset: str, given: str = INPUT, clean: str = TARGET) -> Found:
-    """Pairs of the folders ``given`` and ``clean``, matched by stem."""
+    """Return the pairs of the folders ``given`` and ``clean``, matched by stem."""
     folder = data / dataset
     return _match(_files(folder / clean), {path.stem: path for path in _files(folder / given)}, folder / given)
 
 
 def small_images(data: Path, dataset: str, scale: int) -> Found | None:
-    """Clean images with MATLAB's low-resolution ones, or None where ``data`` has no folder of them."""
+    """Return clean images with MATLAB's low-resolution ones, or None if ``data`` has no folder of them."""
     folder = data / f"{dataset}_matlab_bicubic" / f"x{scale}"
     if not folder.is_dir():
         return None
@@ -65,7 +65,7 @@ def load(path: Path, gray: bool = False) -> Tensor:
     """Read an image as (1, 3, H, W) in 0..1; with ``gray`` as (1, 1, H, W), of a colour image MATLAB's Y in 8 bits.
 
     Raises:
-        AdairError: a file that is no image.
+        AdairError: a file that is not an image.
     """
     pixels = read_image(path).pixels
     image = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1).unsqueeze(0) / WHITE[pixels.dtype]
@@ -75,7 +75,7 @@ def load(path: Path, gray: bool = False) -> Tensor:
 
 
 def _match(clean: list[Path], partners: dict[str, Path], folder: Path) -> Found:
-    """Pair by stem; what is alone on either side is named."""
+    """Pair files by stem; files without a partner are reported."""
     samples = [Sample(path, partners[path.stem]) for path in clean if path.stem in partners]
     problems = [f"{path}: has no partner in {folder}" for path in clean if path.stem not in partners]
     stems = {path.stem for path in clean}

@@ -1,4 +1,4 @@
-"""Where the images that methods have to restore come from: made from clean ones, or files of the test set."""
+"""The inputs of methods: made from clean images, or files of the test set."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from adair.metrics import quantise
 
 
 class Source:
-    """How the input of a setting comes about."""
+    """How the input of a setting is made."""
 
     @property
     def facts(self) -> Mapping[str, float]:
-        """The facts that a method that is not blind may use (see `Case`)."""
+        """The facts for methods that are not blind (see `Case`)."""
         return {}
 
     @property
     def scale(self) -> int | None:
-        """How many times smaller the input is; None where it is not."""
+        """How many times smaller the input is; None if it has the same size."""
         return None
 
     def find(self, data: Path, dataset: str) -> Found:
-        """The samples of a test set."""
+        """Return the samples of a test set."""
         return datasets.clean_images(data, dataset)
 
     def text(self, found: Found) -> str:
-        """This part of the protocol, in words."""
+        """Return this part of the protocol as text."""
         raise NotImplementedError
 
     def make(self, clean: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
-        """The clean image (cropped where the protocol wants it) and the input, both (1, C, H, W).
+        """Return the clean image (cropped if the protocol requires it) and the input, both (1, C, H, W).
 
         Raises:
             AdairError: files that do not fit together.
@@ -50,7 +50,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Noise(Source):
-    """White Gaussian noise as Restormer's evaluation draws it: numpy's generator at seed 0 before every image."""
+    """White Gaussian noise as in Restormer's evaluation: numpy's generator with seed 0 before every image."""
 
     sigma: int
     clipped: bool = False
@@ -72,7 +72,7 @@ class Noise(Source):
 
 @dataclass(frozen=True)
 class Degraded(Source):
-    """A recipe, seed 0 for each image; what `adair degrade` would make of the clean file."""
+    """A recipe with seed 0 for each image, as `adair degrade` applies it to the clean file."""
 
     recipe: str
     told: Mapping[str, float] = field(default_factory=dict, hash=False)  # so that settings can be keys
@@ -90,7 +90,7 @@ class Degraded(Source):
 
 @dataclass(frozen=True)
 class Paired(Source):
-    """The degraded files that come with the test set, in the folder ``given``; their partners are in ``clean``."""
+    """The degraded files of the test set, in the folder ``given``; their clean partners are in ``clean``."""
 
     given: str = datasets.INPUT
     clean: str = datasets.TARGET
@@ -110,9 +110,9 @@ class Paired(Source):
 
 @dataclass(frozen=True)
 class Small(Source):
-    """Bicubic low resolution in 8 bits: MATLAB's own files where the test set has them, else `shrink`.
+    """Bicubic low resolution in 8 bits: MATLAB's own files if the test set has them, otherwise `shrink`.
 
-    Clean images lose the rows and columns at the right and bottom that the scale does not divide.
+    Clean images are cropped at the right and bottom to multiples of the scale.
     """
 
     times: int
@@ -141,7 +141,7 @@ class Small(Source):
 
 @dataclass(frozen=True)
 class SmallExact(Source):
-    """Bicubic low resolution that is never rounded: how the first papers measured, on gray images (SRCNN, VDSR)."""
+    """Bicubic low resolution without rounding, on gray images, as in the first papers (SRCNN, VDSR)."""
 
     times: int
 

@@ -1,4 +1,4 @@
-"""How a restored image becomes a number. What a `Score` says of itself is what it does."""
+"""Scoring restored images. The text of a `Score` describes exactly what it computes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Score:
 
     Attributes:
         colour: "RGB"; "Y", MATLAB's luma of RGB, not rounded; or "gray" for images that have one channel.
-        border: pixels left out at each side.
+        border: pixels left out on each side.
     """
 
     colour: Literal["RGB", "Y", "gray"]
@@ -33,15 +33,15 @@ class Score:
         return self._inner(clean) > 0
 
     def fits_ssim(self, clean: Tensor) -> bool:
-        """Whether the window of SSIM has room in an image (1, C, H, W)."""
+        """Whether the window of SSIM fits into an image (1, C, H, W)."""
         return self._inner(clean) >= _WINDOW
 
     def psnr(self, image: Tensor, clean: Tensor) -> float:
-        """PSNR in dB of an image (1, 3, H, W); ``clean`` has its shape, or one channel for "gray"."""
+        """Return PSNR in dB of an image (1, 3, H, W); ``clean`` has its shape, or one channel for "gray"."""
         return float(psnr(*self._pixels(image, clean), self.border))
 
     def ssim(self, image: Tensor, clean: Tensor) -> float | None:
-        """SSIM of the same pixels; None where its window has no room."""
+        """Return SSIM of the same pixels; None if its window does not fit."""
         return float(ssim(*self._pixels(image, clean), self.border)) if self.fits_ssim(clean) else None
 
     def _pixels(self, image: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:

@@ -124,7 +124,7 @@ def read_package(path: Path) -> dict[str, Any]:
             config: dict[str, Any] = json.loads(package.read(f"{folder}/config.json"))
             return config
     except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: is no package for darktable ({error})") from error
+        raise InputError(f"{path}: is not a package for darktable ({error})") from error
 
 
 def _readme(config: Mapping[str, Any], facts: Mapping[str, Any]) -> str:

@@ -102,9 +102,9 @@ def remember(found: Sequence[Measurement]) -> None:
 
 
 def fastest() -> str:
-    """Return the fastest runtime that `remember` was told of and that gave PyTorch's picture; "torch" by default.
+    """Return the fastest runtime that `remember` has stored and whose results equal PyTorch's; "torch" by default.
 
-    What was measured on another processor, or with another version of AdaIR or PyTorch, does not count.
+    Measurements on another processor, or with another version of AdaIR or PyTorch, are ignored.
     """
     try:
         kept = json.loads(_cache().read_text())

@@ -1,6 +1,6 @@
-"""Videos: frame by frame through the restorer, with sound, subtitles, times, colour tags and rotation kept.
+"""Restoring videos frame by frame; sound, subtitles, timing, colour tags and rotation are kept.
 
-Needs PyAV (extra ``video``), which is imported when it is first used.
+Needs PyAV (extra ``video``), which is imported when first used.
 """
 
 from adair.video.restoring import restore_video

@@ -1,4 +1,4 @@
-"""Task "auto" for videos: what most of a few pictures need is done to all, so that nothing switches on and off."""
+"""Task "auto" for videos: one decision for all frames, from a few of them, so that nothing switches on and off."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from adair.restore.restoration import FileRestorer
 from adair.restore.tasks import Blend
 from adair.tasks import DAMAGES, UNDOES
 
-SAMPLES = 7  # pictures, from all over the video
+SAMPLES = 7  # frames from all over the video
 
 
 def choose_for_all(restorer: FileRestorer, options: RestoreOptions, pictures: Sequence[ImageFile]) -> Advice:
-    """Return what task "auto" does to more than half of the pictures, with the mean of what it found in them.
+    """Return what task "auto" does to more than half of the frames, with the mean of its findings.
 
     Args:
-        restorer: treats every picture as if it were a photo.
+        restorer: treats every frame like a photo.
         options: with task "auto".
-        pictures: some pictures of one video, at least one.
+        pictures: some frames of one video, at least one.
     """
     whole = RestoreOptions(options.task, tile=options.tile, ensemble=options.ensemble)
     advice = [restorer.run(picture, whole).advice[0] for picture in pictures]
@@ -34,7 +34,7 @@ def choose_for_all(restorer: FileRestorer, options: RestoreOptions, pictures: Se
 
 
 def _means(advice: Sequence[Advice]) -> tuple[Finding, ...]:
-    """For each kind of damage, the mean probability and level, the most probable first."""
+    """Return the mean probability and level of each kind of damage, the most probable first."""
     means = []
     for damage in DAMAGES:
         found = [finding for one in advice for finding in one.findings if finding.damage == damage]

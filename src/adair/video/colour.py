@@ -1,6 +1,6 @@
-"""Between the Y'CbCr of video and the RGB that networks restore.
+"""Conversion between the Y'CbCr of video and the RGB of networks.
 
-Only the correction goes back: what the network leaves alone stays bit by bit, and so does what lies outside RGB.
+Only the correction is converted back: unchanged pixels stay bit-identical, and so do values outside RGB.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Planes = tuple[Array, ...]
-"""Y', Cb and Cr as they are stored, or Y' alone: (H, W) each, chroma smaller where it is subsampled."""
+"""Stored Y', Cb and Cr, or Y' alone: (H, W) each, chroma smaller if it is subsampled."""
 
-WHITE = 65535.0  # of the RGB that is restored, 16 bits
+WHITE = 65535.0  # of the RGB for restoring, 16 bits
 # Weights of red and blue in Y' by the number of the matrix in ITU-T H.273 (MatrixCoefficients).
 BT709, UNKNOWN, BT601 = 1, 2, 6
 WEIGHTS = {BT709: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), BT601: (0.299, 0.114)}
 WEIGHTS |= {7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 FULL = 2  # FFmpeg's number for samples that use all levels
-HD = 720  # lines from which on players take BT.709 where a file does not say
+HD = 720  # lines from which players assume BT.709 if a file does not say
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Layout:
 
     Attributes:
         name: FFmpeg's name of the pixel format.
-        bits: of a sample; more than 8 lie in 16.
-        across, down: how many pixels share a sample of chroma; 0 for gray.
+        bits: bits per sample; more than 8 are stored in 16.
+        across, down: number of pixels that share a chroma sample; 0 for gray.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Layout:
         return np.uint8 if self.bits == 8 else np.uint16
 
     def holds(self, other: Layout) -> bool:
-        """Whether nothing of ``other`` is lost in this layout."""
+        """Whether this layout can store ``other`` without loss."""
         finer = self.across > 0 and self.across <= other.across and self.down <= other.down
         return self.bits >= other.bits and (other.across == 0 or finer)
 
@@ -60,13 +60,13 @@ LAYOUTS = tuple(
 
 @dataclass(frozen=True)
 class Colour:
-    """What the samples of a video mean.
+    """The meaning of a video's samples.
 
     Attributes:
         layout: how they are stored.
-        matrix: number of the matrix in H.273; any that is unknown is taken for BT.709 or, in small pictures, BT.601.
+        matrix: number of the matrix in H.273; unknown ones are taken for BT.709 or, in small frames, BT.601.
         full: whether samples use all levels.
-        height: lines of the picture.
+        height: lines of a frame.
     """
 
     layout: Layout
@@ -91,18 +91,18 @@ class Colour:
         return _stored(np.stack([r, (y - red * r - blue * b) / (1 - red - blue), b], -1))
 
     def from_rgb(self, rgb: npt.NDArray[np.uint16]) -> Planes:
-        """Return RGB, or gray, as it is stored."""
+        """Return RGB, or gray, in stored levels."""
         (black, _), (grey, _) = self._levels()
         starts = (black, grey, grey)
         return tuple(self._rounded(part + start) for part, start in zip(self._parts(_float(rgb)), starts, strict=False))
 
     def corrected(self, planes: Planes, given: npt.NDArray[np.uint16], restored: npt.NDArray[np.uint16]) -> Planes:
-        """Return ``planes`` with the change from ``given``, which `to_rgb` made of them, to ``restored``."""
+        """Return ``planes`` with the change from ``given``, the result of `to_rgb`, to ``restored`` applied."""
         change = self._parts(_float(restored) - _float(given))
         return tuple(self._rounded(plane + part) for plane, part in zip(planes, change, strict=True))
 
     def _parts(self, rgb: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
-        """Y', Cb and Cr of RGB in 0..1, or of differences, in stored levels around zero; chroma subsampled."""
+        """Return Y', Cb and Cr of RGB in 0..1, or of differences, in stored levels around zero; chroma subsampled."""
         (_, luma), (_, chroma) = self._levels()
         if rgb.shape[2] == 1:
             return [rgb[..., 0] * luma]
@@ -116,7 +116,7 @@ class Colour:
         ]
 
     def _levels(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Level of black and distance to white; level of grey and span, of chroma (H.273, section 8.3)."""
+        """Return level of black and distance to white, and level of grey and span of chroma (H.273, section 8.3)."""
         unit = 2.0 ** (self.layout.bits - 8)
         if self.full:
             return (0.0, 256 * unit - 1), (128 * unit, 256 * unit - 1)
@@ -126,7 +126,7 @@ class Colour:
         return np.rint(plane).clip(0, 2**self.layout.bits - 1).astype(self.layout.dtype)
 
     def _enlarged(self, plane: Array, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-        """Chroma for every pixel. Samples lie between two lines, and on every other column, as in MPEG-2 and H.264."""
+        """Return chroma for every pixel. Samples are between two lines, on every other column (MPEG-2 and H.264)."""
         chroma = plane.astype(np.float32)
         if self.layout.down == 2:
             before, after = np.vstack([chroma[:1], chroma[:-1]]), np.vstack([chroma[1:], chroma[-1:]])
@@ -138,7 +138,7 @@ class Colour:
         return chroma[: shape[0], : shape[1]]
 
     def _reduced(self, chroma: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Chroma where samples lie: the mean of two lines, and a quarter, a half and a quarter of three columns."""
+        """Return chroma at the sample positions: the mean of two lines, weighted 1/4, 1/2, 1/4 over three columns."""
         if self.layout.down == 2:
             chroma = np.vstack([chroma, chroma[-1:]]) if len(chroma) % 2 else chroma
             chroma = 0.5 * (chroma[0::2] + chroma[1::2])

@@ -1,4 +1,4 @@
-"""How results are compressed: which encoder, with what settings, and the encoding of frames."""
+"""Compressing results: the choice of an encoder and its settings, and the encoding of frames."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from adair.video.package import load_av
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder of FFmpeg.
+    """An FFmpeg encoder.
 
     Attributes:
         name: FFmpeg's name.
-        worst: the largest value of its scale of constant quality (crf); 0 if it has none.
+        worst: the largest value of its constant quality scale (crf); 0 if it has none.
         options: further settings.
     """
 
@@ -32,7 +32,7 @@ class Encoder:
     options: dict[str, str] = field(default_factory=dict)
 
     def settings(self, quality: int) -> dict[str, str]:
-        """All settings for a quality from 1 to 100."""
+        """Return all settings for a quality from 1 to 100."""
         if not self.worst:
             return dict(self.options)
         return {**self.options, "crf": str(round(self.worst * (1 - quality / 100) ** 0.4))}
@@ -48,7 +48,7 @@ ENCODERS = {
 }
 """By codec. At the usual quality of 95 the crf is 15 for H.264 and H.265 and 19 for AV1 and VP9; 80 gives 27 and 33."""
 
-INTERLACED = ("h264", "prores")  # codecs whose encoders know two fields
+INTERLACED = ("h264", "prores")  # codecs whose encoders support two fields
 USUAL = {"webm": ("vp9", "av1")}  # what a container gets where the source's codec will not do; others get these:
 ELSEWHERE = ("h264", "av1", "ffv1")
 
@@ -59,7 +59,7 @@ class Encoding:
 
     Attributes:
         codec: one of `ENCODERS`.
-        layout: how pixels are handed to it.
+        layout: how pixels are passed to it.
         options: FFmpeg's settings.
         note: what a user should know about the choice; empty if nothing.
     """
@@ -71,17 +71,17 @@ class Encoding:
 
 
 def choose_encoding(target: Path, source_codec: str, layout: Layout, codec: str | None, quality: int) -> Encoding:
-    """Choose how a result is compressed: as its source where that is possible.
+    """Choose how a result is compressed: like its source if possible.
 
     Args:
-        target: the file; its extension names the container.
+        target: the file; its extension decides the container.
         source_codec: FFmpeg's name of the source's codec.
-        layout: how the source stores pixels; it is kept, or becomes one that holds all of it.
-        codec: one of `ENCODERS`, if the user wants it.
+        layout: how the source stores pixels; it is kept, or replaced by one that stores them without loss.
+        codec: one of `ENCODERS`, if the user chose it.
         quality: 1 to 100.
 
     Raises:
-        InputError: an unknown codec, one that the container cannot hold, or none that can be used.
+        InputError: an unknown codec, one that the container does not support, or none that can be used.
     """
     container = container_of(target)
     if codec is not None and codec not in ENCODERS:
@@ -104,7 +104,7 @@ def choose_encoding(target: Path, source_codec: str, layout: Layout, codec: str 
 
 
 def _encoders_for(target: Path, container: str) -> dict[str, list[Layout]]:
-    """Codecs that there are encoders for and that a container holds, with their layouts, the smallest first."""
+    """Return codecs that have an encoder and fit into a container, with their layouts, the smallest first."""
     av = load_av(target)
     with av.open(io.BytesIO(), "w", format=container) as output:
         held = output.supported_codecs
@@ -118,14 +118,14 @@ def _encoders_for(target: Path, container: str) -> dict[str, list[Layout]]:
 
 @dataclass(frozen=True)
 class Look:
-    """What every picture of a result has in common.
+    """The properties that all frames of a result share.
 
     Attributes:
         width, height: pixels.
-        rate: frames a second, for the encoder's idea of time.
+        rate: frames per second, for the encoder.
         aspect: width of a pixel by its height, or None.
         primaries, transfer, matrix, levels: FFmpeg's numbers for colour tags.
-        interlaced: whether every picture has two fields, of different moments.
+        interlaced: whether every frame has two fields from different moments.
     """
 
     width: int
@@ -139,7 +139,7 @@ class Look:
     interlaced: bool
 
     def apply(self, context: Any) -> None:
-        """Set all but the size and the rate on PyAV's codec context."""
+        """Set everything except size and rate on PyAV's codec context."""
         self.tag(context)
         if self.aspect:
             context.sample_aspect_ratio = self.aspect
@@ -151,7 +151,7 @@ class Look:
 
 
 def encode(av: Any, path: Path, encoding: Encoding, look: Look, pictures: Iterator[tuple[Any, Planes]]) -> None:
-    """Encode pictures into a Matroska file of their own, numbered instead of timed.
+    """Encode frames into a separate Matroska file, numbered instead of timed.
 
     Args:
         av: the package.
@@ -178,7 +178,7 @@ def encode(av: Any, path: Path, encoding: Encoding, look: Look, pictures: Iterat
 
 
 def _picture(source: Any, planes: Planes, layout: Layout) -> Any:
-    """A copy of a frame with other samples."""
+    """Return a copy of a frame with other samples."""
     height, width = planes[0].shape
     picture = source.reformat(width=width, height=height, format=layout.name)
     picture.make_writable()  # what has this size and layout already is not copied by that

@@ -1,4 +1,4 @@
-"""One picture of a video restored: to RGB, through the restorer, and back."""
+"""Restoring one frame of a video: to RGB, through the restorer, and back."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from adair.video.source import colour_of, planes_of
 from adair.video.steady import Steady
 
 Tick = Callable[[], None]
-"""Called after every tile; what it raises ends the work."""
+"""Called after every tile; an exception in it ends the work."""
 
 
 def image_of(picture: Any, layout: Layout) -> ImageFile:
-    """Return a picture as an image of 16 bits."""
+    """Return a frame as an image of 16 bits."""
     return ImageFile(colour_of(picture, layout).to_rgb(planes_of(picture, layout)))
 
 
 @dataclass(frozen=True)
 class FrameRestorer:
-    """Restores the pictures of a part of one video, in order.
+    """Restores the frames of a part of one video, in order.
 
     Attributes:
         restorer: the restorer.
         options: what to do; not task "auto".
-        layout: how the results are stored; it holds all that the source does.
-        steady: keeps flicker down, of whole pictures and first fields, and of second fields.
+        layout: how the results are stored, without loss for the source.
+        steady: reduce flicker, of whole frames and first fields, and of second fields.
     """
 
     restorer: FileRestorer
@@ -42,16 +42,16 @@ class FrameRestorer:
     steady: tuple[Steady, Steady] = field(default_factory=lambda: (Steady(), Steady()))
 
     def restore(self, picture: Any, tick: Tick) -> Planes:
-        """Return a restored picture. The two fields of an interlaced one are pictures of different moments.
+        """Return a restored frame. The two fields of an interlaced frame are images from different moments.
 
         Raises:
-            InputError: a mask and interlaced pictures.
+            InputError: a mask with interlaced frames.
         """
         colour, planes = colour_of(picture, self.layout), planes_of(picture, self.layout)
         if not picture.interlaced_frame:
             return self._restore(colour, planes, 0, tick)
         if self.options.mask is not None:
-            raise InputError("--mask: the video is interlaced, and masks are for whole pictures; deinterlace it first")
+            raise InputError("--mask: the video is interlaced, but masks are for whole frames; deinterlace it first")
         fields = [self._restore(colour, tuple(plane[first::2] for plane in planes), first, tick) for first in (0, 1)]
         return tuple(_woven(top, bottom) for top, bottom in zip(*fields, strict=True))
 

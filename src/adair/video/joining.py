@@ -1,4 +1,4 @@
-"""From finished pieces to the result: real times, and everything else that the source holds, as it was."""
+"""Joining finished pieces into the result, with real times and everything else of the source unchanged."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ APPLE = {"mp4": "hvc1", "mov": "hvc1"}  # the name of H.265 that Apple's players
 
 @dataclass(frozen=True)
 class Pictures:
-    """The restored pictures of a video.
+    """The restored frames of a video.
 
     Attributes:
-        pieces: files that hold them, in order.
+        pieces: their files, in order.
         times: when each is shown, in units of ``time_base``.
         last: how long the last one is shown, in the same units.
         look: colour tags and the shape of a pixel.
-        matrix: the display matrix (nine integers), which turns or flips the picture; None for none.
+        matrix: the display matrix (nine integers), which rotates or flips the frames; None for none.
     """
 
     pieces: Sequence[Path]
@@ -50,16 +50,16 @@ class Pictures:
 
 
 def join(video: Video, pictures: Pictures | None, path: Path, target: Path) -> list[str]:
-    """Write a video with new pictures, or (None) with its own.
+    """Write a video with new frames, or (None) with its own.
 
     Args:
         video: the source, just opened, of which sound, subtitles, chapters and so on are copied.
-        pictures: the restored pictures.
+        pictures: the restored frames.
         path: the file to write.
-        target: what it will be called; decides the container.
+        target: its final name, which decides the container.
 
     Returns:
-        What the container cannot hold, one line each.
+        What the container cannot store, one line each.
 
     Raises:
         AdairError: the file cannot be written.
@@ -70,7 +70,7 @@ def join(video: Video, pictures: Pictures | None, path: Path, target: Path) -> l
         left = [stream for stream in others if stream.type in OTHER_KINDS]
         try:
             return notes + _write(video, pictures, left, path, target)
-        except _HeaderError as error:  # FFmpeg does not say which stream it is that it cannot write
+        except _HeaderError as error:  # FFmpeg does not say which stream it cannot write
             kind = next(
                 (kind for kind in ("data", "attachment", "subtitle") if any(s.type == kind for s in left)), None
             )
@@ -139,12 +139,12 @@ def _named(stream: Any) -> str:
 
 
 def _moment(packet: Any) -> float:
-    """When a packet is decoded, in seconds."""
+    """Return the decoding time of a packet, in seconds."""
     return float(packet.dts * packet.time_base)
 
 
 def _copied(video: Video, copies: dict[int, Any]) -> Iterator[Any]:
-    """Yield the packets of other streams as they are."""
+    """Yield the packets of other streams unchanged."""
     with explained(video.path, "cannot be read on"):
         for packet in video.container.demux([stream for stream in video.container.streams if stream.index in copies]):
             if packet.size == 0:  # what demux sends at the end

@@ -1,4 +1,4 @@
-"""PyAV, which reads and writes videos; an extra, since few need it and its wheels are large."""
+"""PyAV, which reads and writes videos; an extra, because few need it and its wheels are large."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def load_av(path: Path) -> Any:
     """Import PyAV.
 
     Raises:
-        InputError: it is not installed; the message names ``path`` and says how to get it.
+        InputError: it is not installed; the message names ``path`` and says how to install it.
     """
     os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder would print its settings for every piece; errors only
     try:
@@ -33,7 +33,7 @@ def explained(path: Path, what: str) -> Iterator[None]:
 
     Args:
         path: the file.
-        what: what could not be done with it: "cannot be read as a video".
+        what: the failed action, such as "cannot be read as a video".
 
     Raises:
         AdairError: FFmpeg failed.

@@ -1,4 +1,4 @@
-"""What is finished of a video: pieces next to the result, so that a run that was stopped goes on with the next one."""
+"""Finished parts of a video: pieces next to the result, so that a stopped run resumes with the next one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from adair.images.files import write_whole
 
-LENGTH = 120  # frames of a piece: what a run that is killed loses at most; every piece starts with a key frame
+LENGTH = 120  # frames of a piece: the most that a killed run loses; every piece starts with a key frame
 NOTE = "settings.json"
 _OURS = re.compile(rf"\d{{6}}\.mkv|{re.escape(NOTE)}|\.adair-.*\.part")
 
@@ -20,8 +20,8 @@ class Pieces:
     """The pieces of one result: each has `LENGTH` frames, the last one perhaps fewer.
 
     Attributes:
-        target: the result; the folder of pieces lies next to it and is hidden.
-        mark: of all that decides what pieces hold; pieces with another mark are deleted.
+        target: the result; the hidden folder of pieces is next to it.
+        mark: a hash of everything that determines the pieces; pieces with another mark are deleted.
     """
 
     target: Path
@@ -29,11 +29,11 @@ class Pieces:
 
     @property
     def folder(self) -> Path:
-        """Where pieces lie until the result is written."""
+        """The folder of pieces until the result is written."""
         return self.target.with_name(f".{self.target.name}.adair")
 
     def prepare(self) -> int:
-        """Make the folder and delete what is of no use in it; returns how many pieces are finished."""
+        """Create the folder, delete useless files in it, and return how many pieces are finished."""
         try:
             same = json.loads((self.folder / NOTE).read_text(encoding="utf-8")) == {"mark": self.mark}
         except (OSError, ValueError):
@@ -44,11 +44,11 @@ class Pieces:
         return len(self.finished())
 
     def path(self, number: int) -> Path:
-        """The file of a piece, counted from 0."""
+        """Return the file of a piece, counted from 0."""
         return self.folder / f"{number:06}.mkv"
 
     def finished(self) -> list[Path]:
-        """The pieces that there are, as far as none is missing."""
+        """Return the existing pieces, up to the first missing one."""
         paths: list[Path] = []
         while self.path(len(paths)).exists():
             paths.append(self.path(len(paths)))

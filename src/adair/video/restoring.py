@@ -1,4 +1,4 @@
-"""One video restored into another, with all in it that is not a picture kept."""
+"""Restoring one video into another, keeping everything except the frames."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ def restore_video(
     restorer: FileRestorer | None = None,
     progress: Progress | None = None,
 ) -> FileResult:
-    """Restore a video frame by frame; sound, subtitles, times, colour tags and rotation are kept.
+    """Restore a video frame by frame; sound, subtitles, timing, colour tags and rotation are kept.
 
-    Memory does not grow with the length. What is finished lies in a hidden folder next to ``target`` until all is: the
-    same call goes on with it after a kill, and loses the last 120 frames at most.
+    Memory does not grow with the length. Finished parts are stored in a hidden folder next to ``target`` until the
+    result is complete: after a kill, the same call resumes, and at most the last 120 frames are lost.
 
     Args:
         source: the video file.
-        target: where the result goes: .mp4, .m4v, .mov, .mkv or .webm. It appears complete or not at all.
-        task: what to undo; short for ``options=RestoreOptions(task)``. "auto" decides once, by pictures from all over
+        target: where the result goes: .mp4, .m4v, .mov, .mkv or .webm. It is written atomically.
+        task: what to undo; short for ``options=RestoreOptions(task)``. "auto" decides once, by frames from all over
             the video.
-        options: how each picture is restored; give this or ``task``.
+        options: how each frame is restored; give this or ``task``.
         files: how files are read and written.
         restorer: the restorer; None for one with the bundled weights, loaded once for all calls.
-        progress: called after every tile with the frames that are done and those in all, as far as the file tells how
-            many there are. What it raises ends the work: raise `Interrupted` to cancel.
+        progress: called after every tile with the frames done and the total, if the file states
+            it. An exception in it ends the work: raise `Interrupted` to cancel.
 
     Raises:
         InputError: PyAV is missing (extra ``video``), or a file, task, codec or container that cannot be used.
@@ -72,7 +72,7 @@ def restore_video(
     """
     source, target = Path(source), Path(target)
     if (task is None) == (options is None):
-        raise InputError("restore_video needs a task or options, and not both")
+        raise InputError("restore_video needs either a task or options, not both")
     chosen = options or RestoreOptions(task if task is not None else "")
     load_av(source)
     container_of(target)
@@ -107,7 +107,7 @@ def _choose(restorer: FileRestorer, options: RestoreOptions, source: Path, files
 
 
 def _mark(restorer: FileRestorer, options: RestoreOptions, source: Path, target: Path, files: FileOptions) -> str:
-    """A hash of all that decides what pieces hold."""
+    """Return a hash of everything that determines the pieces."""
     state = source.stat()
     facts = (
         *(restorer.mark(options), files.quality, files.codec, container_of(target)),
@@ -118,7 +118,7 @@ def _mark(restorer: FileRestorer, options: RestoreOptions, source: Path, target:
 
 
 def _publish(source: Path, pictures: Pictures | None, target: Path, files: FileOptions) -> list[str]:
-    """Write the result, with new pictures or (None) as it was; returns notes."""
+    """Write the result, with new frames or (None) with its own; return notes."""
     try:
         with open_video(source, files.max_pixels) as video, new_file(target, files.overwrite) as part:
             if pictures is None and source.suffix.lower() == target.suffix.lower():
@@ -131,7 +131,7 @@ def _publish(source: Path, pictures: Pictures | None, target: Path, files: FileO
 
 @dataclass
 class _Run:
-    """The restoring of the pictures of one video, piece by piece."""
+    """Restores the frames of one video, piece by piece."""
 
     video: Video
     restorer: FileRestorer
@@ -144,7 +144,7 @@ class _Run:
     notes: list[str] = field(default_factory=list)
 
     def pictures(self) -> Pictures:
-        """Restore what earlier runs have not, and return all pictures."""
+        """Restore what earlier runs have not, and return all frames."""
         frames = self.video.frames()
         first = next(frames, None)
         if first is None:
@@ -207,11 +207,11 @@ class _Run:
         )
 
     def _marks_aspect(self) -> bool:
-        """Whether the container itself says how wide pixels are; in Matroska, PyAV does not set it."""
+        """Whether the container states the pixel aspect ratio; in Matroska, PyAV does not set it."""
         return container_of(self.pieces.target) in ("mp4", "mov")
 
     def _note(self, picture: Any, encoding: Encoding) -> None:
-        """Say what a user should know."""
+        """Report what a user should know."""
         if encoding.note:
             self.notes.append(encoding.note)
         if has_alpha(picture):
