@@ -49,7 +49,7 @@ def test_a_finished_training_becomes_a_task(
     tab, photo = module.TrainTab(desk, 2), str(upload())
     job, text = tab.begin([photo], None, "noise(sigma=20)", " scanner ", 5)
     assert "Starting" in text
-    assert "runs already" in tab.begin([photo], None, "noise(sigma=20)", "other", 5)[1]
+    assert "already running" in tab.begin([photo], None, "noise(sigma=20)", "other", 5)[1]
     *_, last = tab.watch(job)
     status, curve, sheet, files, *updates = last
     assert "task scanner" in status and list(curve["PSNR"]) == [30.0] and sheet is None

@@ -67,9 +67,9 @@ def test_an_upscaler_serves_every_scale(tmp_path: Path) -> None:
 def test_what_is_no_network_for_rgb_is_refused(tmp_path: Path) -> None:
     small_upscaler(tmp_path / "gray.safetensors", channels=1)
     save_file({"a.weight": torch.zeros(2, 2)}, tmp_path / "odd.safetensors")
-    with pytest.raises(AdairError, match=r"gray\.safetensors: RealESRGAN Compact x2 does not turn one RGB image"):
+    with pytest.raises(AdairError, match=r"gray\.safetensors: RealESRGAN Compact x2 does not map one RGB image"):
         load_baseline(tmp_path / "gray.safetensors")
-    with pytest.raises(AdairError, match=r"odd\.safetensors: spandrel .* knows no network"):
+    with pytest.raises(AdairError, match=r"odd\.safetensors: spandrel .* recognises no network"):
         load_baseline(tmp_path / "odd.safetensors")
 
 
