@@ -30,7 +30,7 @@ from adair.train.photos import PhotoStore, open_store
 
 HELD_OUT = 24
 PASSES = 25  # over the gathered features
-EXAM = {  # what held-out photos are given, and the kind that has to be found
+VALIDATION = {  # degradations of held-out photos, and the damage that must be found
     "clean": ("", None),
     "JPEG 95": ("jpeg(quality=95)", None),
     "grain 1": ("noise(sigma=1)", None),
@@ -137,7 +137,7 @@ def refit(estimator: Estimator, store: PhotoStore, options: argparse.Namespace) 
     return len(data[0])
 
 
-def exam_images(store: PhotoStore) -> Iterator[np.ndarray]:
+def validation_images(store: PhotoStore) -> Iterator[np.ndarray]:
     """Yield parts of held-out photos of 512x384 pixels at most, shrunk once or twice."""
     for index in range(len(store)):
         photo = store.photo(index)
@@ -147,12 +147,12 @@ def exam_images(store: PhotoStore) -> Iterator[np.ndarray]:
         yield np.asarray(image.crop((left, top, min(image.width, left + 512), min(image.height, top + 384))))
 
 
-def examine(estimator: Estimator, store: PhotoStore) -> dict[str, dict[str, float]]:
-    """For every item of the exam: share right, share with nothing found, mean level of the kind."""
+def validate(estimator: Estimator, store: PhotoStore) -> dict[str, dict[str, float]]:
+    """Return for every validation set: share right, share with nothing found, mean level of the damage."""
     inspector = Inspector(estimator)
-    images = list(exam_images(store))
+    images = list(validation_images(store))
     result = {}
-    for name, (recipe, kind) in EXAM.items():
+    for name, (recipe, kind) in VALIDATION.items():
         right, nothing, levels = 0, 0, []
         for image in images:
             x = torch.from_numpy(image.copy()).permute(2, 0, 1).unsqueeze(0).float() / 255
@@ -189,7 +189,7 @@ def main() -> None:
     estimator, steps = train(seen, options)
     gathered = refit(estimator, seen, options)
     save_estimator(options.output, estimator)
-    figures = examine(estimator, unseen)
+    figures = validate(estimator, unseen)
     for name, row in figures.items():
         print(f"{name:20}", ", ".join(f"{key} {value:.2f}" for key, value in row.items()))
     training = {

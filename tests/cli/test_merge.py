@@ -45,6 +45,18 @@ def merge(*words: str) -> int:
     return main(["merge", *words])
 
 
+def test_adapters_have_the_names_of_other_commands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder and the zoo; the others are `locate`'s."""
+    (folder / "zoo").mkdir()
+    (folder / "a.safetensors").rename(folder / "zoo" / "dehaze.safetensors")
+    (folder / "mine").mkdir()
+    (folder / "b.safetensors").rename(folder / "mine" / "b.safetensors")
+    monkeypatch.chdir(folder / "mine")
+    monkeypatch.setenv("ADAIR_ZOO", str(folder / "zoo"))
+    assert merge("zoo/dehaze", "../mine", "-o", "../both.safetensors") == 0
+    assert (folder / "both.safetensors").exists()
+
+
 def test_the_file_restores_as_the_blend_does(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert merge("a.safetensors", "b.safetensors", "--weights", "0.7,0.3", "-o", "ab.safetensors") == 0
     text = capsys.readouterr().out

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from adair.cli.names import FoundationFile
+from adair.cli.names import FoundationFile, weights_file
 from adair.errors import AdairError
 
 
 def merge(
     files: Annotated[
-        list[Path], typer.Argument(help="Adapter files, or names of bundled tasks.", metavar="ADAPTER...")
+        list[Path],
+        typer.Argument(help="Adapters, named as for restore --adapter, or bundled tasks.", metavar="ADAPTER..."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The new adapter file.")],
     weights: Annotated[
@@ -44,7 +45,8 @@ def merge(
     if name in (AUTO, FOUNDATION):
         raise AdairError(f"{output}: task name '{name}' is taken; choose another with --task")
     bundled = bundled_adapters()
-    paths = [path if path.exists() else bundled.get(str(path), path) for path in files]
+    names = [(str(path), path.exists()) for path in files]
+    paths = [bundled[name] if name in bundled and not exists else weights_file(name) for name, exists in names]
     frozen = load_foundation(foundation)
     merged = merge_files(paths, _numbers(weights, len(paths)), frozen, rank)
     adapter = merged.combined.adapter
