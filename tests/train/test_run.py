@@ -174,6 +174,25 @@ def test_a_foundation_goes_on(photo_folder: Path, tmp_path: Path) -> None:
         adair.pretrain(config.override({"seed": 1}), resume=True)
 
 
+def test_a_resumed_run_keeps_the_shape_and_the_origin_of_its_checkpoint(photo_folder: Path, tmp_path: Path) -> None:
+    config = TrainConfig(
+        output=tmp_path / "first",
+        data={"photos": photo_folder, "recipe": "noise(sigma=25)"},  # type: ignore[arg-type]
+        network={"width": 4, "blocks": "1/1/1"},  # type: ignore[arg-type]
+        schedule={"steps": 2},  # type: ignore[arg-type]
+        optimiser={"batch": 2, "patch": "16"},  # type: ignore[arg-type]
+        device="cpu",
+        precision="fp32",
+    )
+    first = adair.pretrain(config)
+    again = config.override({"output": tmp_path / "run", "network.width": None, "network.blocks": None})
+    adair.pretrain(again.override({"network.start": first.path}))
+    result = adair.pretrain(again.override({"schedule.steps": 3}), resume=True)
+    made = load_foundation(result.path)
+    assert made.config == load_foundation(first.path).config
+    assert made.card["training"]["continued_from"]["steps"] == 2
+
+
 def test_a_run_on_flat_photos_that_stops_before_its_first_validation_writes_a_foundation(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for level in range(0, 250, 50):  # a blur leaves these as they are: the input's PSNR would be infinite

@@ -115,6 +115,17 @@ def load_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor]
         raise AdairError(f"{path}: not a training checkpoint ({error}); {way_out}") from error
 
 
+def read_facts(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint says of itself, without its tensors; nothing if it cannot be read.
+
+    `load_checkpoint` says why it cannot.
+    """
+    try:
+        return _read_header(path)[0]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return {}
+
+
 def check_space(path: Path, tensors: Mapping[str, Tensor], saving: Saving, result: int) -> None:
     """Create the folder of a run, and check that its files will fit on the disk.
 

@@ -14,6 +14,7 @@ from adair.backbones import BACKBONES, build_backbone, complete_config, parse_sh
 from adair.degradations import parse_recipe
 from adair.errors import AdairError, InputError
 from adair.tasks import MIX, MIX_VALIDATION
+from adair.train.checkpoint import read_facts
 from adair.train.config import NetworkConfig, TrainConfig
 from adair.train.objectives import Objective, SyntheticPairs
 from adair.train.processes import join_processes, stop_signals
@@ -90,8 +91,15 @@ def train_foundation(
     if start is None and network.start_adapter is not None:
         needs = f"{network.start_adapter}: --start-adapter needs --start, the foundation that it belongs to"
         raise AdairError(needs)
-    backbone = network.backbone or (start.backbone if start else "nafnet")
-    settings = complete_config(backbone, {**(start.config if start else {}), **shape})
+    checkpoint = output.with_name("checkpoint.safetensors")
+    facts = read_facts(checkpoint) if begin.from_checkpoint else {}
+    if start is None:
+        before = facts
+    else:
+        before = {"backbone": start.backbone, "config": start.config, "continued_from": start.card.get("training")}
+    backbone = network.backbone or before.get("backbone", "nafnet")
+    settings = complete_config(backbone, {**before.get("config", {}), **shape})
+    origin = facts.get("continued_from") if facts else before.get("continued_from")
     torch.manual_seed(run.settings.seed)
     model = channels_last(build_backbone(backbone, settings).to(run.device))
     if start is not None:
@@ -108,8 +116,8 @@ def train_foundation(
         run.settings,
         run.train,
         make_validation_sets(run.held_out, validation, run.device),
-        output.with_name("checkpoint.safetensors"),
-        {"backbone": backbone, "config": settings},
+        checkpoint,
+        {"backbone": backbone, "config": settings, **({"continued_from": origin} if origin else {})},
         run.callbacks,
         run.processes,
         config.to_dict(),
@@ -121,8 +129,8 @@ def train_foundation(
         with trainer.result() as state:
             if run.processes.first:
                 card = training_card(run.settings, state, run.train, run.device)
-                if start is not None:
-                    card["training"]["continued_from"] = start.card.get("training")
+                if origin := origin or before.get("continued_from"):  # checkpoints of version 0.1 do not know it
+                    card["training"]["continued_from"] = origin
                 tensors = {name: value.float().cpu() for name, value in model.state_dict().items()}
                 save_foundation(output, backbone, settings, tensors, card)
     return state
