@@ -14,6 +14,8 @@ from adair.backbones import build_backbone
 from adair.cli.main import main
 from adair.degradations import degrade
 from adair.errors import AdairError
+from adair.inspect import Finding
+from adair.tasks import DAMAGES
 from adair.train import recommend as module
 from adair.train.config import TrainConfig
 from adair.train.recommend import ENOUGH, MANY, SOME, Recommendation, choose, recommend
@@ -116,6 +118,16 @@ def test_what_the_estimator_does_not_know_is_left_to_pairs(monkeypatch: pytest.M
     found = recommend(TrainConfig().override({"data.degraded_only": tmp_path}))
     assert found == Recommendation(None, MANY, 1)
     assert found.lines()[-1].endswith("--fresh")
+
+
+def test_noise_comes_before_the_jpeg_that_it_is_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    chances = {"noise": 0.8, "jpeg": 0.95}
+    found = [Finding(kind, chances.get(kind.name, 0.01), kind.level(0.4)) for kind in DAMAGES]
+    monkeypatch.setattr(
+        module.Inspector, "inspect", lambda self, pixels: sorted(found, key=lambda one: -one.probability)
+    )
+    Image.new("RGB", (128, 128), "gray").save(tmp_path / "flat.png")
+    assert recommend(TrainConfig().override({"data.degraded_only": tmp_path})).damage == {"denoise": 1}
 
 
 def test_bad_use_is_one_line(tmp_path: Path) -> None:

@@ -152,9 +152,12 @@ def from_images(paths: Sequence[Path]) -> Recommendation:
 
 
 def proposed(inspector: Inspector, images: Sequence[Pixels], tasks: Collection[str]) -> Recommendation:
-    """Count the tasks that an inspector proposes first for images (height, width, 3), uint8; half have to agree."""
-    mains = [advise(inspector.inspect(pixels), tasks).main for pixels in images]
-    damage = dict(Counter(main.task for main in mains if main is not None).most_common())
+    """Count the first steps of what `auto` would do to images (height, width, 3), uint8; half have to agree.
+
+    The first step rather than the surest finding: noise comes before the JPEG that it is in.
+    """
+    plans = [advise(inspector.inspect(pixels), tasks).plan for pixels in images]
+    damage = dict(Counter(next(iter(plan[0])) for plan in plans if plan).most_common())
     task = next(iter(damage), "")
     if 2 * damage.get(task, 0) < len(images):
         return Recommendation(None, MANY, len(images), damage=damage)
