@@ -105,9 +105,7 @@ def restore_file(
         >>> adair.restore_file("scan.jpg", "better.png", task="dejpeg > denoise")  # doctest: +SKIP
     """
     source, target = Path(source), Path(target)
-    if (task is None) == (options is None):
-        raise InputError("restore_file needs either a task or options, not both")
-    chosen = options or RestoreOptions(task if task is not None else "")
+    chosen = either(task, options, "restore_file")
     restorer = restorer or bundled_restorer()
     restorer.check(chosen)
     check_free(target, files.overwrite)
@@ -137,6 +135,19 @@ def restore_file(
     megapixels = sum(result.pixels.shape[0] * result.pixels.shape[1] for result in results) / 1e6
     advice = restored[0].advice[0] if restored[0].advice else None
     return FileResult(source, target, megapixels, time.perf_counter() - start, advice, notes)
+
+
+def either(task: TaskSpec | None, options: RestoreOptions | None, function: str) -> RestoreOptions:
+    """Return the options that were given, or those that a task is short for.
+
+    Raises:
+        InputError: both were given to ``function``, or neither.
+    """
+    if options is not None and task is None:
+        return options
+    if task is not None and options is None:
+        return RestoreOptions(task)
+    raise InputError(f"{function} needs either a task or options, not both")
 
 
 def _of_pages(progress: Progress, page: int, pages: int, done: int, total: int) -> None:

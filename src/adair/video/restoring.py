@@ -21,7 +21,7 @@ from adair.inspect import Advice
 from adair.restore.clips import container_of
 from adair.restore.options import RestoreOptions
 from adair.restore.restoration import FileRestorer, Progress
-from adair.restore.single import FileOptions, FileResult, bundled_restorer, check_free
+from adair.restore.single import FileOptions, FileResult, bundled_restorer, check_free, either
 from adair.restore.tasks import TaskSpec, check_scale, is_auto, parse_task
 from adair.video.choosing import SAMPLES, choose_for_all
 from adair.video.colour import BT709, Planes
@@ -71,9 +71,7 @@ def restore_video(
         >>> adair.restore_video("clip.mp4", "better.mp4", task="denoise")  # doctest: +SKIP
     """
     source, target = Path(source), Path(target)
-    if (task is None) == (options is None):
-        raise InputError("restore_video needs either a task or options, not both")
-    chosen = options or RestoreOptions(task if task is not None else "")
+    chosen = either(task, options, "restore_video")
     load_av(source)
     container_of(target)
     restorer = restorer or bundled_restorer()
