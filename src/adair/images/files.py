@@ -72,13 +72,13 @@ def read_stable(path: Path, most: int, folder: Path | None = None) -> scratch.Da
 
 
 def _read(file: BinaryIO, size: int, folder: Path | None) -> scratch.Data:
-    """Read ``size`` bytes, and one more where there are more."""
+    """Read a file; what is returned has another length than ``size`` if the file has."""
     if folder is None or size < scratch.LARGE:
         return file.read(size + 1)
     room = scratch.mapped(size, folder)
     while block := file.read(scratch.BLOCK):
         if len(block) > size - room.tell():
-            return block  # of another length than the file was said to have, which tells the caller that it changed
+            return b""
         room.write(block)
         scratch.release(room)
     if room.tell() < size:

@@ -24,6 +24,7 @@ from adair.images.parts import explain, part_path
 
 Data = bytes | mmap.mmap  # what a file holds, in memory or in a copy on disk
 LARGE = 2**28  # bytes; smaller arrays lie in memory
+STREAMED = ("JPEG", "PNG", "TIFF")  # formats that are decoded and encoded line by line
 LINES = 256  # of an image that are worked on at a time
 BLOCK = 2**24  # bytes that are written at once where a file's space cannot be reserved
 

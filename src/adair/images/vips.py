@@ -36,9 +36,6 @@ class PageFacts:
     loop: int
 
 
-STREAMED = ("JPEG", "PNG", "TIFF")  # decoders that give lines as they come
-
-
 def page_facts(data: Data, kind: str) -> PageFacts:
     """Read the header of a file of the format ``kind``; raises what libvips raises."""
     image = _open(data, kind, False)
@@ -62,9 +59,9 @@ def decode(data: Data, kind: str, limits: Limits, page: int | None = None, count
     options = {} if page is None else {"page": page, "n": count}
     image = _open(data, kind, False, **options)
     item = {"uchar": 1, "ushort": 2}.get(image.format, 4)
-    limits.check(image.width, image.height, image.bands, item, kind in STREAMED)
+    limits.check(image.width, image.height, image.bands, item, kind in scratch.STREAMED)
     size = image.width * image.height * image.bands * item
-    large = limits.scratch is not None and kind in STREAMED and size >= scratch.LARGE
+    large = limits.scratch is not None and kind in scratch.STREAMED and size >= scratch.LARGE
     if large and _field(image, "orientation", 1) == 1:  # turned pictures are not read in order
         image = _open(data, kind, True, **options)
     extras, lost = read_extras(data, kind)

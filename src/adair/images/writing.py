@@ -34,7 +34,6 @@ from adair.images.image_file import (
 from adair.images.metadata import EMBEDDED, embed, fit, tiff_values, upright_xmp
 from adair.images.parts import explain
 
-STREAMED = ("JPEG", "PNG", "TIFF")  # encoders that write lines as they come
 HOLDS = {"cmyk": ("TIFF", "JPEG"), "lab": ("TIFF",), "float": ("TIFF",)}  # which format holds which `Stored`
 VIPS_TYPES = {  # libvips' names of a type, and of gray and RGB with it
     np.dtype(np.uint8): ("uchar", "b-w", "srgb"),
@@ -77,7 +76,7 @@ def write_image(
     kind = output_format(path)
     check_quality(quality)
     pixels, alpha, like, notes = _fit(path, kind, pixels, like or ImageFile(pixels))
-    if kind in STREAMED and pixels.nbytes >= scratch.LARGE:
+    if kind in scratch.STREAMED and pixels.nbytes >= scratch.LARGE:
         try:
             with new_file(path, overwrite) as part:
                 _stream(part, kind, pixels, alpha, like, quality, tiff)
