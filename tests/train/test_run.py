@@ -141,31 +141,28 @@ def test_settings_of_the_other_command_are_refused(photo_folder: Path, tmp_path:
         adair.pretrain(TrainConfig())
 
 
-def test_a_foundation_from_python(photo_folder: Path, tmp_path: Path) -> None:
-    config = TrainConfig(
-        output=tmp_path / "run",
-        data={"photos": photo_folder},  # type: ignore[arg-type]
+def pretraining(photos: Path, output: Path) -> TrainConfig:
+    """Two steps of a tiny foundation on noise."""
+    return TrainConfig(
+        output=output,
+        data={"photos": photos, "recipe": "noise(sigma=25)"},  # type: ignore[arg-type]
         network={"width": 4, "blocks": "1/1/1"},  # type: ignore[arg-type]
         schedule={"steps": 2},  # type: ignore[arg-type]
         optimiser={"batch": 2, "patch": "16"},  # type: ignore[arg-type]
         device="cpu",
         precision="fp32",
     )
+
+
+def test_a_foundation_from_python(photo_folder: Path, tmp_path: Path) -> None:
+    config = pretraining(photo_folder, tmp_path / "run").override({"data.recipe": None})
     result = adair.pretrain(config)
     assert load_foundation(result.path).card["training"]["steps"] == 2
     assert TrainConfig.read(tmp_path / "run" / "foundation.config.toml") == config
 
 
 def test_a_foundation_goes_on(photo_folder: Path, tmp_path: Path) -> None:
-    config = TrainConfig(
-        output=tmp_path / "run",
-        data={"photos": photo_folder, "recipe": "noise(sigma=25)"},  # type: ignore[arg-type]
-        network={"width": 4, "blocks": "1/1/1"},  # type: ignore[arg-type]
-        schedule={"steps": 2},  # type: ignore[arg-type]
-        optimiser={"batch": 2, "patch": "16"},  # type: ignore[arg-type]
-        device="cpu",
-        precision="fp32",
-    )
+    config = pretraining(photo_folder, tmp_path / "run")
     adair.pretrain(config)
     assert adair.pretrain(config.override({"schedule.steps": 3}), resume=True).state.step == 3
     with pytest.raises(AdairError, match="was trained with config"):
@@ -175,15 +172,7 @@ def test_a_foundation_goes_on(photo_folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_keeps_the_shape_and_the_origin_of_its_checkpoint(photo_folder: Path, tmp_path: Path) -> None:
-    config = TrainConfig(
-        output=tmp_path / "first",
-        data={"photos": photo_folder, "recipe": "noise(sigma=25)"},  # type: ignore[arg-type]
-        network={"width": 4, "blocks": "1/1/1"},  # type: ignore[arg-type]
-        schedule={"steps": 2},  # type: ignore[arg-type]
-        optimiser={"batch": 2, "patch": "16"},  # type: ignore[arg-type]
-        device="cpu",
-        precision="fp32",
-    )
+    config = pretraining(photo_folder, tmp_path / "first")
     first = adair.pretrain(config)
     again = config.override({"output": tmp_path / "run", "network.width": None, "network.blocks": None})
     adair.pretrain(again.override({"network.start": first.path}))
