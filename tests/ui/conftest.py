@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from PIL import Image
 from adair.restore import Restorer
 from adair.ui.config import UiConfig
 from adair.ui.desk import Desk
+from adair.ui.folder_queue import FolderQueue
+from adair.ui.queue_store import QueueStore
 from adair.ui.workspace import Workspace
 
 TASKS = ("dejpeg", "denoise", "sr")
@@ -28,8 +31,9 @@ def restorer(model_files: Path) -> Restorer:
 
 @pytest.fixture
 def desk(restorer: Restorer, tmp_path: Path) -> Iterator[Desk]:
-    with Workspace(tmp_path) as workspace:
-        yield Desk(UiConfig(max_megapixels=1), restorer, workspace)
+    store = QueueStore(tmp_path / "queue")
+    with Workspace(tmp_path) as workspace, FolderQueue(store, restorer, threading.Lock(), 10**6) as queue:
+        yield Desk(UiConfig(max_megapixels=1), restorer, workspace, queue)
 
 
 @pytest.fixture

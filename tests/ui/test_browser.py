@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +25,8 @@ from adair.images import read_image
 from adair.restore import RestoreOptions, Restorer, restore_file
 from adair.restore.mask import Mask
 from adair.ui.config import UiConfig
+from adair.ui.folder_queue import FolderQueue
+from adair.ui.queue_store import QueueStore
 from adair.ui.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("default")  # other people's warnings are theirs
@@ -67,8 +75,12 @@ def server(restorer: Restorer, tmp_path: Path) -> Iterator[tuple[str, Restorer, 
     from adair.ui.run import serve
 
     (tmp_path / "work").mkdir()
-    with Workspace(tmp_path / "work") as workspace:
-        page, address = serve(UiConfig(port=0, max_megapixels=2), restorer, workspace, block=False)
+    store = QueueStore(tmp_path / "queue")
+    with (
+        Workspace(tmp_path / "work") as workspace,
+        FolderQueue(store, restorer, threading.Lock(), 2 * 10**6) as queue,
+    ):
+        page, address = serve(UiConfig(port=0, max_megapixels=2), restorer, workspace, queue, block=False)
         yield address, restorer, workspace
         page.close()
     assert list((tmp_path / "work").iterdir()) == []  # uploads and results are gone
@@ -273,7 +285,7 @@ def test_many_photos_compare_and_cards(visit: Visit, tmp_path: Path) -> None:
     box = visit.page.locator("#many-task input")
     box.fill("denoise")
     box.press("Enter")
-    visit.page.wait_for_timeout(1000)  # the upload
+    visit.wait("#many .file-preview, #many table")  # uploaded
     visit.page.click("#many-run")
     visit.page.wait_for_function(
         "document.querySelector('#many-status').innerText.includes('2 of 2 photos; finished')", timeout=SECONDS
@@ -297,3 +309,74 @@ def test_both_halves_zoom_in_step(visit: Visit, tmp_path: Path) -> None:
     assert len(after) == 2
     assert after[0] == pytest.approx(after[1])
     assert after[0] > 1.1 * before[0]
+
+
+class Program:
+    """``adair ui`` as a process of its own."""
+
+    def __init__(self, model_files: Path, folder: Path, state: Path) -> None:
+        words = [sys.executable, "-m", "adair", "ui", "--no-browser", "--port", "0", "--folder", str(folder)]
+        words += ["--foundation", str(model_files / "foundation.safetensors"), "--precision", "fp32"]
+        words += ["--adapter", str(model_files / "denoise.safetensors")]
+        environment = {**os.environ, "XDG_STATE_HOME": str(state)}
+        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
+        assert self.process.stderr is not None
+        lines = iter(self.process.stderr.readline, "")
+        self.address = next(found[1] for line in lines if (found := re.search(r"page is at (http\S+)", line)))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
+def test_the_queue_goes_on_after_a_kill(model_files: Path, tmp_path: Path) -> None:
+    """Killed in the middle of a folder, after a batch of dropped photos that was done, and started again."""
+    pytest.importorskip("gradio", exc_type=ImportError)
+    playwright = pytest.importorskip("playwright.sync_api", exc_type=ImportError)
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    folder, dropped = tmp_path / "scans", tmp_path / "dropped"
+    for place, number in ((folder, 60), (dropped, 13)):
+        place.mkdir()
+        for index in range(number):
+            photo(place, f"{index:03}.png", (256, 256))
+    (folder / "050.png").write_text("no image", encoding="utf-8")
+    results, says = folder / "restored", "text => document.querySelector('#many-status').innerText.includes(text)"
+    with playwright.sync_playwright() as run:
+        browser = run.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page()
+        program = Program(model_files, folder, tmp_path / "state")
+        page.goto(program.address)
+        page.get_by_role("tab", name="Many photos").click()
+        page.locator("#many-task input").fill("denoise")
+        page.locator("#many-task input").press("Enter")
+        page.set_input_files("#many input[type=file]", sorted(map(str, dropped.iterdir())))
+        page.wait_for_selector("#many .file-preview, #many table", timeout=SECONDS)
+        page.click("#many-run")
+        page.wait_for_function(says, arg="13 of 13 photos; finished", timeout=SECONDS)
+        page.locator("#folder").get_by_text("scans").click()
+        page.click("#many-run")
+        end = time.monotonic() + SECONDS / 1000
+        while len(list(results.glob("*.png"))) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        program.kill()
+        before = {path.name: path.stat().st_mtime_ns for path in results.glob("*.png")}
+        assert len(before) < 59
+        program = Program(model_files, folder, tmp_path / "state")
+        page.goto(program.address)
+        page.get_by_role("tab", name="Many photos").click()
+        page.wait_for_function(says, arg="1 failed; finished", timeout=SECONDS)
+        shown = page.inner_text("#many-status")
+        assert "000.png and 12 more, denoise" in shown and "13 of 13 photos; finished" in shown
+        assert f"60 of 60 photos; {len(before)} of them were already done" in shown and "050.png: " in shown
+        assert len(list(results.glob("*.png"))) == 59
+        assert {name: (results / name).stat().st_mtime_ns for name in before} == before
+        page.locator("#batch input").fill("000.png and 12 more, denoise")
+        page.locator("#batch input").press("Enter")
+        page.wait_for_selector("#many-results a", timeout=SECONDS)
+        assert "restored.zip" in page.inner_text("#many-results").replace("\n", "")
+        browser.close()
+        program.kill()

@@ -38,9 +38,9 @@ def ui(
     config = UiConfig(host, port, max_megabytes, max_megapixels, queue, tuple(folder or ()))
     if importlib.util.find_spec("gradio") is None:
         raise AdairError("the page needs gradio; run: pip install 'adair[ui]'")
-    from adair.ui.run import load_restorer, serve
+    from adair.ui.run import load_restorer, open_queue, serve
     from adair.ui.workspace import Workspace
 
     restorer = load_restorer(foundation, adapter or [], device, precision, runtime)
-    with Workspace() as workspace:
-        serve(config, restorer, workspace, browser, foundation=foundation)
+    with Workspace() as workspace, open_queue(config, restorer, workspace) as batches:
+        serve(config, restorer, workspace, batches, browser, foundation=foundation)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from adair.images import FORMATS
 from adair.images.image_file import result_suffix
 from adair.restore import AUTO, FOUNDATION, FileOptions, RestoreOptions, Restorer
 from adair.ui.config import UiConfig
+from adair.ui.folder_queue import FolderQueue
 from adair.ui.photo import Photo, open_photo
 from adair.ui.work import Work
 from adair.ui.workspace import Workspace, safe_stem
@@ -23,15 +24,20 @@ class Desk:
     """The state that all visitors share.
 
     Attributes:
+        queue: batches of many photos.
         foundation: file of the restorer's foundation; None for the bundled one.
-        turn: held by the running job; several at a time would only slow each other down.
     """
 
     config: UiConfig
     restorer: Restorer
     workspace: Workspace
+    queue: FolderQueue
     foundation: Path | None = None
-    turn: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def turn(self) -> threading.Lock:
+        """Held while a photo is being restored; several at a time would only slow each other down."""
+        return self.queue.turn
 
     @property
     def tasks(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adair.errors import InputError, Interrupted
@@ -16,6 +16,8 @@ from adair.ui.wording import duration
 
 RESULTS = "restored"  # folder of results in a folder of photos
 FAILURES_SHOWN = 50
+PATIENCE = 0.2  # seconds between two looks at whether a job that waits for its turn was cancelled
+YIELD = 0.01  # seconds between photos: a lock is not fair, and a photo of another tab may be waiting for its turn
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Tally:
     Attributes:
         total, done, skipped: numbers of photos; skipped ones were already done.
         failures: one line each.
-        results: files that were written by this run, in order.
+        left_out: number of files that are not photos, or results of earlier runs.
         seconds: time since the start.
         current: the photo that is being restored.
         ended: "" while it runs, "finished" or "cancelled".
@@ -35,10 +37,10 @@ class Tally:
     done: int = 0
     skipped: int = 0
     failures: tuple[str, ...] = ()
-    results: tuple[Path, ...] = ()
     seconds: float = 0.0
     current: str = ""
     ended: str = ""
+    left_out: int = 0
 
     def __str__(self) -> str:
         """The progress as text for a visitor.
@@ -50,6 +52,7 @@ class Tally:
         parts = [f"{finished} of {self.total} photos"]
         parts += [f"{self.skipped} of them were already done"] if self.skipped else []
         parts += [f"{len(self.failures)} failed"] if self.failures else []
+        parts += [f"{self.left_out} other files are earlier results or no photos"] if self.left_out else []
         if self.ended:
             return "; ".join([*parts, f"{self.ended} after {duration(self.seconds)}"])
         worked = self.done + len(self.failures)
@@ -62,8 +65,8 @@ class FolderJob:
 
     Args:
         sources: files, or folders that are searched for photos.
-        output: folder of the results; None for `RESULTS` in the first source, which is then a folder.
-        turn: jobs that share it run one after the other.
+        output: folder of the results; None for the folder of each photo.
+        turn: held while a photo is being restored, so that jobs that share it take turns.
 
     Raises:
         InputError: options that do not fit, no photos, or two photos with the same result.
@@ -80,7 +83,6 @@ class FolderJob:
     ) -> None:
         if not sources:
             raise InputError("no photos; drop some, or choose a folder")
-        output = sources[0] / RESULTS if output is None else output
         naming = Naming(restorer.check(options), tasks=restorer.tasks)
         self.batch = plan_batch(sources, output, naming)
         record = Record(f"{restorer.mark(options)} {files.quality}")
@@ -94,35 +96,40 @@ class FolderJob:
     def run(self) -> Iterator[Tally]:
         """Yield the progress, after every photo."""
         start = time.monotonic()
-        tally = Tally(len(self.batch.jobs), current=self.batch.jobs[0].source.name)
+        jobs, left_out = self.batch.jobs, len(self.batch.notes)
+        tally = Tally(len(jobs), current=jobs[0].source.name, left_out=left_out)
         yield tally
-        with self._turn:
-            start = time.monotonic()
-            try:
-                for outcome in self._runner.run(self.batch.jobs, self._progress):
-                    tally = self._added(tally, outcome, time.monotonic() - start)
-                    yield tally
-                    self._progress(0, 0.0)
-            except Interrupted:
-                yield _ended(tally, "cancelled", time.monotonic() - start)
-                return
-        yield _ended(tally, "finished", time.monotonic() - start)
+        outcomes = self._runner.run(self.batch.jobs, self._progress)
+        try:
+            while (outcome := self._next(outcomes)) is not None:
+                tally = self._added(tally, outcome, time.monotonic() - start)
+                yield tally
+                if outcome.status != "skipped":
+                    time.sleep(YIELD)
+        except Interrupted:
+            yield replace(tally, ended="cancelled", seconds=time.monotonic() - start)
+            return
+        yield replace(tally, ended="finished", seconds=time.monotonic() - start)
+
+    def _next(self, outcomes: Iterator[Outcome]) -> Outcome | None:
+        while not self._turn.acquire(timeout=PATIENCE):
+            self._progress(0, 0.0)
+        try:
+            self._progress(0, 0.0)
+            return next(outcomes, None)
+        finally:
+            self._turn.release()
 
     def _added(self, tally: Tally, outcome: Outcome, seconds: float) -> Tally:
-        done, results, failures = tally.done, tally.results, tally.failures
-        if outcome.status == "done":
-            done, results = done + 1, (*results, outcome.job.output)
-        elif outcome.status == "failed":
+        failures = tally.failures
+        if outcome.status == "failed":
             text = (outcome.error or "failed").replace(str(outcome.job.source), outcome.job.source.name)
             failures = (*failures, text.replace(str(outcome.job.output), outcome.job.output.name))
-        skipped = tally.skipped + (outcome.status == "skipped")
+        done, skipped = (getattr(tally, name) + (outcome.status == name) for name in ("done", "skipped"))
         number = min(done + skipped + len(failures), tally.total - 1)
-        return Tally(tally.total, done, skipped, failures, results, seconds, self.batch.jobs[number].source.name)
+        current = self.batch.jobs[number].source.name
+        return replace(tally, done=done, skipped=skipped, failures=failures, seconds=seconds, current=current)
 
     def _progress(self, number: int, part: float) -> None:
         if self._stop.is_set():
             raise Interrupted("cancelled")
-
-
-def _ended(tally: Tally, how: str, seconds: float) -> Tally:
-    return Tally(tally.total, tally.done, tally.skipped, tally.failures, tally.results, seconds, "", how)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from adair.addresses import LOOPBACK_NAMES
-from adair.errors import InputError
+from adair.errors import AdairError, InputError, one_line
 from adair.restore import Restorer
 from adair.ui.config import UiConfig
 from adair.ui.desk import Desk
+from adair.ui.folder_queue import FolderQueue
+from adair.ui.queue_store import QueueStore, state_folder
 from adair.ui.workspace import Workspace
 
 
@@ -20,6 +23,7 @@ def serve(
     config: UiConfig,
     restorer: Restorer,
     workspace: Workspace,
+    queue: FolderQueue,
     browser: bool = False,
     block: bool = True,
     foundation: Path | None = None,
@@ -49,7 +53,7 @@ def serve(
     # A foreign web page whose name resolves to this machine (DNS rebinding) is refused by that name.
     names = [*LOOPBACK_NAMES, "[::1]", config.host]
     guard = [Middleware(TrustedHostMiddleware, allowed_hosts=names)] if config.loopback else []
-    page = build_page(Desk(config, restorer, workspace, foundation))
+    page = build_page(Desk(config, restorer, workspace, queue, foundation))
     try:
         _, address, _ = page.launch(
             server_name=config.host,
@@ -98,6 +102,16 @@ def load_restorer(
     for path in adapters:
         restorer.add_adapter(path, replace=True)
     return restorer
+
+
+def open_queue(config: UiConfig, restorer: Restorer, workspace: Workspace) -> FolderQueue:
+    """Open the user's queue of folders, or one that ends with the page if that is impossible."""
+    try:
+        store = QueueStore(state_folder())
+    except (AdairError, OSError) as error:
+        print(f"adair: {one_line(str(error))}; the queue of this page ends with it", file=sys.stderr, flush=True)
+        store = QueueStore(workspace.folder / "queue")
+    return FolderQueue(store, restorer, threading.Lock(), config.max_pixels)
 
 
 def free_port(host: str) -> int:
