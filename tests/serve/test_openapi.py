@@ -36,3 +36,5 @@ def test_the_description_lists_answers_and_their_types(server: Any) -> None:
     }
     assert set(restore["responses"]["422"]["content"]) == {"application/json"}
     assert "application/octet-stream" in restore["requestBody"]["content"]
+    form = restore["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(form["properties"]) == {"image", "mask"} and form["required"] == ["image"]

@@ -22,6 +22,7 @@ from adair.serve import errors, openapi
 from adair.serve.access import Access
 from adair.serve.codec import MEDIA_TYPES
 from adair.serve.config import ServeConfig
+from adair.serve.forms import read_upload
 from adair.serve.service import Answer, Job, Service
 
 CLIENT_LEFT = 499
@@ -75,15 +76,15 @@ async def restore(
     ] = None,
     quality: Annotated[int, Query(ge=1, le=100, description="Quality of JPEG, WebP and AVIF.")] = 95,
 ) -> Response:
-    """Restore the image in the request's body: the plain bytes of the file, not a form."""
+    """Restore the image in the request's body: the plain bytes of the file, or a form with an image and a mask."""
     service: Service = request.app.state.service
     start, status = time.monotonic(), 500
     try:
         with service.admission.enter():
             options = RestoreOptions(task, scale, strength, luma=luma, colour=colour)
             order = service.order(options, format, quality)
-            data = await _upload(request, service.config)
-            answer = await _wait(request, service.start(data, order), service.config.seconds)
+            upload = read_upload(await _body(request, service.config), request.headers.get("content-type", ""))
+            answer = await _wait(request, service.start(upload, order), service.config.seconds)
         status = 200
         return _response(answer)
     except AdairError as error:
@@ -97,7 +98,7 @@ async def restore(
         service.metrics.seconds.observe(time.monotonic() - start)
 
 
-async def _upload(request: Request, config: ServeConfig) -> bytes:
+async def _body(request: Request, config: ServeConfig) -> bytes:
     """Read the body, up to the limit."""
     too_large = TooLargeError(f"the upload has more than {config.max_megabytes:g} MB, the limit of this server")
     announced = request.headers.get("content-length", "")

@@ -17,17 +17,20 @@ MEDIA_TYPES = {
     "bmp": "image/bmp",
 }
 SUFFIXES = {name.lower(): suffix for suffix, name in reversed(FORMATS.items())}
-UPLOAD = Path("upload")  # its name in messages
+UPLOAD, MASK = Path("upload"), Path("mask")  # their names in messages
 
 
-def decode(data: bytes, max_pixels: int) -> ImageFile:
+def decode(data: bytes, max_pixels: int, name: Path = UPLOAD) -> ImageFile:
     """Decode an upload; its content decides the format.
+
+    Args:
+        name: what messages call it.
 
     Raises:
         AdairError: not an image, a damaged one, or one with more than ``max_pixels``.
     """
     try:
-        return decode_image(data, UPLOAD, max_pixels)
+        return decode_image(data, name, max_pixels)
     except TooLargeError as error:
         raise TooLargeError(str(error).split(";")[0] + ", the limit of this server") from error
 

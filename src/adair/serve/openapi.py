@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adair.serve.codec import MEDIA_TYPES
+from adair.serve.forms import FORM
 
 PROMETHEUS = "text/plain; version=0.0.4"
 
@@ -47,8 +48,22 @@ METRICS_RESPONSES: Responses = {
     200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}},
     **REFUSALS,
 }
+_FORM = {
+    "schema": {
+        "type": "object",
+        "properties": {
+            "image": _BYTES["schema"],
+            "mask": {
+                **_BYTES["schema"],
+                "description": "An image of the same size: white is restored, black stays bit-identical.",
+            },
+        },
+        "required": ["image"],
+        "additionalProperties": False,
+    }
+}
 IMAGE_BODY = {
-    "description": "The bytes of an image file; the content decides the format, not the media type.",
+    "description": "The bytes of an image file, or a form with an image and a mask; the content decides the format.",
     "required": True,
-    "content": {"application/octet-stream": _BYTES, **dict.fromkeys(MEDIA_TYPES.values(), _BYTES)},
+    "content": {"application/octet-stream": _BYTES, **dict.fromkeys(MEDIA_TYPES.values(), _BYTES), FORM: _FORM},
 }

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adair.errors import Interrupted
 from adair.images.image_file import ImageFile
 from adair.restore import Restorer
+from adair.restore.mask import Mask
 from adair.restore.options import RestoreOptions
 from adair.restore.tasks import check_scale, is_auto, parse_task
 from adair.serve.admission import Admission
-from adair.serve.codec import decode, encode, format_of
+from adair.serve.codec import MASK, decode, encode, format_of
 from adair.serve.config import ServeConfig
+from adair.serve.forms import Upload
 from adair.serve.metrics import Metrics
 
 
@@ -85,25 +87,33 @@ class Service:
         steps = () if is_auto(options.task) else parse_task(options.task, self.restorer.tasks)
         return Order(options, check_scale(options.scale, steps), format, quality)
 
-    def start(self, data: bytes, order: Order) -> Job:
+    def start(self, upload: Upload, order: Order) -> Job:
         """Append an order to the queue."""
         cancelled = threading.Event()
-        return Job(self._threads.submit(self._work, data, order, cancelled), cancelled)
+        return Job(self._threads.submit(self._work, upload, order, cancelled), cancelled)
 
     def close(self) -> None:
         """Finish the running orders."""
         self._open = False
         self._threads.shutdown()
 
-    def _work(self, data: bytes, order: Order, cancelled: threading.Event) -> Answer:
-        image = decode(data, self.config.max_pixels // order.scale**2)
-        format = order.format or format_of(data)
-        with self.admission.hold(_size(image, order.scale)):
-            restored = self.restorer.run(image, order.options, _Watch(cancelled))
+    def _work(self, upload: Upload, order: Order, cancelled: threading.Event) -> Answer:
+        image = decode(upload.image, self.config.max_pixels // order.scale**2)
+        format = order.format or format_of(upload.image)
+        mask = None if upload.mask is None else self._mask(upload.mask, image)
+        options = replace(order.options, mask=mask)
+        with self.admission.hold(_size(image, order.scale) + (0 if mask is None else mask.weights.nbytes)):
+            restored = self.restorer.run(image, options, _Watch(cancelled))
             self.metrics.pixels.inc(restored.image.pixels.shape[0] * restored.image.pixels.shape[1])
             body, lost = encode(restored.image, format, order.quality)
         found = tuple(f"auto: {advice}" for advice in restored.advice)
         return Answer(body, format, (*image.notes, *found, *lost))
+
+    def _mask(self, data: bytes, image: ImageFile) -> Mask:
+        """Decode a mask; it must have the size of the image."""
+        mask = Mask.of(decode(data, self.config.max_pixels, MASK).pixels)
+        mask.check(*image.pixels.shape[:2])
+        return mask
 
 
 @dataclass(frozen=True)
