@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from adair.errors import AdairError
 from adair.studies.adapters import FORMS, Stored, packed, unpacked
-from adair.studies.baselines import HeadsAndTails, ManyHeads, Prompted
+from adair.studies.heads import HeadsAndTails, ManyHeads
 from adair.studies.networks import Adapted, Whole, bare
+from adair.studies.prompts import Prompted
 from adair.studies.runner import in_order, work_off
 from adair.studies.training import Course
 from adair.studies.workspace import Workspace

@@ -77,6 +77,12 @@ def test_unknown_names_are_refused() -> None:
 
 
 def test_studies_of_pretraining_take_no_foundation() -> None:
-    assert [study.name for study in find_studies("all", given=True)] == ["strategies", "unseen", "curves", "adapters"]
+    assert [study.name for study in find_studies("all", given=True)] == [
+        "strategies",
+        "baselines",
+        "unseen",
+        "curves",
+        "adapters",
+    ]
     with pytest.raises(AdairError, match="schemes: pre-trains its own foundations; one can be given to strategies"):
         find_studies("schemes", given=True)

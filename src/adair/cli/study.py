@@ -16,7 +16,9 @@ from adair.errors import AdairError
 
 
 def study(
-    name: Annotated[str, typer.Argument(help="strategies, unseen, curves, schemes, adapters, backbones, or all.")],
+    name: Annotated[
+        str, typer.Argument(help="strategies, baselines, unseen, curves, schemes, adapters, backbones, or all.")
+    ],
     photos: Annotated[Path, typer.Option(help="Folder of clean photos, searched recursively.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of results and checkpoints; studies can share it.")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from adair.errors import AdairError
-from adair.studies import adapters, backbones, curves, schemes, strategies, unseen
+from adair.studies import adapters, backbones, baselines, curves, schemes, strategies, unseen
 from adair.studies.study import Study
 
 STUDIES: dict[str, Study] = {
-    module.STUDY.name: module.STUDY for module in (strategies, unseen, curves, schemes, adapters, backbones)
+    module.STUDY.name: module.STUDY for module in (strategies, baselines, unseen, curves, schemes, adapters, backbones)
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adair.studies.budget import Budget
+from adair.studies.budget import Budget, Shape
 from adair.studies.networks import Adapted, Given, Network, Part, Whole
 from adair.studies.training import Course
 from adair.tasks import LABORATORY
@@ -21,12 +21,16 @@ def course(budget: Budget, recipes: Sequence[str], seed: int, times: int = 1, on
     return Course(tuple(recipes), times * budget.steps, budget.batch, budget.patch, rate, seed=seed)
 
 
-def foundation(budget: Budget, seed: int, recipe: str = LABORATORY) -> Network:
-    """Return a foundation, pre-trained on the bundled mix of degradations or another recipe; or the given one."""
+def foundation(budget: Budget, seed: int, recipe: str = LABORATORY, form: Shape | None = None) -> Network:
+    """Return a foundation, pre-trained on the bundled mix of degradations or another recipe; or the given one.
+
+    Args:
+        form: its shape; None: that of the budget. A given foundation has its own.
+    """
     if budget.foundation:
         return Given(budget.shape, budget.foundation)
     lessons = Course((recipe,), budget.pretrain_steps, budget.batch, budget.patch, budget.rate, seed=seed)
-    return Whole(lessons, budget.shape)
+    return Whole(lessons, form or budget.shape)
 
 
 def scratch(budget: Budget, recipes: Sequence[str], seed: int) -> Whole:

@@ -1,154 +1,173 @@
-"""The paper's competing strategies on our backbone: (b) shared body with heads and tails, (c) all-in-one with prompts.
-
-The prompt blocks are written from the equations of PromptIR (Potlapalli et al. 2023, arXiv 2306.13090, section 3).
-"""
+"""Study ``baselines``: Restormer's own network and PromptIR, made small, for one task and for all, against adapters."""
 
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
-from adair.backbones.convolution import Conv2d
-from adair.backbones.layers import pad_to_multiple
-from adair.backbones.nafnet import NAFBlock, NAFNet
-from adair.backbones.registry import NAFNetConfig
-from adair.studies.budget import Shape
-from adair.studies.networks import Model, Trained, bare, taught
-from adair.studies.workspace import Workspace
-from adair.train.trainer import channels_last
+from adair.backbones.registry import RestormerConfig
+from adair.backbones.restormer import Restormer
+from adair.studies.arms import adapted, course, foundation, given_facts
+from adair.studies.budget import Budget, parameters_of
+from adair.studies.networks import Network, Trained, Whole, backbone_text
+from adair.studies.page import Page, table
+from adair.studies.plots import bars
+from adair.studies.prompts import Prompted, add_prompts
+from adair.studies.scores import protocol
+from adair.studies.strategies import NEAR
+from adair.studies.study import Method, Results, Study, mean, method, psnrs, rate_facts, samples
+from adair.studies.tasks import ALL_RECIPES, ALL_TESTS, HARD_TESTS, TASKS, Task
+from adair.studies.verdict import Verdict, compare
+from adair.studies.workspace import Job
 
-COMPONENTS = 5  # prompts at each level, as in PromptIR
-SIDE = 8  # pixels of a prompt before it is enlarged; our choice, since our patches are smaller than PromptIR's
+FROZEN, ADAIR = "foundation, frozen", "AdaIR"
+RESTORMER, PROMPTIR = "Restormer, a network for each task", "PromptIR, a network for each task"
+RESTORMER_ALL, PROMPTIR_ALL = "Restormer, all-in-one", "PromptIR, all-in-one"
+# The class of the network, and whether one learns all tasks.
+NETWORKS: dict[str, tuple[type[Whole] | type[Prompted], bool]] = {
+    RESTORMER: (Whole, False),
+    PROMPTIR: (Prompted, False),
+    RESTORMER_ALL: (Whole, True),
+    PROMPTIR_ALL: (Prompted, True),
+}
+# Of a NAFNet's learning rate: the papers train Restormer with 3e-4 and PromptIR with 2e-4, NAFNet with 1e-3.
+RATE = 0.3
 
 
-class PromptBlock(nn.Module):
-    """Prompt generation and prompt interaction, between two levels of the decoder.
+@cache
+def scaled(depth: RestormerConfig, parameters: int, prompts: bool) -> RestormerConfig:
+    """Return ``depth`` in the even width with which it has the closest number of parameters, with or without prompts.
 
-    Generation: learned components, each a small feature map, are mixed with softmax weights computed from the mean of
-    the features, enlarged bilinearly to the size of the features, and convolved (3x3). Interaction: features and
-    prompt are concatenated and pass through a block of the backbone (PromptIR: a Restormer block; here a NAFNet block,
-    so that all strategies use the same backbone); a 3x3 convolution restores the number of channels.
-
-    Args:
-        channels: channels of the features.
-        stride: pixels of the image per pixel of the features.
+    >>> scaled(RestormerConfig(), 26_126_644, prompts=False).width
+    48
     """
-
-    def __init__(self, channels: int, stride: int) -> None:
-        super().__init__()
-        prompt = max(4, channels // 2)
-        self.components = nn.Parameter(torch.rand(COMPONENTS, prompt, SIDE, SIDE))
-        self.weigh = nn.Linear(channels, COMPONENTS)
-        self.refine = Conv2d(prompt, prompt, 3, padding=1)
-        self.interact = NAFBlock(channels + prompt, stride)
-        self.reduce = Conv2d(channels + prompt, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return features with the shape of ``x`` (N, channels, H, W)."""
-        weights = self.weigh(x.mean(dim=(2, 3))).softmax(dim=1)
-        prompt = torch.einsum("nk,kchw->nchw", weights, self.components.to(weights.dtype))
-        prompt = F.interpolate(prompt, size=x.shape[-2:], mode="bilinear", align_corners=False)
-        both = torch.cat([x, self.refine(prompt).to(x.dtype)], dim=1)
-        out: Tensor = self.reduce(self.interact(both))
-        return out
+    widths = range(2, 514, 2)
+    forms = [replace(depth, width=width) for width in widths]
+    above = bisect_left(forms, parameters, key=lambda form: size(form, prompts))
+    return min(forms[max(0, above - 1) : above + 1], key=lambda form: abs(size(form, prompts) - parameters))
 
 
-@dataclasses.dataclass(frozen=True)
-class Prompted(Trained):
-    """A NAFNet with a prompt block before every upsampling of its decoder, trained on all recipes together.
-
-    Attributes:
-        form: shape of the backbone.
-    """
-
-    form: NAFNetConfig
-
-    @property
-    def title(self) -> str:
-        return f"all-in-one with prompts: {taught(self.course)}"
-
-    @property
-    def shape(self) -> Shape:
-        return self.form
-
-    def build(self, workspace: Workspace) -> Model:
-        torch.manual_seed(self.course.seed)
-        model = bare(self.form, workspace)
-        assert isinstance(model, NAFNet)
-        stride = model.multiple
-        for level, up in enumerate(model.ups):
-            model.ups[level] = nn.Sequential(PromptBlock(self.form.width * stride, stride), up)
-            stride //= 2
-        return Model(channels_last(model.to(workspace.device)), dict(model.named_parameters()))
+@cache
+def size(form: RestormerConfig, prompts: bool) -> int:
+    """Return the number of parameters of a Restormer, with or without the prompts of PromptIR."""
+    with torch.device("meta"):
+        model = Restormer(**dataclasses.asdict(form))
+        if prompts:
+            add_prompts(model, form)
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
-class ManyHeads(nn.Module):
-    """A NAFNet's body with heads and tails, each a 3x3 convolution and a block at full resolution (our choice).
-
-    A batch consists of equal parts for the tasks, in their order; each part is restored with the task's own head and
-    tail. With ``only``, the whole batch is restored with those of one task.
-
-    Args:
-        network: its body is shared; its first and last layer are not used.
-        width: channels at full resolution.
-        tasks: number of tasks.
-    """
-
-    def __init__(self, network: NAFNet, width: int, tasks: int) -> None:
-        super().__init__()
-        network.intro, network.ending = nn.Identity(), nn.Identity()  # type: ignore[assignment]
-        self.network = network
-        self.heads = nn.ModuleList(
-            nn.Sequential(Conv2d(3, width, 3, padding=1), NAFBlock(width, 1)) for _ in range(tasks)
-        )
-        self.tails = nn.ModuleList(
-            nn.Sequential(NAFBlock(width, 1), Conv2d(width, 3, 3, padding=1)) for _ in range(tasks)
-        )
-        self.only: int | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Restore (N, 3, H, W) in 0..1."""
-        height, width = x.shape[-2:]
-        tasks = range(len(self.heads)) if self.only is None else [self.only]
-        parts = pad_to_multiple(x, self.network.multiple).chunk(len(tasks))
-        y = torch.cat([self.heads[task](part) for task, part in zip(tasks, parts, strict=True)])
-        parts = self.network.body(y).chunk(len(tasks))
-        y = torch.cat([self.tails[task](part) for task, part in zip(tasks, parts, strict=True)])
-        return x + y[..., :height, :width].to(x.dtype)
+def shape(budget: Budget, prompts: bool = False) -> RestormerConfig:
+    """Return the Restormer, or PromptIR's, with about as many parameters as the network of the other studies."""
+    return scaled(budget.baseline, parameters_of(budget.shape), prompts)
 
 
-@dataclasses.dataclass(frozen=True)
-class HeadsAndTails(Trained):
-    """A body shared by all tasks, with heads and tails of their own, trained together from scratch.
+def own(budget: Budget, seed: int, name: str, recipes: Sequence[str]) -> Trained:
+    """Return one of `NETWORKS`, trained from scratch on a task's recipes, or on those of all tasks together."""
+    network, for_all = NETWORKS[name]
+    slow = replace(budget, rate=RATE * budget.rate)
+    lessons = course(slow, ALL_RECIPES if for_all else recipes, seed, times=len(TASKS) if for_all else 1)
+    return network(lessons, shape(budget, prompts=network is Prompted))
 
-    Attributes:
-        form: shape of the body.
-        tasks: names of the tasks; the course has equally many recipes for each, in this order.
-    """
 
-    form: NAFNetConfig
-    tasks: tuple[str, ...]
+def base(budget: Budget, seed: int) -> Network:
+    """Return the foundation: a Restormer, as in the paper, or the one that is given."""
+    if budget.foundation:
+        return foundation(budget, seed)
+    return foundation(replace(budget, rate=RATE * budget.rate), seed, form=shape(budget))
 
-    @property
-    def title(self) -> str:
-        return f"shared body, {len(self.tasks)} heads and tails: {taught(self.course)}"
 
-    @property
-    def shape(self) -> Shape:
-        return self.form
+def methods(budget: Budget, seed: int) -> dict[str, Method]:
+    """Return all that is compared, by name."""
+    found = [method(budget, seed, "input", lambda seed, task: None)]
+    for name in NETWORKS:
 
-    def build(self, workspace: Workspace) -> Model:
-        torch.manual_seed(self.course.seed)
-        body = bare(self.form, workspace)
-        assert isinstance(body, NAFNet)
-        model = ManyHeads(body, self.form.width, len(self.tasks)).to(workspace.device)
-        return Model(channels_last(model), dict(model.named_parameters()))
+        def network(seed: int, task: Task, name: str = name) -> Trained:
+            return own(budget, seed, name, task.recipes)
 
-    def restorer(self, workspace: Workspace, task: str) -> nn.Module:
-        model = super().restorer(workspace, task)
-        assert isinstance(model, ManyHeads)
-        model.only = self.tasks.index(task)
-        return model
+        found.append(method(budget, seed, name, network))
+    found += [
+        method(budget, seed, FROZEN, lambda seed, task: base(budget, seed), tune=False),
+        method(budget, seed, ADAIR, lambda seed, task: adapted(budget, task.recipes, seed, base(budget, seed))),
+    ]
+    return {one.name: one for one in found}
+
+
+def jobs(budget: Budget, seed: int) -> list[Job]:
+    """The jobs of the page."""
+    return [scores for one in methods(budget, seed).values() for scores in one.jobs]
+
+
+def page(results: Results, seed: int) -> Page:
+    """What was found."""
+    budget, rivals = results.budget, methods(results.budget, seed)
+    quality, costs = [], []
+    for name, rival in rivals.items():
+        quality.append([name, *psnrs(results, rival), mean(results, rival, HARD_TESTS), mean(results, rival)])
+        networks = rival.networks()
+        if networks:
+            figures = [results[one] for one in networks]
+            costs.append(
+                [
+                    name,
+                    len(networks),
+                    sum(one.figures["parameters"] for one in figures),
+                    f"{sum(one.costs['seconds'] for one in figures):.0f}",
+                ]
+            )
+    return Page(
+        "Baselines: Restormer and PromptIR, made small",
+        "Do adapters on one foundation equal or beat the networks that the paper compares with: a Restormer for each "
+        "task, one for all tasks, and PromptIR?",
+        [
+            "PSNR in dB.\n\n" + table(("network", *(test.name for test in ALL_TESTS), "hard", "mean"), quality),
+            bars(
+                "hard",
+                "Mean PSNR of the four hard halves.",
+                {name: mean(results, rival, HARD_TESTS) for name, rival in rivals.items()},
+                [ADAIR],
+                "mean PSNR in dB",
+            ),
+            "### What each trains\n\nFor all four tasks, with the first seed. AdaIR also needs the foundation.\n\n"
+            + table(("network", "networks", "trained parameters", "training s"), costs),
+        ],
+        verdicts(results, rivals),
+        [
+            *protocol(results.workspace, ALL_TESTS, budget.images, budget.crop),
+            f"Each network has about as many parameters as that of the other studies, {parameters_of(budget.shape):,}: "
+            + "; ".join(
+                f"{name} {size(shape(budget, prompts), prompts):,} ({shape(budget, prompts)})"
+                for name, prompts in (("Restormer", False), ("PromptIR", True))
+            )
+            + ".",
+            f"{budget.steps} steps for each task, {len(TASKS) * budget.steps} where one network learns all. The papers "
+            "train far longer, with progressively larger patches; their networks have 26 and 36 million parameters.",
+            f"AdaIR's foundation: {backbone_text(base(budget, seed).shape)}, {budget.pretrain_steps} steps.",
+            *rate_facts(results, rivals.values()),
+            *given_facts(budget),
+        ],
+    )
+
+
+def verdicts(results: Results, rivals: dict[str, Method]) -> list[Verdict]:
+    """Return the verdict on each claim."""
+
+    def judged(claim: str, ours: str, theirs: str, margin: float = 0.0) -> Verdict:
+        first, second = (samples(results, rivals[name]) for name in (ours, theirs))
+        return compare(claim, first, second, margin, results.budget.meaningless)
+
+    return [
+        judged(f"AdaIR is at most {NEAR} dB worse than a Restormer for each task", ADAIR, RESTORMER, -NEAR),
+        judged(f"AdaIR is at most {NEAR} dB worse than a PromptIR for each task", ADAIR, PROMPTIR, -NEAR),
+        judged("AdaIR beats one Restormer for all tasks", ADAIR, RESTORMER_ALL),
+        judged("AdaIR beats one PromptIR for all tasks", ADAIR, PROMPTIR_ALL),
+        judged("Prompts help one network for all tasks: PromptIR beats Restormer", PROMPTIR_ALL, RESTORMER_ALL),
+    ]
+
+
+STUDY = Study("baselines", "Small Restormers and PromptIRs, for one task and for all, against adapters.", jobs, page)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import torch
 
 from adair.adapters import options_within
 from adair.backbones.registry import BACKBONES, NAFNetConfig, RestormerConfig
@@ -41,6 +43,8 @@ class Budget:
         scheme_pretraining, scheme_steps: steps of each foundation of study ``schemes``, and of each adapter on it;
             networks from scratch take as many as both together.
         backbones: a Restormer, a NAFNet with about as many parameters, and one that takes about as many seconds.
+        baseline: depth of Restormer and PromptIR (study ``baselines``); their widths follow from the parameters of
+            ``shape``.
         full: weights of at most so many values get full changes from that adapter (see `MergeAdapter`).
         foundation: fingerprint of a foundation that is given; empty: each study pre-trains its foundations.
         pretraining: the recipe that it was pre-trained on, as its card says.
@@ -68,6 +72,7 @@ class Budget:
     scheme_pretraining: int
     scheme_steps: int
     backbones: tuple[Shape, Shape, Shape]
+    baseline: RestormerConfig
     full: int = 0
     foundation: str = ""
     pretraining: str = LABORATORY
@@ -105,6 +110,7 @@ _TINY = Budget(
         NAFNetConfig(width=8, encoder=(1, 1), middle=1, decoder=(1, 1)),
         NAFNetConfig(width=8, encoder=(1, 1, 1), middle=1, decoder=(1, 1, 1)),
     ),
+    baseline=RestormerConfig(width=2, blocks=(1, 1, 1, 1), refinement=0, heads=(1, 1, 1, 1)),
     seeds=1,
     meaningless=True,
 )
@@ -133,6 +139,7 @@ _CPU = Budget(
         NAFNetConfig(width=12, encoder=(1, 1, 2), middle=2, decoder=(1, 1, 1)),
         NAFNetConfig(width=32, encoder=(1, 1, 1, 2), middle=1, decoder=(1, 1, 1, 1)),
     ),
+    baseline=RestormerConfig(width=16, blocks=(1, 2, 2, 3), refinement=1),
 )
 _GPU = Budget(
     "gpu",
@@ -159,6 +166,7 @@ _GPU = Budget(
         NAFNetConfig(width=56),
         NAFNetConfig(width=64, encoder=(2, 2, 4, 8), middle=12, decoder=(2, 2, 2, 2)),
     ),
+    baseline=RestormerConfig(),
 )
 _GIVEN = replace(
     _CPU,
@@ -173,6 +181,14 @@ _GIVEN = replace(
     foundation=BUNDLED,
 )
 BUDGETS = {budget.name: budget for budget in (_TINY, _CPU, _GIVEN, _GPU)}
+
+
+def parameters_of(shape: Shape) -> int:
+    """Return the number of parameters of a backbone."""
+    entry = next(entry for entry in BACKBONES.values() if isinstance(shape, entry.config))
+    with torch.device("meta"):
+        model = entry.network(**asdict(shape))
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def find_budget(name: str, file: Path | None = None) -> Budget:

@@ -190,7 +190,7 @@ class Whole(Trained):
     @property
     def title(self) -> str:
         how = "from scratch" if self.start is None else "fine-tuned"
-        return f"{_brief(self.form)} {how}: {taught(self.course)}"
+        return f"{backbone_text(self.form)} {how}: {taught(self.course)}"
 
     @property
     def shape(self) -> Shape:
@@ -281,7 +281,8 @@ def taught(course: Course) -> str:
     return f"{text if len(text) < 60 else text[:57] + '...'}, {course.extent}"
 
 
-def _brief(shape: Shape) -> str:
+def backbone_text(shape: Shape) -> str:
+    """Return the name and width of a backbone as text."""
     name = next(name for name, entry in BACKBONES.items() if isinstance(shape, entry.config))
     return f"{name} of width {shape.width}"
 

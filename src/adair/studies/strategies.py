@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from adair.studies.arms import adapted, course, fine_tuned, foundation, given_facts, scratch
-from adair.studies.baselines import HeadsAndTails, Prompted
 from adair.studies.budget import Budget
+from adair.studies.heads import HeadsAndTails
 from adair.studies.networks import Adapted, Network
 from adair.studies.page import Page, table
 from adair.studies.plots import bars, sheet
+from adair.studies.prompts import Prompted
 from adair.studies.scores import protocol
 from adair.studies.study import Method, Results, Study, mean, method, psnrs, rate_facts, samples, ssims
 from adair.studies.tasks import ALL_RECIPES, ALL_TESTS, EASY_TESTS, HARD_TESTS, TASKS, Test
@@ -111,7 +112,7 @@ def page(results: Results, seed: int) -> Page:
             f"AdaIR, full fine-tuning and the frozen foundation start with {budget.pretrain_steps} more steps, those "
             "of the foundation, which are spent once, whatever the number of tasks. Own networks of *equal total work* "
             f"get these too, a {len(TASKS)}th each: {equal_work(budget).steps} steps.",
-            "PromptIR's prompts use the same backbone as all others, so this is not PromptIR's own network.",
+            "The prompts stand in the backbone of all others; study `baselines` has PromptIR's own network.",
         ],
     )
 
