@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 
 from adair.bench.datasets import Sample
 from adair.bench.inputs import Noise, Small
+from adair.degradations import parse_recipe
 from adair.degradations.registry import OPERATORS
 from adair.degradations.values import Range
 from adair.errors import AdairError
@@ -26,8 +28,8 @@ from adair.studies.scores import Scores
 from adair.studies.study import Results
 from adair.studies.tasks import ALL_RECIPES, ALL_TESTS, TASKS, Drawn
 from adair.studies.training import FewPairs
-from adair.studies.unseen import UNSEEN, Unseen
-from adair.studies.verdict import FAILS, HOLDS, OPEN
+from adair.studies.unseen import KNOWN, UNSEEN, Unseen
+from adair.studies.verdict import FAILS, HOLDS, OPEN, Verdict
 from adair.studies.workspace import Workspace
 from adair.tasks import LABORATORY, MIX
 
@@ -35,15 +37,6 @@ if TYPE_CHECKING:
     from adair.studies.tasks import Test
 
 OPERATOR = re.compile(r"\b([a-z]+)\(([^()]*)\)")
-
-
-def alternatives(recipe: str) -> list[str]:
-    """The parts that ``|`` joins outside of all parentheses."""
-    parts, depth = [""], 0
-    for character in recipe:
-        depth += (character == "(") - (character == ")")
-        parts = [*parts, ""] if character == "|" and not depth else [*parts[:-1], parts[-1] + character]
-    return parts
 
 
 def operators(recipe: str) -> set[str]:
@@ -64,7 +57,6 @@ def most(operator: str, parameter: str) -> float:
 
 
 def test_the_reading_of_recipes_that_this_file_relies_on() -> None:
-    assert alternatives("a() | (b() | c())") == ["a() ", " (b() | c())"]
     assert operators("shuffle(noise(sigma=1), blur())") == {"noise", "blur"}
     assert most("noise", "sigma") == 60 and most("rain", "angle") == 45 and most("resize", "scale") == 4
 
@@ -83,10 +75,17 @@ def test_nobody_saw_it(one: Unseen) -> None:
             lowest = re.search(rf"{parameter}=([\d.]+?)(?:\.\.|,|\))", recipe)
             assert lowest and float(lowest[1]) > most(one.test.source.recipe.partition("(")[0], parameter)  # type: ignore[attr-defined]
     elif isinstance(source, Drawn):  # not so the resize kernels: training has the bicubic one alone
-        together = operators(source.recipe)
-        assert not any(
-            together <= operators(part) for recipe in (LABORATORY, *ALL_RECIPES) for part in alternatives(recipe)
-        )
+        assert not any(unseen.known(source, replace(BUDGETS["cpu"], pretraining=recipe)) for recipe in ALL_RECIPES)
+
+
+def test_what_a_sample_can_meet() -> None:
+    found = unseen.combinations(
+        parse_recipe("blur() > (noise() | jpeg() > jpeg()) > shuffle(rain()?0.5, resize())").root
+    )
+    assert found == [Counter(["blur", "noise", "rain", "resize"]), Counter(["blur", "jpeg", "jpeg", "rain", "resize"])]
+    budget = replace(BUDGETS["cpu"], pretraining="jpeg() | noise() > blur()")
+    assert unseen.known(Drawn("blur(sigma=1) > noise(sigma=1)"), budget) and unseen.known(Drawn("jpeg()"), budget)
+    assert not unseen.known(Drawn("jpeg() > jpeg()"), budget) and not unseen.known(Drawn("noise() > jpeg()"), budget)
 
 
 def test_few_pairs_are_of_degradations_that_nobody_saw() -> None:
@@ -173,11 +172,26 @@ def test_the_page_says_what_the_results_say(planted: Callable[..., Results]) -> 
 
 def test_what_a_given_foundation_knows_is_not_unseen() -> None:
     budget = replace(BUDGETS["bundled"], pretraining=MIX)
-    left = {one.test.name for one in UNSEEN} - {one.test.name for one in unseen.unseen(budget)}
-    assert left == {"camera noise", "defocus", "motion"}
-    (line,) = unseen.left_out(budget)
-    assert "camera noise, defocus, motion, motion blur, cheap camera." in line
-    assert not unseen.left_out(BUDGETS["cpu"]) and unseen.unseen(BUDGETS["cpu"]) == UNSEEN
+    mixed = {"noise + JPEG", "blur + JPEG"}
+    known = {one.test.name for one in unseen.settings(budget) if one.family == KNOWN}
+    assert known == {"camera noise", "defocus", "motion", "JPEG twice"} | mixed
+    (line,) = unseen.not_new(budget)
+    assert "motion blur, cheap camera." in line
+    assert not unseen.not_new(BUDGETS["cpu"])
+    assert {one.test.name for one in UNSEEN} - {one.test.name for one in unseen.unseen(BUDGETS["cpu"])} == mixed
+
+
+def test_what_the_foundation_knows_decides_no_claim(planted: Callable[..., Results]) -> None:
+    names = {one.test.name for one in unseen.settings(BUDGETS["cpu"]) if one.family == KNOWN}
+
+    def verdicts(lead: float) -> list[Verdict]:
+        ours = {one.network for one in unseen.retested(BUDGETS["cpu"], 0)[strategies.ADAIR].jobs}
+        results = planted(
+            BUDGETS["cpu"], lambda scores, test: 30 + lead * (test.name in names and scores.network in ours)
+        )
+        return unseen.page(results, 0).verdicts
+
+    assert names and verdicts(0.0) == verdicts(9.0)
 
 
 def test_forgetting_is_judged_on_the_other_tasks(tiny: Budget) -> None:

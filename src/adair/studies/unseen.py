@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adair.bench.inputs import Noise, Small, SmallPillow, Source
 from adair.bench.protocols import Score
+from adair.degradations import parse_recipe
+from adair.degradations.nodes import Chain, Maybe, Node, OneOf, Operation, Shuffle
 from adair.studies import few_shot, forgetting, strategies
 from adair.studies.arms import given_facts
 from adair.studies.budget import Budget
@@ -27,7 +30,7 @@ RIVALS = (BOTH, HEADS, PROMPTS, FROZEN, TUNED)
 
 @dataclass(frozen=True)
 class Unseen:
-    """A setting outside all training, including that of the foundation.
+    """A setting that no task learns from; what pre-training had of it, `settings` says.
 
     Attributes:
         family: in what way it is new.
@@ -66,20 +69,54 @@ UNSEEN = (
     _kodak("mixture", "denoise", "blur + x2 + noise", "blur(sigma=1) > resize(scale=2) > noise(sigma=25, clip=false)"),
     _kodak("mixture", "deblur", "blur + x2", "blur(sigma=1.2) > resize(scale=2)"),
     _kodak("mixture", "derain", "rain + x2", f"{LIGHT_RAIN} > resize(scale=2)"),
+    # No task has JPEG artefacts.
+    _kodak("mixture with JPEG", "denoise", "noise + JPEG", "noise(sigma=20) > jpeg(quality=50)"),
+    _kodak("mixture with JPEG", "denoise", "JPEG twice", "jpeg(quality=40) > jpeg(quality=70, right=3, down=5)"),
+    _kodak("mixture with JPEG", "deblur", "blur + JPEG", "blur(sigma=1.6) > jpeg(quality=50)"),
+    _kodak("mixture with JPEG", "deblur", "blur + x2 + JPEG", "blur(sigma=1.2) > resize(scale=2) > jpeg(quality=60)"),
+    _kodak("mixture with JPEG", "derain", "rain + x2 + JPEG", f"{LIGHT_RAIN} > resize(scale=2) > jpeg(quality=60)"),
 )
-FAMILIES = tuple(dict.fromkeys(one.family for one in UNSEEN))
-NEW_OPERATORS = ("other noise", "other blur")  # families that are new by their operator, which a foundation may know
+NEW_OPERATORS = ("other noise", "other blur", "mixture", "mixture with JPEG")  # the other families: new by their values
+KNOWN = "known to the foundation"  # what only the networks from scratch have not seen
+
+
+def settings(budget: Budget) -> tuple[Unseen, ...]:
+    """Return all settings; what pre-training had has the family `KNOWN`, and decides no claim."""
+    return tuple(
+        replace(one, family=KNOWN) if one.family in NEW_OPERATORS and known(one.test.source, budget) else one
+        for one in UNSEEN
+    )
 
 
 def unseen(budget: Budget) -> tuple[Unseen, ...]:
-    """Return the settings that are new even to a given foundation, by the recipe in its card."""
-    return tuple(one for one in UNSEEN if one.family not in NEW_OPERATORS or not known(one.test.source, budget))
+    """Return the settings that are new even to the foundation, by the recipe that it was pre-trained on."""
+    return tuple(one for one in settings(budget) if one.family != KNOWN)
 
 
 def known(source: Source, budget: Budget) -> bool:
-    """Whether the foundation was pre-trained with the first operator of a test."""
-    operator = source.recipe.partition("(")[0] if isinstance(source, Drawn) else ""
-    return bool(operator) and re.search(rf"\b{operator}\b", budget.pretraining) is not None
+    """Whether a sample of pre-training can have had all operators of a test, in whatever order and strength."""
+    if not isinstance(source, Drawn) or not budget.pretraining:
+        return False
+    (wanted,) = combinations(parse_recipe(source.recipe).root)
+    return any(wanted <= found for found in combinations(parse_recipe(budget.pretraining).root))
+
+
+def combinations(node: Node) -> list[Counter[str]]:
+    """Return the operators, with their number, that a sample can meet at most, for each choice among options.
+
+    >>> combinations(parse_recipe("blur() | noise()?0.5 > jpeg()").root)
+    [Counter({'blur': 1}), Counter({'noise': 1, 'jpeg': 1})]
+    """
+    match node:
+        case Operation(operator=operator):
+            return [Counter([operator.name])]
+        case Maybe(node=inside):
+            return combinations(inside)
+        case OneOf(options=options):
+            return [found for option in options for found in combinations(option)]
+        case Chain(parts=parts) | Shuffle(members=parts):
+            each = itertools.product(*map(combinations, parts))
+            return [sum(found, Counter[str]()) for found in each]
 
 
 def trained(budget: Budget, seed: int) -> dict[str, Method]:
@@ -90,7 +127,7 @@ def trained(budget: Budget, seed: int) -> dict[str, Method]:
 
 def retested(budget: Budget, seed: int) -> dict[str, Method]:
     """Return the same networks on unseen degradations."""
-    tests = {task.name: tuple(one.test for one in unseen(budget) if one.task == task.name) for task in TASKS}
+    tests = {task.name: tuple(one.test for one in UNSEEN if one.task == task.name) for task in TASKS}
 
     def again(rival: Method) -> Method:
         seeds = ({task: replace(scores, tests=tests[task]) for task, scores in old.items()} for old in rival.scores)
@@ -110,17 +147,16 @@ def page(results: Results, seed: int) -> Page:
     """What was found."""
     budget = results.budget
     old, new, few = trained(budget, seed), retested(budget, seed), few_shot.learners(budget, seed)
-    chosen = unseen(budget)
+    chosen = settings(budget)
     every = tuple(one.test for one in chosen)
     columns = [psnrs(results, rival, every) for rival in new.values()]
-    settings = [
+    lines = [
         [one.test.name, one.family, one.task, *row] for one, row in zip(chosen, zip(*columns, strict=True), strict=True)
     ]
     families = {SEEN: {name: mean(results, rival) for name, rival in old.items()}}
-    for family in FAMILIES:
+    for family in dict.fromkeys(one.family for one in chosen):
         tests = [one.test for one in chosen if one.family == family]
-        if tests:
-            families[family] = {name: mean(results, rival, tests) for name, rival in new.items()}
+        families[family] = {name: mean(results, rival, tests) for name, rival in new.items()}
     leads = [[row[ADAIR] - row[name] for name in RIVALS] for row in families.values()]
     return Page(
         "Unseen degradations, and few pairs of them",
@@ -130,7 +166,7 @@ def page(results: Results, seed: int) -> Page:
         [
             "### Without further training\n\nPSNR in dB of the networks of study `strategies`. If "
             "there is a network for each task, the one of the named task is used.\n\n"
-            + table(("setting", "what is new", "task", *new), settings)
+            + table(("setting", "what is new", "task", *new), lines)
             + f"\nMeans; *{SEEN}*: the eight tests of study `strategies`.\n\n"
             + table(("what is new", *new), [[family, *row.values()] for family, row in families.items()]),
             heat_map("leads", "PSNR of AdaIR minus that of the others, in dB.", list(families), RIVALS, leads),
@@ -145,30 +181,26 @@ def page(results: Results, seed: int) -> Page:
             + table(("fine-tuned for", "foundation", "fine-tuned", "difference"), forgetting.rows(results, seed)),
         ],
         [
-            *verdicts(results, old, new, every),
+            *verdicts(results, old, new, [one.test for one in unseen(budget)]),
             *few_shot.verdicts(results, few),
             forgetting.verdict(results, seed),
         ],
         [
             *protocol(results.workspace, (*every, *few_shot.TESTS), budget.images, budget.crop),
             "In pre-training, the foundation has seen more kinds of degradation, and mixtures, than the networks that "
-            "started from scratch; none of those tested here is among them.",
+            f"started from scratch. Settings that it has seen are *{KNOWN}* and decide no claim.",
             *rate_facts(results, old.values()),
             *given_facts(budget),
-            *left_out(budget),
+            *not_new(budget),
             *few_shot.facts(results, few),
         ],
     )
 
 
-def left_out(budget: Budget) -> list[str]:
-    """Return what is not unseen for a given foundation, in a line."""
-    names = [one.test.name for one in UNSEEN if one not in unseen(budget)]
-    names += [test.name for test in few_shot.TESTS if known(test.source, budget)]
-    found = ", ".join(dict.fromkeys(names))
-    return [
-        f"The foundation was pre-trained with these, so they are left out or, as few pairs, not new: {found}."
-    ] * bool(names)
+def not_new(budget: Budget) -> list[str]:
+    """Return which of the few pairs are not new for the foundation, in a line."""
+    names = ", ".join(test.name for test in few_shot.TESTS if known(test.source, budget))
+    return [f"The foundation was pre-trained with these, so as few pairs they are not new: {names}."] * bool(names)
 
 
 def verdicts(
