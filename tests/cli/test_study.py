@@ -34,7 +34,12 @@ def test_a_study_from_plan_to_page(
     assert "39 jobs, 0 done, 39 to do: about" in told and "figures are meaningless" in told
     assert not list((folder / "runs" / "cells").rglob("result.json"))
 
-    out = ["--json", "cells.json", "--markdown", "page.md", "--latex", "tex", "--csv", "csv"]
+    assert main([*words, "--max-minutes", "0.001", "--markdown", "page.md"]) == 0
+    told = capsys.readouterr()
+    assert "backbones: 0 of 39 jobs are done; the same command goes on" in told.err and not told.out
+    assert not (folder / "page.md").exists()
+
+    out = ["--max-minutes", "60", "--json", "cells.json", "--markdown", "page.md", "--latex", "tex", "--csv", "csv"]
     assert main([*words, *out, "--jobs", "1"]) == 0
     done = capsys.readouterr().out
     assert "not decidable at this budget: With adapters and equal parameters" in done
@@ -60,6 +65,7 @@ def test_a_study_from_plan_to_page(
         (["adapters", *TINY, "--budget", "huge"], "--budget huge: choose one of tiny, cpu, bundled, gpu"),
         (["adapters", *TINY, "--photos", "nowhere"], "nowhere: not a folder"),
         (["adapters", *TINY, "--json", "photos"], "photos: exists"),
+        (["adapters", *TINY, "--max-minutes", "nan"], "--max-minutes nan: must be positive"),
     ],
 )
 def test_bad_use_is_one_line(

@@ -12,6 +12,7 @@ import typer
 
 from adair.cli.machine import Device, PrecisionName
 from adair.cli.names import FoundationFile
+from adair.cli.options import MaxMinutes
 from adair.errors import AdairError
 
 
@@ -45,6 +46,7 @@ def study(
     plots: Annotated[Path | None, typer.Option(help="Folder for the plots, PNG and SVG (needs matplotlib).")] = None,
     latex: Annotated[Path | None, typer.Option(help="Folder for every table as LaTeX.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Folder for every table as CSV.")] = None,
+    max_minutes: MaxMinutes = None,
     device: Device = None,
     precision: PrecisionName = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos; default: inside --output.")] = None,
@@ -53,13 +55,15 @@ def study(
     """Rerun an experiment of the paper and judge its claims.
 
     The result of every job (a training or a test) is stored in --output: a study that was stopped resumes, and jobs
-    that are done are not run again, not even by another study.
+    that are done are not run again, not even by another study. With --max-minutes, every call does a part of the work,
+    the jobs of the first seed first, and of all studies in turn; pages are written when their studies are done.
     """
+    begun = time.monotonic()
     from adair.hardware import usable_cores
     from adair.studies import find_studies
     from adair.studies.budget import find_budget
     from adair.studies.report import write_json, write_page
-    from adair.studies.runner import in_order, outlook, work_off, work_together
+    from adair.studies.runner import in_order, outlook, work_in_turns
     from adair.studies.study import Results
     from adair.studies.tables import write_tables
     from adair.studies.workspace import Place, Workspace
@@ -67,6 +71,8 @@ def study(
     level = find_budget(budget, foundation)
     chosen = find_studies(name, bool(level.foundation))
     level = replace(level, seeds=seeds or level.seeds)
+    if max_minutes is not None and not max_minutes > 0:
+        raise AdairError(f"--max-minutes {max_minutes}: must be positive")
     for path in (json, markdown, plots, latex, csv):
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
@@ -74,7 +80,8 @@ def study(
     workspace = Workspace(place, _say)
     for reason in workspace.skipped:
         _say(f"skipped {reason}")
-    work = in_order([job for one in chosen for job in one.jobs(level, seed)], workspace)
+    parts = {one.name: in_order(one.in_turn(level, seed), workspace) for one in chosen}
+    work = in_order([job for part in parts.values() for job in part], workspace)
     ahead = outlook(work, workspace)
     count = min(jobs or (usable_cores() if workspace.device.type == "cpu" else 1), max(1, ahead.left))
     _say(
@@ -85,14 +92,20 @@ def study(
         _say("this is a smoke test: its figures are meaningless")
     if plan:
         return
-    begun = time.monotonic()
-    if count == 1:
-        work_off(work, workspace)
+    if max_minutes is None:
+        work_in_turns([work], workspace, count)
     else:
-        work_together(work, place, count)
-    _say(f"{ahead.left} jobs took {(time.monotonic() - begun) / 60:.1f} minutes")
+        work_in_turns(list(parts.values()), workspace, count, begun + 60 * max_minutes - time.monotonic())
+    done = {key: sum(map(workspace.done, part)) for key, part in parts.items()}
+    _say(f"{sum(map(workspace.done, work)) - ahead.done} jobs took {(time.monotonic() - begun) / 60:.1f} minutes")
+    for key, part in parts.items():
+        if done[key] < len(part):
+            _say(f"{key}: {done[key]} of {len(part)} jobs are done; the same command goes on")
+    finished = [one for one in chosen if done[one.name] == len(parts[one.name])]
+    if not finished:
+        return
     results = Results(workspace, level)
-    pages = [(one, one.report(results, seed)) for one in chosen]
+    pages = [(one, one.report(results, seed)) for one in finished]
     for one, page in pages:
         print(page.title + (" (meaningless: a smoke test)" if level.meaningless else ""))
         for verdict in page.verdicts:

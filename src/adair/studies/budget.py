@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -183,6 +184,7 @@ _GIVEN = replace(
 BUDGETS = {budget.name: budget for budget in (_TINY, _CPU, _GIVEN, _GPU)}
 
 
+@cache
 def parameters_of(shape: Shape) -> int:
     """Return the number of parameters of a backbone."""
     entry = next(entry for entry in BACKBONES.values() if isinstance(shape, entry.config))

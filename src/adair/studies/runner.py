@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,7 @@ from multiprocessing.process import BaseProcess
 
 from adair.errors import AdairError
 from adair.studies.workspace import Job, Place, Workspace
-from adair.train.processes import stop_signals
+from adair.train.processes import stop_signals, time_limit
 
 WAIT = 0.2  # seconds between checks of what other processes are running
 
@@ -86,11 +87,33 @@ def work_off(jobs: Sequence[Job], workspace: Workspace) -> None:
     """
     left = list(jobs)
     with stop_signals() as stopped:
-        while left := [job for job in left if not workspace.done(job)]:
+        while not stopped and (left := [job for job in left if not workspace.done(job)]):
             if not any(_tried(job, len(jobs) - len(left), len(jobs), workspace) for job in left):
                 time.sleep(WAIT)
-            if stopped:
-                raise KeyboardInterrupt
+        if stopped:
+            raise KeyboardInterrupt
+
+
+def work_in_turns(
+    groups: Sequence[Sequence[Job]], workspace: Workspace, processes: int, seconds: float | None = None
+) -> None:
+    """Run groups of jobs (each in order), several jobs at a time; if time is limited, each group gets an equal part.
+
+    A group that is done early leaves its time to the others. When time is over, trainings stop at a checkpoint, from
+    which the next call goes on; a test is finished first.
+
+    Raises:
+        AdairError, KeyboardInterrupt: as `work_off`.
+    """
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    while time.monotonic() < end and (left := [one for one in groups if not all(map(workspace.done, one))]):
+        for place, group in enumerate(left):
+            part = None if seconds is None else max(0.0, end - time.monotonic()) / (len(left) - place)
+            with time_limit(part):
+                if processes == 1:
+                    work_off(group, workspace)
+                else:
+                    work_together(group, workspace.place, processes)
 
 
 def _tried(job: Job, done: int, total: int, workspace: Workspace) -> bool:

@@ -63,6 +63,10 @@ class Study:
     page: Callable[[Results, int], Page]
     pretrains: bool = False
 
+    def in_turn(self, budget: Budget, seed: int) -> list[Job]:
+        """Return the jobs seed by seed: those of the first seed, then what the second adds, and so on."""
+        return [job for seeds in range(1, budget.seeds + 1) for job in self.jobs(replace(budget, seeds=seeds), seed)]
+
     def report(self, results: Results, seed: int) -> Page:
         """Return the page, with verdicts corrected for their number."""
         page = self.page(results, seed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -114,6 +115,33 @@ def join_processes(device: str | None = None) -> Processes:
 
 
 _open: list[list[float]] = []  # the notes of all nested blocks
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Stop what runs inside after this time as a signal would, but without an error; None: never."""
+    if seconds is None:
+        yield
+        return
+    over = threading.Event()
+    with stop_signals():  # notes the end even before anything inside has begun
+        timer = threading.Timer(seconds, _end, (over, len(_open) - 1))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not over.is_set():
+                raise
+        finally:
+            timer.cancel()
+
+
+def _end(over: threading.Event, depth: int) -> None:
+    """Note in the blocks that are nested at least this deep that time is over."""
+    over.set()
+    for notes in _open[depth:]:
+        notes.append(time.monotonic())
 
 
 @contextmanager
