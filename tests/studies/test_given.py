@@ -86,4 +86,5 @@ def test_strategies_compare_with_it(file: Path) -> None:
     arms = strategies.methods(budget, 0)
     assert arms[strategies.FROZEN].networks() == [foundation(budget, 0)]
     assert all(isinstance(one, Whole) and one.start is None for one in arms[strategies.BOTH].networks())
+    assert strategies.WORK not in arms and strategies.WORK in strategies.methods(BUDGETS["tiny"], 0)
     assert "mine" not in given_facts(budget)[0] and budget.foundation[:12] in given_facts(budget)[0]

@@ -10,8 +10,8 @@ import pytest
 
 from adair.errors import AdairError
 from adair.studies import STUDIES
-from adair.studies.budget import Budget
-from adair.studies.report import read_json, write_json
+from adair.studies.budget import Budget, sized
+from adair.studies.report import read_json, write_json, write_page
 from adair.studies.runner import in_order, work_off
 from adair.studies.study import Results
 from adair.studies.workspace import Workspace
@@ -41,17 +41,19 @@ def test_verdicts_follow_from_the_json_alone(
     make_workspace: Callable[..., Workspace], tiny: Budget, tmp_path: Path
 ) -> None:
     workspace, study, path = make_workspace(), STUDIES["backbones"], tmp_path / "backbones.json"
-    jobs = in_order(study.jobs(tiny, 0), workspace)
-    work_off(jobs, workspace)
-    results = Results(workspace, tiny)
+    budget = sized(tiny, steps=3, images=1)
+    work_off(in_order(study.jobs(budget, 0), workspace), workspace)
+    results = Results(workspace, budget)
     page = study.report(results, 0)
     write_json(path, [(study, page)], results, 0)
     recorded, verdicts = read_json(path, make_workspace("elsewhere"))["backbones"]
     again = study.report(recorded, 0)
     assert again.verdicts == verdicts == page.verdicts
     assert [part for part in again.parts if isinstance(part, str)] == [p for p in page.parts if isinstance(p, str)]
+    write_page(study, page, results, 0, tmp_path / "page.md", None)
+    assert "`adair study backbones --budget tiny --steps 3 --images 1 --seed 0" in (tmp_path / "page.md").read_text()
     whole = json.loads(path.read_text())
-    for change in ({"format": 1}, {"budget": {**whole["budget"], "steps": 3}}):
+    for change in ({"format": 1}, {"budget": {**whole["budget"], "patch": 32}}):
         path.write_text(json.dumps({**whole, **change}))
         with pytest.raises(AdairError, match="older than the code"):
             read_json(path, workspace)

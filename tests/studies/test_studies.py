@@ -8,7 +8,7 @@ from PIL import Image
 from adair.errors import AdairError
 from adair.studies import STUDIES, find_studies
 from adair.studies.adapters import the_line
-from adair.studies.budget import BUDGETS, find_budget
+from adair.studies.budget import BUDGETS, find_budget, sized
 from adair.studies.networks import Network
 from adair.studies.runner import in_order
 from adair.studies.scores import Scores
@@ -86,3 +86,14 @@ def test_studies_of_pretraining_take_no_foundation() -> None:
     ]
     with pytest.raises(AdairError, match="schemes: pre-trains its own foundations; one can be given to strategies"):
         find_studies("schemes", given=True)
+
+
+def test_a_smaller_study_is_smaller_in_proportion() -> None:
+    budget = sized(BUDGETS["cpu"], steps=100, images=6, seeds=1)
+    assert (budget.steps, budget.pretrain_steps, budget.pair_steps, budget.images, budget.seeds) == (100, 400, 50, 6, 1)
+    assert budget.lengths == (100, 200, 400, 800)
+    assert (budget.scheme_pretraining, budget.scheme_steps) == (1000, 100)
+    given = sized(BUDGETS["bundled"], steps=100)
+    assert given.pretrain_steps == BUDGETS["bundled"].pretrain_steps and given.seeds == 3
+    assert all(sized(one) == one for one in BUDGETS.values())
+    assert sized(BUDGETS["cpu"], steps=1).lengths == (1, 2, 4, 8)

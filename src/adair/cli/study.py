@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +31,11 @@ def study(
     ] = "cpu",
     foundation: FoundationFile = None,
     seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Steps for each task; all other lengths change in proportion. Default: the budget's.", min=1),
+    ] = None,
+    images: Annotated[int | None, typer.Option(help="Images of each test. Default: the budget's.", min=1)] = None,
     seeds: Annotated[
         int | None, typer.Option(help="Number of seeds to train; fewer than 3 decide nothing. Default: 3.", min=1)
     ] = None,
@@ -61,7 +65,7 @@ def study(
     begun = time.monotonic()
     from adair.hardware import usable_cores
     from adair.studies import find_studies
-    from adair.studies.budget import find_budget
+    from adair.studies.budget import find_budget, sized
     from adair.studies.report import write_json, write_page
     from adair.studies.runner import in_order, outlook, work_in_turns
     from adair.studies.study import Results
@@ -70,7 +74,7 @@ def study(
 
     level = find_budget(budget, foundation)
     chosen = find_studies(name, bool(level.foundation))
-    level = replace(level, seeds=seeds or level.seeds)
+    level = sized(level, steps, images, seeds)
     if max_minutes is not None and not max_minutes > 0:
         raise AdairError(f"--max-minutes {max_minutes}: must be positive")
     for path in (json, markdown, plots, latex, csv):

@@ -184,6 +184,33 @@ _GIVEN = replace(
 BUDGETS = {budget.name: budget for budget in (_TINY, _CPU, _GIVEN, _GPU)}
 
 
+def sized(budget: Budget, steps: int | None = None, images: int | None = None, seeds: int | None = None) -> Budget:
+    """Return a smaller or larger study of the same kind; None: as it is.
+
+    Args:
+        budget: what is changed.
+        steps: of a network for one task. All other lengths change in proportion, except that of a given foundation.
+        images: test images per setting.
+        seeds: number of seeds.
+    """
+    factor = (steps or budget.steps) / budget.steps
+
+    def scaled(count: int) -> int:
+        return max(1, round(count * factor))
+
+    return replace(
+        budget,
+        steps=steps or budget.steps,
+        pretrain_steps=budget.pretrain_steps if budget.foundation else scaled(budget.pretrain_steps),
+        pair_steps=scaled(budget.pair_steps),
+        lengths=tuple(map(scaled, budget.lengths)),
+        scheme_pretraining=scaled(budget.scheme_pretraining),
+        scheme_steps=scaled(budget.scheme_steps),
+        images=images or budget.images,
+        seeds=seeds or budget.seeds,
+    )
+
+
 @cache
 def parameters_of(shape: Shape) -> int:
     """Return the number of parameters of a backbone."""

@@ -18,8 +18,12 @@ from adair.studies.study import Results, Study
 from adair.studies.verdict import Verdict
 from adair.studies.workspace import FORMAT, Job, Result, Workspace, describe, identity
 
-# Of a budget: what a call may set (--seeds, --foundation); all else is as the code says.
-DECIDED = ("seeds", "foundation", "pretraining", "pretrain_steps", "rank", "full")
+# Of a budget: what a call may set (--steps, --images, --seeds, --foundation); all else is as the code says.
+DECIDED = (
+    *("steps", "pretrain_steps", "pair_steps", "lengths", "scheme_pretraining", "scheme_steps", "images", "seeds"),
+    *("foundation", "pretraining", "rank", "full"),
+)
+SIZES = ("steps", "images", "seeds")  # options of the command line
 
 
 def write_page(study: Study, page: Page, results: Results, seed: int, path: Path | None, plots: Path | None) -> None:
@@ -92,7 +96,9 @@ def read_json(path: Path, workspace: Workspace) -> dict[str, tuple[Recorded, lis
     """
     whole = json.loads(path.read_text(encoding="utf-8"))
     told = whole["budget"]
-    budget = replace(BUDGETS[told["name"]], **{name: told[name] for name in DECIDED if name in told})
+    decided = {name: told[name] for name in DECIDED if name in told}
+    decided = {name: tuple(value) if isinstance(value, list) else value for name, value in decided.items()}
+    budget = replace(BUDGETS[told["name"]], **decided)
     if whole["format"] != FORMAT or json.loads(json.dumps(asdict(budget))) != told:
         raise AdairError(f"{path}: is older than the code; run the study again, or remove it and its page")
     found = {}
@@ -111,6 +117,8 @@ def _facts(study: Study, results: Results, seed: int) -> list[str]:
     machines = "; ".join(dict.fromkeys(result.machine for result in found))
     data = " --data DATA" if workspace.place.data else ""
     data += " --foundation FILE" if workspace.place.foundation else ""
+    usual = BUDGETS[budget.name]
+    size = [f" --{name} {getattr(budget, name)}" for name in SIZES if getattr(budget, name) != getattr(usual, name)]
     return [
         f"Photos: {len(workspace.photos)} for training; {len(workspace.held_out)} are held out and never trained on"
         + (f", {budget.validation} more are for choices." if budget.validation else "."),
@@ -118,6 +126,6 @@ def _facts(study: Study, results: Results, seed: int) -> list[str]:
         f"{budget.batch} patches of {budget.patch}x{budget.patch}; learning rate {budget.rate:g} from scratch and "
         f"{budget.rate_on:g} on a foundation, unless it is chosen; first seed {seed}, {budget.seeds} in all.",
         f"{len(jobs)} jobs, {minutes:.1f} minutes of work on {machines}. Jobs that studies share are counted in each.",
-        f"To repeat it: `adair study {study.name} --budget {budget.name} --seed {seed} --photos PHOTOS{data} -o RUNS "
-        "--markdown PAGE --plots FOLDER`.",
+        f"To repeat it: `adair study {study.name} --budget {budget.name}{''.join(size)} --seed {seed} --photos PHOTOS"
+        f"{data} -o RUNS --markdown PAGE --plots FOLDER`.",
     ]
