@@ -207,6 +207,24 @@ def test_a_merged_file_acts_like_the_blend(
     assert stored < 1e-3  # full changes are rounded to float16
 
 
+def test_adapters_for_a_lower_resolution_merge_among_themselves(
+    nafnet: Foundation, image: Tensor, trained: Maker, files: dict[str, Path], tmp_path: Path
+) -> None:
+    half, path = nafnet.unshuffled(2), tmp_path / "half.safetensors"
+    save_adapter(path, trained("merge", half.model), foundation_fingerprint=nafnet.fingerprint, task="half")
+    merged = merge_files([path, path], [0.5, 0.25], nafnet).combined.adapter
+    assert merged.unshuffle == 2
+    outputs = []
+    for blend in ({load_adapter(path, nafnet).adapter: 0.75}, {merged: 1.0}):
+        adapted = AdaptedModel(half.model)
+        adapted.attach(blend)
+        with torch.no_grad():
+            outputs.append(adapted(image))
+    torch.testing.assert_close(*outputs, atol=1e-3, rtol=0)
+    with pytest.raises(AdairError, match=r"half\.safetensors: works at another resolution than .*denoise"):
+        merge_files([files["denoise"], path], [0.5, 0.5], nafnet)
+
+
 def test_the_card_names_the_parents(nafnet: Foundation, files: dict[str, Path]) -> None:
     card = merge_files([files["denoise"], files["dejpeg"], files["mine"]], [0.5, 0.3, 1.0], nafnet, 2).card
     merged = card["merged"]

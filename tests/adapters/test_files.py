@@ -55,6 +55,35 @@ def test_round_trip(
     assert torch.equal(*outputs)
 
 
+def test_an_adapter_for_a_lower_resolution(nafnet: Foundation, image: Tensor, trained: Maker, tmp_path: Path) -> None:
+    half, path = nafnet.unshuffled(2), tmp_path / "a.safetensors"
+    adapter = trained("merge", half.model)
+    save_adapter(path, adapter, foundation_fingerprint=nafnet.fingerprint, task="sr", dtype=torch.float32)
+    assert read_header(path).metadata["adapter"]["unshuffle"] == 2
+    loaded = load_adapter(path, nafnet).adapter
+    assert loaded.unshuffle == 2
+    outputs = []
+    for each in (adapter, loaded):
+        adapted = AdaptedModel(half.model)
+        adapted.attach(each)
+        with torch.no_grad():
+            outputs.append(adapted(image))
+    assert torch.equal(*outputs)
+    with pytest.raises(AdairError, match="does not fit this network"):
+        AdaptedModel(nafnet.model).attach(loaded)
+
+
+@pytest.mark.parametrize("factor", [0, -2, 5, 2.0, "2", None, True])
+def test_a_damaged_resolution_is_refused(nafnet: Foundation, trained: Maker, tmp_path: Path, factor: Any) -> None:
+    path = tmp_path / "a.safetensors"
+    save_adapter(path, trained("merge", nafnet.model), foundation_fingerprint=nafnet.fingerprint, task="sr")
+    header = read_header(path)
+    metadata = {**header.metadata, "adapter": {**header.metadata["adapter"], "unshuffle": factor}}
+    write_safetensors(path, read_tensors(header), metadata)
+    with pytest.raises(AdairError, match=r"a\.safetensors: .*unshuffle"):
+        load_adapter(path, nafnet)
+
+
 def test_values_that_float16_cannot_hold_are_not_saved(nafnet: Foundation, trained: Maker, tmp_path: Path) -> None:
     adapter = trained("merge", nafnet.model)
     with torch.no_grad():

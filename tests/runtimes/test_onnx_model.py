@@ -20,9 +20,9 @@ from adair.runtimes.onnx_model import fused, to_onnx
 CONFIG = {"width": 8, "encoder": (1, 1), "middle": 1, "decoder": (1, 1)}
 
 
-def network(reach: int | None = 2, config: dict[str, Any] = CONFIG) -> nn.Module:
+def network(reach: int | None = 2, config: dict[str, Any] = CONFIG, unshuffle: int = 1) -> nn.Module:
     generator = torch.Generator().manual_seed(0)
-    model = build_backbone("nafnet", config).eval().requires_grad_(False)
+    model = build_backbone("nafnet", config, unshuffle).eval().requires_grad_(False)
     for value in model.parameters():
         value.add_(torch.randn(value.shape, generator=generator) * 0.05)
     set_local_statistics(model, reach)
@@ -34,10 +34,10 @@ def run(model: nn.Module, x: torch.Tensor, size: tuple[int, int] | None = None, 
     return session.run(None, {"input": x.numpy()})[0]
 
 
-@pytest.mark.parametrize("reach", [2, None])
+@pytest.mark.parametrize(("reach", "unshuffle"), [(2, 1), (None, 1), (2, 2)])
 @pytest.mark.parametrize("size", [(1, 1), (37, 50), (64, 96), (131, 33)])
-def test_any_size(reach: int | None, size: tuple[int, int]) -> None:
-    model = fused(network(reach))
+def test_any_size(reach: int | None, unshuffle: int, size: tuple[int, int]) -> None:
+    model = fused(network(reach, unshuffle=unshuffle))
     x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
     np.testing.assert_allclose(run(model, x), model(x).numpy(), atol=2e-6)
 

@@ -46,6 +46,32 @@ def test_adapting_trains_the_adapter_and_leaves_the_foundation(
     assert fingerprint(loaded_foundation.model.state_dict()) == loaded_foundation.fingerprint
 
 
+def test_an_adapter_for_half_the_resolution(make_config: MakeConfig, foundation: Path, tmp_path: Path) -> None:
+    network = {"foundation": foundation, "unshuffle": 2}
+    config = make_config("mine", output=tmp_path / "mine.safetensors", network=network, schedule={"steps": 3})
+    result = adair.adapt(config)
+    loaded = load_adapter(result.path, load_foundation(foundation)).adapter
+    assert loaded.unshuffle == 2
+    restorer = adair.Restorer.load(foundation, device="cpu")
+    restorer.add_adapter(result.path)
+    image = torch.rand(1, 3, 25, 30)
+    assert restorer.restore(image, "mine").shape == image.shape
+    longer = make_config("mine", output=config.output, network=network, schedule={"steps": 5})
+    assert adair.adapt(longer, restart_schedule=True).state.step == 8
+
+    for options, why in [
+        ({"start": result.path}, "has unshuffle 2, not 1"),
+        ({"kind": "conv", "unshuffle": 2}, "needs --kind merge"),
+        ({"unshuffle": 9}, "outside 1..4"),
+    ]:
+        other = {"foundation": foundation, **options}
+        with pytest.raises(AdairError, match=why):
+            adair.adapt(make_config("other", output=tmp_path / "other.safetensors", network=other))
+    with pytest.raises(AdairError, match="lower resolution"):
+        start = {"start": foundation, "start_adapter": result.path}
+        adair.pretrain(make_config(output=tmp_path / "next", network=start))
+
+
 def test_an_adapter_can_start_from_another(make_config: MakeConfig, foundation: Path, tmp_path: Path) -> None:
     network = {"foundation": foundation}
     first = adair.adapt(make_config("mine", output=tmp_path / "mine.safetensors", network=network)).path

@@ -39,13 +39,15 @@ class Adapter(nn.Module):
     Attributes:
         kind: its name in files and on command lines.
         options: the settings that, with the network, give its tensors their shapes; JSON values.
+        unshuffle: that of the network: it works at 1/unshuffle of the image's resolution.
     """
 
     kind: ClassVar[str]
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, model: nn.Module, options: dict[str, Any]) -> None:
         super().__init__()
         self.options = options
+        self.unshuffle = int(getattr(model, "unshuffle", 1))
 
     @classmethod
     def fit(cls, model: nn.Module, fits: Fits) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def save_adapter(
 ) -> None:
     """Write an adapter file; a partial file is never visible.
 
-    The file's metadata: format, kind "adapter", adapter (kind, options), foundation (fingerprint), task,
-    checksum (`fingerprint` of its own tensors), card.
+    The file's metadata: format, kind "adapter", adapter (kind, options, unshuffle if not 1), foundation (fingerprint),
+    task, checksum (`fingerprint` of its own tensors), card.
 
     Args:
         path: the file.
@@ -64,9 +64,10 @@ def save_adapter(
     if not TASK_NAME.fullmatch(task):
         raise AdairError(f"{path}: task {task!r} is not a valid name; use at most 64 letters, digits, '-', '_' and '.'")
     tensors = {name: parameter.detach().to(dtype) for name, parameter in adapter.state_dict().items()}
+    resolution = {} if adapter.unshuffle == 1 else {"unshuffle": adapter.unshuffle}
     metadata = {
         "kind": "adapter",
-        "adapter": {"kind": adapter.kind, "options": adapter.options},
+        "adapter": {"kind": adapter.kind, "options": adapter.options, **resolution},
         "foundation": foundation_fingerprint,
         "task": task,
         "checksum": fingerprint(tensors),
@@ -110,10 +111,18 @@ def _described(path: Path, metadata: Mapping[str, Any], foundation: Foundation) 
     if not isinstance(task, str) or not TASK_NAME.fullmatch(task) or not isinstance(card, dict):
         raise AdairError(f"{path}: its task {short(task)} or its card is not readable; the file is damaged")
     try:
-        adapter = empty_adapter(str(description.get("kind")), foundation.model, description["options"])
+        network = foundation.unshuffled(_unshuffle(description)).model
+        adapter = empty_adapter(str(description.get("kind")), network, description["options"])
     except AdairError as error:
         raise AdairError(f"{path}: {error}") from error
     return LoadedAdapter(adapter, task, card)
+
+
+def _unshuffle(description: Mapping[str, Any]) -> int:
+    factor = description.get("unshuffle", 1)
+    if type(factor) is not int:
+        raise AdairError(f"unshuffle must be an integer, not {short(factor)}")
+    return factor
 
 
 def _brief(mark: object) -> str:

@@ -53,7 +53,9 @@ def merge_files(
     weights = [check_strength(str(path), value) for path, value in zip(files, strengths, strict=True)]
     _check_foundations(files)
     loaded = [load_adapter(path, foundation) for path in files]
-    combined = _combined(loaded, weights, foundation.model, {} if rank is None else {"rank": rank})
+    _check_resolutions(files, loaded)
+    model = foundation.unshuffled(loaded[0].adapter.unshuffle).model
+    combined = _combined(loaded, weights, model, {} if rank is None else {"rank": rank})
     if combined is None:
         raise _not_one(files, loaded, weights)
     return Merged(combined, _card(files, loaded, weights, combined))
@@ -67,6 +69,15 @@ def _check_foundations(files: Sequence[Path]) -> None:
             raise AdairError(
                 f"{path}: is for another foundation than {first}; only adapters for the same foundation can be merged, "
                 "so train one of them again on the other's"
+            )
+
+
+def _check_resolutions(files: Sequence[Path], loaded: Sequence[LoadedAdapter]) -> None:
+    for path, one in zip(files, loaded, strict=True):
+        if one.adapter.unshuffle != loaded[0].adapter.unshuffle:
+            raise AdairError(
+                f"{path}: works at another resolution than {files[0]} (unshuffle {one.adapter.unshuffle} and "
+                f"{loaded[0].adapter.unshuffle}), so they cannot be merged; restore with one after the other"
             )
 
 

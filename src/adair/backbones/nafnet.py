@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adair.backbones.convolution import Conv2d, convolve
@@ -102,16 +103,22 @@ class NAFNet(nn.Module):
         encoder: blocks at each level on the way down.
         middle: blocks at the lowest level.
         decoder: blocks at each level on the way up, lowest first; as many levels as ``encoder``.
+        unshuffle: the blocks see the image at 1/unshuffle of its resolution (pixel unshuffling, as in FFDNet, arXiv
+            1710.04026): in about 1/unshuffle² of the time, for images whose finest detail is missing anyway.
     """
 
-    def __init__(self, width: int, encoder: Sequence[int], middle: int, decoder: Sequence[int]) -> None:
+    def __init__(
+        self, width: int, encoder: Sequence[int], middle: int, decoder: Sequence[int], unshuffle: int = 1
+    ) -> None:
         super().__init__()
-        self.multiple = 2 ** len(encoder)
-        self.intro = Conv2d(3, width, 3, padding=1)
-        self.ending = Conv2d(width, 3, 3, padding=1)
+        self.unshuffle = unshuffle
+        self.multiple = unshuffle * 2 ** len(encoder)
+        # Pixel unshuffling and a 3x3 convolution in one: strides over squares of unshuffle x unshuffle pixels.
+        self.intro = Conv2d(3, width, 3 * unshuffle, stride=unshuffle, padding=unshuffle)
+        self.ending = Conv2d(width, 3 * unshuffle**2, 3, padding=1)
         self.encoders, self.downs = nn.ModuleList(), nn.ModuleList()
         self.ups, self.decoders = nn.ModuleList(), nn.ModuleList()
-        channels, stride = width, 1
+        channels, stride = width, unshuffle
         for blocks in encoder:
             self.encoders.append(nn.Sequential(*(NAFBlock(channels, stride) for _ in range(blocks))))
             self.downs.append(Conv2d(channels, 2 * channels, 2, stride=2))
@@ -130,11 +137,12 @@ class NAFNet(nn.Module):
         """
         height, width = x.shape[-2:]
         y = self.body(self.intro(pad_to_multiple(x.to(self.intro.weight.dtype), self.multiple)))
-        out: Tensor = x + self.ending(y)[..., :height, :width].to(x.dtype)
+        y = F.pixel_shuffle(self.ending(y), self.unshuffle)
+        out: Tensor = x + y[..., :height, :width].to(x.dtype)
         return out
 
     def body(self, y: Tensor) -> Tensor:
-        """Return features (N, width, H, W) as they go into the last layer, from those that the first one gave."""
+        """Return features (N, width, h, w) as they go into the last layer, from those that the first one gave."""
         skips = []
         for blocks, down in zip(self.encoders, self.downs, strict=True):
             y = blocks(y)

@@ -14,6 +14,7 @@ from adair.backbones.grow import grow
 from adair.backbones.nafnet import NAFNet
 from adair.backbones.restormer import Restormer
 from adair.backbones.sites import named_sites
+from adair.backbones.unshuffle import unshuffle
 from adair.errors import AdairError, InputError
 
 
@@ -109,6 +110,8 @@ class Backbone:
         fuse: makes a network faster for inference, in place, with the same output; None: nothing to gain.
         grow: from the weights of a smaller network, a larger network and a generator (on the CPU) to weights with
             which the larger one computes the same; None: not possible.
+        unshuffle: from weights and a factor to weights for the same network at 1/factor of the resolution, which
+            ``network`` makes of the keyword argument ``unshuffle``; None: it works at full resolution only.
     """
 
     config: type[Any]
@@ -117,11 +120,18 @@ class Backbone:
     parse_shape: Callable[[int | None, str | None], dict[str, Any]]
     fuse: Callable[[Any], None] | None = None
     grow: Callable[[Mapping[str, Tensor], Any, torch.Generator], dict[str, Tensor]] | None = None
+    unshuffle: Callable[[Mapping[str, Tensor], int], dict[str, Tensor]] | None = None
 
 
 BACKBONES: dict[str, Backbone] = {
     "nafnet": Backbone(
-        NAFNetConfig, NAFNet, lambda config: 14 * config.width, _nafnet_shape, fuse=fusing.fuse, grow=grow
+        NAFNetConfig,
+        NAFNet,
+        lambda config: 14 * config.width,
+        _nafnet_shape,
+        fuse=fusing.fuse,
+        grow=grow,
+        unshuffle=unshuffle,
     ),
     "restormer": Backbone(RestormerConfig, Restormer, lambda config: 64 * config.width, _restormer_shape),
 }
@@ -173,14 +183,25 @@ def complete_config(name: str, config: Mapping[str, Any] | None = None) -> dict[
     return dataclasses.asdict(schema(**values))
 
 
-def build_backbone(name: str, config: Mapping[str, Any] | None = None) -> nn.Module:
+def build_backbone(name: str, config: Mapping[str, Any] | None = None, unshuffle: int = 1) -> nn.Module:
     """Build backbone ``name``, one of `BACKBONES`, with fresh weights.
 
+    Args:
+        name: the name.
+        config: its settings; missing ones get their defaults.
+        unshuffle: 1 to 4; the blocks work at 1/unshuffle of the image's resolution.
+
     Raises:
-        AdairError: as `complete_config`.
+        AdairError: as `complete_config`; an ``unshuffle`` out of range, or one that the backbone cannot have.
     """
     checked = complete_config(name, config)
-    return BACKBONES[name].network(**checked)
+    entry = BACKBONES[name]
+    if unshuffle == 1:
+        return entry.network(**checked)
+    _in_range(name, "unshuffle", unshuffle, 1, 4)
+    if entry.unshuffle is None:
+        raise AdairError(f"{name}: works at full resolution only, not with unshuffle {unshuffle}")
+    return entry.network(**checked, unshuffle=unshuffle)
 
 
 def _typed(backbone: str, key: str, value: Any, default: Any) -> Any:

@@ -59,6 +59,13 @@ def adapt(
     kind: Annotated[
         str | None, typer.Option(help="merge (no cost at run time, can be blended) or conv. [default: merge]")
     ] = None,
+    unshuffle: Annotated[
+        int | None,
+        typer.Option(
+            help="2: work at half the resolution, in a quarter of the time; for damage that leaves no fine detail."
+            " [default: 1]"
+        ),
+    ] = None,
     start: Annotated[
         Path | None,
         typer.Option(

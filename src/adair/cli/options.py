@@ -59,7 +59,7 @@ SETTINGS = {
     "name": "task",
     **{flag: f"data.{flag}" for flag in ("photos", "pairs", "degraded_only", "recipe", "exclude", "cache")},
     **{flag: f"data.{flag}" for flag in ("texture", "shrink")},
-    **{flag: f"network.{flag}" for flag in ("backbone", "width", "blocks", "foundation", "kind")},
+    **{flag: f"network.{flag}" for flag in ("backbone", "width", "blocks", "foundation", "kind", "unshuffle")},
     **{flag: f"network.{flag}" for flag in ("start", "start_adapter", "fresh")},
     **{flag: f"schedule.{flag}" for flag in ("steps", "minutes", "max_minutes", "learning_rate", "hold")},
     **{flag: f"schedule.{flag}" for flag in ("patience", "validate_steps")},

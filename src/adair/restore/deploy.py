@@ -11,8 +11,11 @@ from adair.backbones.registry import find_backbone
 
 REACH = 2  # cells on each side that channel attention covers: a window of 160 pixels
 
+IMAGE = 24  # values per pixel of the image before and after the network; without unshuffling, features outweigh them
 
-def bytes_per_pixel(backbone: str, config: Mapping[str, Any], dtype: torch.dtype) -> float:
-    """Return the memory for each pixel of a tile, from a backbone's name and its configuration."""
+
+def bytes_per_pixel(backbone: str, config: Mapping[str, Any], dtype: torch.dtype, unshuffle: int = 1) -> float:
+    """Return the memory for each pixel of a tile, from a backbone's name, its configuration, and its resolution."""
     entry = find_backbone(backbone)
-    return float(entry.values_per_pixel(entry.config(**config)) * dtype.itemsize)
+    features = entry.values_per_pixel(entry.config(**config)) / unshuffle**2
+    return float((features + (IMAGE if unshuffle > 1 else 0)) * dtype.itemsize)

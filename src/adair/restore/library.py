@@ -99,7 +99,11 @@ class AdapterLibrary:
             return self._entries.pop(name).adapter
 
     def adapters(self, blend: Mapping[str, float]) -> dict[Adapter, float]:
-        """Return the adapters of a blend with their strengths; combinations are replaced by their members."""
+        """Return the adapters of a blend with their strengths; combinations are replaced by their members.
+
+        Raises:
+            InputError: an unknown name, or adapters that work at different resolutions.
+        """
         found: dict[Adapter, float] = {}
         for name, strength in blend.items():
             with self._lock:
@@ -107,6 +111,11 @@ class AdapterLibrary:
                 members = [(self._open(member), weight) for member, weight in parts.items()]
             for adapter, weight in members:
                 found[adapter] = found.get(adapter, 0.0) + strength * weight
+        if len({adapter.unshuffle for adapter in found}) > 1:
+            raise InputError(
+                f"{', '.join(blend)}: work at different resolutions, so they cannot blend; "
+                f"use one after the other: {' > '.join(blend)}"
+            )
         return found
 
     def info(self) -> dict[str, AdapterInfo]:

@@ -11,11 +11,11 @@ from adair.restore.library import AdapterLibrary
 from adair.restore.mix import Mix
 from adair.restore.options import RestoreOptions
 from adair.restore.restoration import Progress
-from adair.restore.sessions import SessionCache
+from adair.restore.sessions import SessionCache, unshuffle_of
 from adair.restore.steps import Step
 from adair.restore.tasks import UPSCALING, Blend, Steps, label_of
 from adair.restore.tiling import choose_tile
-from adair.runtimes import Runtime, Session
+from adair.runtimes import Runtime
 from adair.weights import Foundation
 
 # Bytes for one tile on a CPU. What neighbouring tiles share is computed twice: at 6 megapixels in bfloat16 1 GiB costs
@@ -55,7 +55,7 @@ class Pipeline:
         self.foundation, self.library, self.runtime = foundation, library, runtime
         # Chosen once, so that a restorer tiles every image of the same size in the same way.
         self.budget = cpu_budget(memory_available(), at_once)
-        self.sessions = SessionCache(foundation.model, runtime)
+        self.sessions = SessionCache(foundation, runtime)
 
     def run(
         self, steps: Steps, given: ImageBuffer, options: RestoreOptions, scale: int, progress: Progress | None
@@ -76,16 +76,19 @@ class Pipeline:
             planes = step.run(planes, mix, progress and partial(of_all, progress, number, len(steps)))
         return planes
 
-    def session(self, blend: Blend) -> Session:
-        """Return the network for a blend of named adapters."""
-        return self.sessions.session(self.library.adapters(blend))
+    def tile_sizes(self, height: int, width: int, tile: int | None, unshuffle: int = 1) -> tuple[tuple[int, int], int]:
+        """Return height and width of a tile for an image, and how many tiles go through the network together.
 
-    def tile_sizes(self, height: int, width: int, tile: int | None) -> tuple[tuple[int, int], int]:
-        """Return height and width of a tile for an image, and how many tiles go through the network together."""
+        Args:
+            height, width: of the image that the network sees, in pixels.
+            tile: what the user asked for; 0: the whole image.
+            unshuffle: the network works at 1/unshuffle of the resolution.
+        """
         if tile == 0:
             return (height, width), 1
         device = self.runtime.device
-        cost = bytes_per_pixel(self.foundation.backbone, self.foundation.config, self.runtime.precision.dtype)
+        one = self.foundation
+        cost = bytes_per_pixel(one.backbone, one.config, self.runtime.precision.dtype, unshuffle)
         memory = memory_available(device) // 2
         if device.type == "cpu":
             memory = min(memory, self.budget)
@@ -95,9 +98,11 @@ class Pipeline:
 
     def _step(self, blend: Blend, planes: ImageBuffer, options: RestoreOptions, scale: int) -> Step:
         height, width = (side * scale for side in planes.pixels.shape[:2])
-        tile, batch = self.tile_sizes(height, width, options.tile)
+        adapters = self.library.adapters(blend)
+        tile, batch = self.tile_sizes(height, width, options.tile, unshuffle_of(adapters))
         name = f"task '{label_of((blend,))}'"
-        return Step(self.session(blend), name, self.runtime.device, scale, tile, batch, options.ensemble)
+        session = self.sessions.session(adapters)
+        return Step(session, name, self.runtime.device, scale, tile, batch, options.ensemble)
 
 
 def of_all(progress: Progress, step: int, steps: int, done: int, total: int) -> None:

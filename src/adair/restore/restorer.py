@@ -27,7 +27,7 @@ from adair.restore.mask import Mask
 from adair.restore.options import RestoreOptions
 from adair.restore.pipeline import Pipeline, of_all
 from adair.restore.restoration import Picture, Progress, Restoration
-from adair.restore.sessions import merged
+from adair.restore.sessions import merged, network_for, unshuffle_of
 from adair.restore.steps import enlarged, mixed
 from adair.restore.tasks import (
     AUTO,
@@ -183,7 +183,10 @@ class Restorer:
         with self._lock:
             if self.foundation is not self._library.foundation:
                 raise InputError("the foundation is merged already; unmerge_adapter() restores the original")
-            model = merged(self.foundation.model, self._library.adapters(steps[0]))
+            adapters = self._library.adapters(steps[0])
+            if unshuffle_of(adapters) != 1:
+                raise InputError(f"task {task!r}: works at a lower resolution than the foundation; use it as it is")
+            model = merged(self.foundation.model, adapters)
             if any(site.adapter is not None for _, site in named_sites(model)):
                 raise InputError(
                     f"task {task!r}: has adapters that cannot be merged into weights; use them as they are"
@@ -204,7 +207,8 @@ class Restorer:
         if is_auto(task):
             raise InputError("task 'auto' chooses networks for each image; name the task whose network you want")
         steps = parse_task(task, self.tasks)
-        return [merged(self.foundation.model, self._library.adapters(blend)) for blend in steps]
+        blends = [self._library.adapters(blend) for blend in steps]
+        return [merged(network_for(adapters, self.foundation), adapters) for adapters in blends]
 
     def unmerge_adapter(self) -> None:
         """Restore the foundation as it was loaded, bit-identical; does nothing if nothing is merged."""

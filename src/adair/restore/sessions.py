@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from torch import nn
 
@@ -15,6 +15,7 @@ from adair.adapters import AdaptedModel, Adapter
 from adair.backbones import set_local_statistics
 from adair.restore.deploy import REACH
 from adair.runtimes import Runtime, Session
+from adair.weights import Foundation
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +31,13 @@ class SessionCache:
     the others that need it wait. Sessions never change, so those in use remain valid after they are dropped here.
 
     Args:
-        model: the foundation's network in float32; it is not modified.
+        foundation: the foundation, in float32; it is not modified.
         runtime: what runs the networks.
         limit: bytes of weights to keep; the newest session is always kept.
     """
 
-    def __init__(self, model: nn.Module, runtime: Runtime, limit: int = KEPT_BYTES) -> None:
-        self.model, self.runtime, self.limit = model, runtime, limit
+    def __init__(self, foundation: Foundation, runtime: Runtime, limit: int = KEPT_BYTES) -> None:
+        self.foundation, self.runtime, self.limit = foundation, runtime, limit
         self._sessions: OrderedDict[Key, Session] = OrderedDict()
         self._lock = threading.Lock()  # for the table, held briefly
         self._merging = threading.Lock()  # held while a network is made
@@ -53,7 +54,7 @@ class SessionCache:
                 session = self._find(key)  # another thread may have made it meanwhile
                 if session is None:
                     start = time.perf_counter()
-                    session = self.runtime.load(merged(self.model, dict(key)))
+                    session = self.runtime.load(merged(network_for(blend, self.foundation), dict(key)))
                     log.info("made a network of %d adapters in %.3f s", len(key), time.perf_counter() - start)
                     self._keep(key, session)
         return session
@@ -87,3 +88,13 @@ def merged(model: nn.Module, blend: Mapping[Adapter, float]) -> nn.Module:
     adapted.merge()
     set_local_statistics(adapted.model, REACH)
     return adapted.model.eval()
+
+
+def network_for(blend: Collection[Adapter], foundation: Foundation) -> nn.Module:
+    """Return the foundation's network at the resolution of the adapters of a blend."""
+    return foundation.unshuffled(unshuffle_of(blend)).model
+
+
+def unshuffle_of(blend: Collection[Adapter]) -> int:
+    """Return the one ``unshuffle`` of the adapters of a blend; 1 without adapters."""
+    return next((adapter.unshuffle for adapter in blend), 1)

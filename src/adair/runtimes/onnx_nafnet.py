@@ -28,7 +28,10 @@ def add_nafnet(graph: OnnxGraph, network: NAFNet, x: str) -> str:
         assert isinstance(up, nn.Sequential)
         y = graph.add("DepthToSpace", add_conv(graph, up[0], y), blocksize=2, mode="CRD")
         y = _add_blocks(graph, blocks, graph.add("Add", y, skips.pop()))
-    y = _cropped(graph, add_conv(graph, network.ending, y), size)
+    y = add_conv(graph, network.ending, y)
+    if network.unshuffle > 1:
+        y = graph.add("DepthToSpace", y, blocksize=network.unshuffle, mode="CRD")
+    y = _cropped(graph, y, size)
     return graph.add("Add", x, y)
 
 

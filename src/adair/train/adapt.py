@@ -72,6 +72,7 @@ def adapt(
     output, processes = config.output or Path(f"{goal.name}.safetensors"), join_processes(config.device)
     begin.check(output, checkpoint_of(output), *pages_of(output), config_of(output))
     foundation = load_foundation(config.network.foundation)
+    foundation.unshuffled(config.network.unshuffle)  # before anything else, since it may be impossible
     cache = config.data.cache or output.parent / "cache"
     with open_run(config, goal.objective, FOR_ADAPTER, processes, cache, callbacks) as run:
         scale = _scale(run.photos, goal) if config.data.pairs else 1
@@ -111,6 +112,8 @@ def _goal(config: TrainConfig) -> Goal:
         raise InputError("give one of --photos FOLDER (with --recipe), --pairs DEGRADED CLEAN, --degraded-only FOLDER")
     if data.recipe is not None and data.photos is None:
         raise InputError(f"--recipe {data.recipe}: needs --photos; pairs and noisy images are degraded already")
+    if config.network.unshuffle != 1 and config.network.kind != NetworkConfig().kind:
+        raise InputError(f"--unshuffle {config.network.unshuffle}: needs --kind merge, which trains all layers")
     if config.task is None:
         raise InputError("an adapter needs the name of its task: adair adapt NAME, or task = in the configuration")
     task = find_task(config.task)
@@ -158,7 +161,7 @@ def train_adapter(
     """
     config, device, processes = run.config, run.device, run.processes
     torch.manual_seed(run.settings.seed)
-    model = channels_last(foundation.model.to(device))
+    channels_last(foundation.model.to(device))
     settings = replace(run.settings, objective=check_objective(run.train, goal.objective))
     warnings = check_photos(run.photos, run.train, run.held_out)
     sets = make_validation_sets(run.held_out, goal.validation, device)
@@ -167,11 +170,13 @@ def train_adapter(
     if not begin.from_checkpoint:
         baselines = processes.from_first(_measure_baselines, foundation, sets, bundled, settings.precision)
     start = config.network.start or _best_start(config, goal, baselines, bundled)
+    foundation = foundation.unshuffled(config.network.unshuffle)
     adapter, history = _first_adapter(foundation, config.network, start)
     adapter = adapter.to(device)
-    adapted = AdaptedModel(model)
+    adapted = AdaptedModel(channels_last(foundation.model))
     adapted.attach(adapter)
-    facts = {"foundation": foundation.fingerprint, "kind": config.network.kind, "options": adapter.options}
+    facts: dict[str, Any] = {"foundation": foundation.fingerprint, "kind": adapter.kind, "options": adapter.options}
+    facts |= {"unshuffle": adapter.unshuffle} if adapter.unshuffle != 1 else {}
     trainer = Trainer(
         adapted,
         dict(adapter.named_parameters()),
@@ -222,6 +227,8 @@ def _first_adapter(
     loaded = load_adapter(start, foundation)
     if loaded.adapter.kind != network.kind:
         raise AdairError(f"{start}: kind {loaded.adapter.kind}, not {network.kind}")
+    if loaded.adapter.unshuffle != network.unshuffle:
+        raise AdairError(f"{start}: has unshuffle {loaded.adapter.unshuffle}, not {network.unshuffle}")
     return loaded.adapter, {"continued_from": loaded.card.get("training")}
 
 
@@ -231,12 +238,13 @@ def measure_files(
 ) -> dict[str, dict[str, float]]:
     """Return the PSNR in dB on every set of the foundation alone and with each adapter that fits it, by name."""
     found = {"foundation": _psnr_of(foundation.model, sets, precision)}
-    adapted = AdaptedModel(foundation.model)
     for name, path in files.items():
         try:
-            adapted.attach(load_adapter(path, foundation).adapter)
+            adapter = load_adapter(path, foundation).adapter
         except AdairError:  # for another foundation: nothing to compare with
             continue
+        adapted = AdaptedModel(foundation.unshuffled(adapter.unshuffle).model)
+        adapted.attach(adapter)
         adapted.merge()
         found[name] = _psnr_of(adapted, sets, precision)
         adapted.detach()
@@ -266,5 +274,6 @@ def _best_start(
     best = max(baselines, key=lambda name: baselines[name])
     if best == "foundation" or baselines[best] < baselines["foundation"] + GAIN:
         return None
-    same_kind = read_header(bundled[best]).metadata["adapter"]["kind"] == config.network.kind
-    return bundled[best] if same_kind else None
+    made = read_header(bundled[best]).metadata["adapter"]
+    fits = (made["kind"], made.get("unshuffle", 1)) == (config.network.kind, config.network.unshuffle)
+    return bundled[best] if fits else None

@@ -54,8 +54,9 @@ def pretrain(
     data, network = config.data, config.network
     others = {"": ("task",), "data": ("pairs", "degraded_only"), "network": ("foundation",)}
     refuse_settings(config, others, "foundations")
-    if network.fresh or network.kind != NetworkConfig().kind:
-        raise InputError("network.kind and network.fresh: are for adapters (adair adapt)")
+    default = NetworkConfig()
+    if (network.fresh, network.kind, network.unshuffle) != (default.fresh, default.kind, default.unshuffle):
+        raise InputError("network.kind, network.fresh and network.unshuffle: are for adapters (adair adapt)")
     if data.photos is None or config.output is None:
         raise InputError("pre-training needs --photos FOLDER and --output FOLDER")
     begin, processes, folder = Begin(resume, restart_schedule, overwrite), join_processes(config.device), config.output
@@ -142,6 +143,8 @@ def _merged(foundation: Foundation, adapter: Path | None) -> Weights:
         loaded = load_adapter(adapter, foundation).adapter
         if loaded.branches():
             raise AdairError(f"{adapter}: a {loaded.kind} adapter cannot be merged; use one of kind merge")
+        if loaded.unshuffle != 1:
+            raise AdairError(f"{adapter}: works at a lower resolution than the foundation, so it cannot be merged")
         adapted = AdaptedModel(foundation.model)
         adapted.attach(loaded)
         adapted.merge()

@@ -17,6 +17,7 @@ def describe_weights(header: Header) -> dict[str, Any]:
             "task": metadata.get("task"),
             "adapter": adapter.get("kind"),
             "options": adapter.get("options"),
+            **({"unshuffle": adapter["unshuffle"]} if "unshuffle" in adapter else {}),
             "foundation": metadata.get("foundation"),
         }
     elif header.kind == "foundation":

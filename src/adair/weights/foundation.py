@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adair.backbones import build_backbone, complete_config
+from adair.backbones import build_backbone, complete_config, find_backbone
 from adair.errors import AdairError
 from adair.weights.files import Header, check_tensors, fingerprint, read_header, read_tensors, write_safetensors
 from adair.weights.header import short
@@ -29,6 +29,7 @@ class Foundation:
         model: the network in float32, in evaluation mode; no parameter asks for a gradient.
         fingerprint: hash of the weights; adapters name it.
         card: recipe, training facts, measured figures, licence: whatever its author recorded.
+        unshuffle: the network works at 1/unshuffle of the image's resolution; files contain full resolution.
     """
 
     backbone: str
@@ -36,6 +37,23 @@ class Foundation:
     model: nn.Module
     fingerprint: str
     card: dict[str, Any]
+    unshuffle: int = 1
+
+    def unshuffled(self, factor: int) -> Foundation:
+        """Return the network for 1/factor of the resolution: the same blocks, first and last layer made for it.
+
+        Raises:
+            AdairError: the backbone cannot work at another resolution.
+        """
+        if factor == self.unshuffle:
+            return self
+        if self.unshuffle != 1:
+            raise AdairError(f"a network for 1/{self.unshuffle} of the resolution cannot become one for 1/{factor}")
+        model = _on_meta(self.backbone, self.config, factor)
+        derive = find_backbone(self.backbone).unshuffle
+        assert derive is not None
+        model.load_state_dict(derive(self.model.state_dict(), factor), assign=True)
+        return dataclasses.replace(self, unshuffle=factor, model=model.eval().requires_grad_(False))
 
 
 def save_foundation(
@@ -137,10 +155,10 @@ def _network_of(header: Header) -> tuple[str, dict[str, Any], nn.Module]:
         raise AdairError(f"{header.path}: {error}") from error
 
 
-def _on_meta(backbone: str, config: Mapping[str, Any]) -> nn.Module:
+def _on_meta(backbone: str, config: Mapping[str, Any], unshuffle: int = 1) -> nn.Module:
     """Build a network without memory for its weights, to get the shapes or to load weights into it."""
     with torch.device("meta"):
-        return build_backbone(backbone, config)
+        return build_backbone(backbone, config, unshuffle)
 
 
 def _shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
