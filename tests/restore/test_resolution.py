@@ -50,8 +50,8 @@ def test_it_follows_and_precedes_others(restorer: Restorer, photo: np.ndarray) -
 
 def test_it_blends_with_its_like_only(restorer: Restorer, photo: np.ndarray) -> None:
     weak = restorer.restore(photo, "half=0.5").astype(int)
-    assert 0 < np.abs(weak - photo).mean()
-    with pytest.raises(AdairError, match="half, denoise: work at different resolutions.*half > denoise"):
+    assert np.abs(weak - photo).mean() > 0
+    with pytest.raises(AdairError, match=r"half, denoise: work at different resolutions.*half > denoise"):
         restorer.restore(photo, "half=0.5,denoise=0.5")
 
 

@@ -67,7 +67,7 @@ def test_an_adapter_for_half_the_resolution(make_config: MakeConfig, foundation:
         other = {"foundation": foundation, **options}
         with pytest.raises(AdairError, match=why):
             adair.adapt(make_config("other", output=tmp_path / "other.safetensors", network=other))
-    with pytest.raises(AdairError, match="lower resolution"):
+    with pytest.raises(AdairError, match="has unshuffle 2, not 1"):
         start = {"start": foundation, "start_adapter": result.path}
         adair.pretrain(make_config(output=tmp_path / "next", network=start))
 

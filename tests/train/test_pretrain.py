@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import adair
 from adair.errors import AdairError
@@ -70,3 +71,28 @@ def test_a_start_that_does_not_fit_is_refused(make_config: MakeConfig, foundatio
         with pytest.raises(AdairError, match=said):
             adair.pretrain(make_config(output=tmp_path / "new", network=wrong))
     assert not list((tmp_path / "new").glob("*.safetensors"))
+
+
+def test_a_foundation_for_half_the_resolution(make_config: MakeConfig, foundation: Path, tmp_path: Path) -> None:
+    begun = make_config(output=tmp_path / "half", network={"start": foundation, "unshuffle": 2}, schedule={"steps": 3})
+    path = adair.pretrain(begun).path
+    half = load_foundation(path)
+    assert half.unshuffle == 2
+    assert half.model.intro.weight.shape[-2:] == (6, 6)
+    longer = make_config(output=begun.output, network={"unshuffle": 2}, schedule={"steps": 2})
+    assert adair.pretrain(longer, resume=True, restart_schedule=True).state.step == 5
+
+    with pytest.raises(AdairError, match="unshuffle 2 cannot be one with unshuffle 1"):
+        adair.pretrain(make_config(output=tmp_path / "back", network={"start": path, "unshuffle": 1}))
+    network = {"foundation": path}
+    adapter = adair.adapt(
+        make_config("mine", output=tmp_path / "mine.safetensors", network=network, schedule={"steps": 2})
+    ).path
+    restorer = adair.Restorer.load(path, device="cpu")
+    restorer.add_adapter(adapter)
+    image = torch.rand(1, 3, 25, 30)
+    for task in ("mine", "foundation", "mine=0.5"):
+        assert restorer.restore(image, task).shape == image.shape
+    restorer.merge_adapter("mine")
+    restorer.save_foundation(tmp_path / "merged.safetensors")
+    assert load_foundation(tmp_path / "merged.safetensors").unshuffle == 2

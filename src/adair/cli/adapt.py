@@ -31,6 +31,7 @@ from adair.cli.options import (
     Steps,
     Tensorboard,
     Texture,
+    Unshuffle,
     ValidateSteps,
     settings_of,
 )
@@ -59,13 +60,7 @@ def adapt(
     kind: Annotated[
         str | None, typer.Option(help="merge (no cost at run time, can be blended) or conv. [default: merge]")
     ] = None,
-    unshuffle: Annotated[
-        int | None,
-        typer.Option(
-            help="2: work at half the resolution, in a quarter of the time; for damage that leaves no fine detail."
-            " [default: 1]"
-        ),
-    ] = None,
+    unshuffle: Unshuffle = None,
     start: Annotated[
         Path | None,
         typer.Option(

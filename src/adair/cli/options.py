@@ -13,6 +13,10 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file of 
 AverageSteps = Annotated[
     int | None, typer.Option(help="Horizon of the averaged weights, which are the result, in steps. [default: 1000]")
 ]
+Unshuffle = Annotated[
+    int | None,
+    typer.Option(help="2: work at half the resolution, in a quarter of the time. [default: as what it starts from; 1]"),
+]
 Steps = Annotated[int | None, typer.Option(help="Length of the run in steps.")]
 Batch = Annotated[int | None, typer.Option(help="Patches a step.")]
 Patch = Annotated[

@@ -31,6 +31,7 @@ from adair.cli.options import (
     Steps,
     Tensorboard,
     Texture,
+    Unshuffle,
     ValidateSteps,
     settings_of,
 )
@@ -53,6 +54,7 @@ def pretrain(
             help="nafnet: encoder/middle/decoder, such as 1,1,2,6/2/1,1,1,1; restormer: levels, such as 4,6,6,8."
         ),
     ] = None,
+    unshuffle: Unshuffle = None,
     steps: Steps = None,
     batch: Batch = None,
     patch: Patch = None,

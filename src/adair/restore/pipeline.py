@@ -99,7 +99,7 @@ class Pipeline:
     def _step(self, blend: Blend, planes: ImageBuffer, options: RestoreOptions, scale: int) -> Step:
         height, width = (side * scale for side in planes.pixels.shape[:2])
         adapters = self.library.adapters(blend)
-        tile, batch = self.tile_sizes(height, width, options.tile, unshuffle_of(adapters))
+        tile, batch = self.tile_sizes(height, width, options.tile, unshuffle_of(adapters, self.foundation))
         name = f"task '{label_of((blend,))}'"
         session = self.sessions.session(adapters)
         return Step(session, name, self.runtime.device, scale, tile, batch, options.ensemble)

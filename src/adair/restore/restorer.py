@@ -184,7 +184,7 @@ class Restorer:
             if self.foundation is not self._library.foundation:
                 raise InputError("the foundation is merged already; unmerge_adapter() restores the original")
             adapters = self._library.adapters(steps[0])
-            if unshuffle_of(adapters) != 1:
+            if unshuffle_of(adapters, self.foundation) != self.foundation.unshuffle:
                 raise InputError(f"task {task!r}: works at a lower resolution than the foundation; use it as it is")
             model = merged(self.foundation.model, adapters)
             if any(site.adapter is not None for _, site in named_sites(model)):
@@ -226,7 +226,8 @@ class Restorer:
             AdairError: a file that cannot be written, or values that ``dtype`` cannot hold.
         """
         one = self.foundation
-        return save_foundation(path, one.backbone, one.config, one.model.state_dict(), one.card, dtype)
+        weights = one.model.state_dict()
+        return save_foundation(path, one.backbone, one.config, weights, one.card, dtype, one.unshuffle)
 
     def _use(self, foundation: Foundation) -> None:
         """Restore with ``foundation`` from now on; running calls finish with the former one."""

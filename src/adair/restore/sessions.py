@@ -92,9 +92,9 @@ def merged(model: nn.Module, blend: Mapping[Adapter, float]) -> nn.Module:
 
 def network_for(blend: Collection[Adapter], foundation: Foundation) -> nn.Module:
     """Return the foundation's network at the resolution of the adapters of a blend."""
-    return foundation.unshuffled(unshuffle_of(blend)).model
+    return foundation.unshuffled(unshuffle_of(blend, foundation)).model
 
 
-def unshuffle_of(blend: Collection[Adapter]) -> int:
-    """Return the one ``unshuffle`` of the adapters of a blend; 1 without adapters."""
-    return next((adapter.unshuffle for adapter in blend), 1)
+def unshuffle_of(blend: Collection[Adapter], foundation: Foundation) -> int:
+    """Return the one ``unshuffle`` of the adapters of a blend; without adapters, that of the foundation."""
+    return next((adapter.unshuffle for adapter in blend), foundation.unshuffle)

@@ -72,7 +72,7 @@ def adapt(
     output, processes = config.output or Path(f"{goal.name}.safetensors"), join_processes(config.device)
     begin.check(output, checkpoint_of(output), *pages_of(output), config_of(output))
     foundation = load_foundation(config.network.foundation)
-    foundation.unshuffled(config.network.unshuffle)  # before anything else, since it may be impossible
+    foundation.unshuffled(config.network.unshuffle or foundation.unshuffle)  # refused before photos are read
     cache = config.data.cache or output.parent / "cache"
     with open_run(config, goal.objective, FOR_ADAPTER, processes, cache, callbacks) as run:
         scale = _scale(run.photos, goal) if config.data.pairs else 1
@@ -112,7 +112,7 @@ def _goal(config: TrainConfig) -> Goal:
         raise InputError("give one of --photos FOLDER (with --recipe), --pairs DEGRADED CLEAN, --degraded-only FOLDER")
     if data.recipe is not None and data.photos is None:
         raise InputError(f"--recipe {data.recipe}: needs --photos; pairs and noisy images are degraded already")
-    if config.network.unshuffle != 1 and config.network.kind != NetworkConfig().kind:
+    if config.network.unshuffle is not None and config.network.kind != NetworkConfig().kind:
         raise InputError(f"--unshuffle {config.network.unshuffle}: needs --kind merge, which trains all layers")
     if config.task is None:
         raise InputError("an adapter needs the name of its task: adair adapt NAME, or task = in the configuration")
@@ -169,8 +169,8 @@ def train_adapter(
     baselines: dict[str, float] = {}
     if not begin.from_checkpoint:
         baselines = processes.from_first(_measure_baselines, foundation, sets, bundled, settings.precision)
-    start = config.network.start or _best_start(config, goal, baselines, bundled)
-    foundation = foundation.unshuffled(config.network.unshuffle)
+    foundation = foundation.unshuffled(config.network.unshuffle or foundation.unshuffle)
+    start = config.network.start or _best_start(config, goal, baselines, bundled, foundation.unshuffle)
     adapter, history = _first_adapter(foundation, config.network, start)
     adapter = adapter.to(device)
     adapted = AdaptedModel(channels_last(foundation.model))
@@ -227,8 +227,8 @@ def _first_adapter(
     loaded = load_adapter(start, foundation)
     if loaded.adapter.kind != network.kind:
         raise AdairError(f"{start}: kind {loaded.adapter.kind}, not {network.kind}")
-    if loaded.adapter.unshuffle != network.unshuffle:
-        raise AdairError(f"{start}: has unshuffle {loaded.adapter.unshuffle}, not {network.unshuffle}")
+    if loaded.adapter.unshuffle != foundation.unshuffle:
+        raise AdairError(f"{start}: has unshuffle {loaded.adapter.unshuffle}, not {foundation.unshuffle}")
     return loaded.adapter, {"continued_from": loaded.card.get("training")}
 
 
@@ -265,9 +265,9 @@ def _psnr_of(network: nn.Module, sets: ValidationSets, precision: torch.dtype) -
 
 
 def _best_start(
-    config: TrainConfig, goal: Goal, baselines: Mapping[str, float], bundled: Mapping[str, Path]
+    config: TrainConfig, goal: Goal, baselines: Mapping[str, float], bundled: Mapping[str, Path], unshuffle: int
 ) -> Path | None:
-    """Return the best bundled adapter to start from, if it is better than none and of the same kind."""
+    """Return the best bundled adapter to start from, if it is better than none, and of the same kind and resolution."""
     remade = goal.name in BUNDLED and config.data.photos is not None and config.data.recipe is None
     if not baselines or remade or config.network.fresh:  # a bundled task is trained from scratch, like the first time
         return None
@@ -275,5 +275,5 @@ def _best_start(
     if best == "foundation" or baselines[best] < baselines["foundation"] + GAIN:
         return None
     made = read_header(bundled[best]).metadata["adapter"]
-    fits = (made["kind"], made.get("unshuffle", 1)) == (config.network.kind, config.network.unshuffle)
+    fits = (made["kind"], made.get("unshuffle", 1)) == (config.network.kind, unshuffle)
     return bundled[best] if fits else None

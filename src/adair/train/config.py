@@ -82,8 +82,8 @@ class NetworkConfig(Section):
         start: file to start from: a foundation for a foundation, an adapter for an adapter.
         start_adapter: adapter to merge into ``start`` first (foundations only).
         fresh: start an adapter from the foundation alone, not from the best bundled adapter.
-        unshuffle: the adapter's network works at 1/unshuffle of the resolution, in about 1/unshuffle² of the time (1 to
-            4; kind merge only).
+        unshuffle: the network works at 1/unshuffle of the resolution, in about 1/unshuffle² of the time (1 to 4). None:
+            as ``start`` or the adapter's foundation does.
     """
 
     backbone: str | None = None
@@ -94,7 +94,7 @@ class NetworkConfig(Section):
     start: Path | None = None
     start_adapter: Path | None = None
     fresh: bool = False
-    unshuffle: int = 1
+    unshuffle: int | None = None
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,8 @@ def pretrain(
     data, network = config.data, config.network
     others = {"": ("task",), "data": ("pairs", "degraded_only"), "network": ("foundation",)}
     refuse_settings(config, others, "foundations")
-    default = NetworkConfig()
-    if (network.fresh, network.kind, network.unshuffle) != (default.fresh, default.kind, default.unshuffle):
-        raise InputError("network.kind, network.fresh and network.unshuffle: are for adapters (adair adapt)")
+    if network.fresh or network.kind != NetworkConfig().kind:
+        raise InputError("network.kind and network.fresh: are for adapters (adair adapt)")
     if data.photos is None or config.output is None:
         raise InputError("pre-training needs --photos FOLDER and --output FOLDER")
     begin, processes, folder = Begin(resume, restart_schedule, overwrite), join_processes(config.device), config.output
@@ -97,13 +96,20 @@ def train_foundation(
     if start is None:
         before = facts
     else:
-        before = {"backbone": start.backbone, "config": start.config, "continued_from": start.card.get("training")}
+        before = {
+            "backbone": start.backbone,
+            "config": start.config,
+            "unshuffle": start.unshuffle,
+            "continued_from": start.card.get("training"),
+        }
     backbone = network.backbone or before.get("backbone", "nafnet")
     settings = complete_config(backbone, {**before.get("config", {}), **shape})
+    unshuffle = network.unshuffle or before.get("unshuffle", 1)
     origin = facts.get("continued_from") if facts else before.get("continued_from")
     torch.manual_seed(run.settings.seed)
-    model = channels_last(build_backbone(backbone, settings).to(run.device))
+    model = channels_last(build_backbone(backbone, settings, unshuffle).to(run.device))
     if start is not None:
+        start = start.unshuffled(unshuffle)
         weights = _merged(start, network.start_adapter)
         if (start.backbone, start.config) != (backbone, settings):
             try:
@@ -118,7 +124,12 @@ def train_foundation(
         run.train,
         make_validation_sets(run.held_out, validation, run.device),
         checkpoint,
-        {"backbone": backbone, "config": settings, **({"continued_from": origin} if origin else {})},
+        {
+            "backbone": backbone,
+            "config": settings,
+            **({} if unshuffle == 1 else {"unshuffle": unshuffle}),
+            **({"continued_from": origin} if origin else {}),
+        },
         run.callbacks,
         run.processes,
         config.to_dict(),
@@ -133,7 +144,7 @@ def train_foundation(
                 if origin := origin or before.get("continued_from"):  # checkpoints of version 0.1 do not know it
                     card["training"]["continued_from"] = origin
                 tensors = {name: value.float().cpu() for name, value in model.state_dict().items()}
-                save_foundation(output, backbone, settings, tensors, card)
+                save_foundation(output, backbone, settings, tensors, card, unshuffle=unshuffle)
     return state
 
 
@@ -143,8 +154,8 @@ def _merged(foundation: Foundation, adapter: Path | None) -> Weights:
         loaded = load_adapter(adapter, foundation).adapter
         if loaded.branches():
             raise AdairError(f"{adapter}: a {loaded.kind} adapter cannot be merged; use one of kind merge")
-        if loaded.unshuffle != 1:
-            raise AdairError(f"{adapter}: works at a lower resolution than the foundation, so it cannot be merged")
+        if loaded.unshuffle != foundation.unshuffle:
+            raise AdairError(f"{adapter}: has unshuffle {loaded.unshuffle}, not {foundation.unshuffle}")
         adapted = AdaptedModel(foundation.model)
         adapted.attach(loaded)
         adapted.merge()

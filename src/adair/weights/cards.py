@@ -17,11 +17,12 @@ def describe_weights(header: Header) -> dict[str, Any]:
             "task": metadata.get("task"),
             "adapter": adapter.get("kind"),
             "options": adapter.get("options"),
-            **({"unshuffle": adapter["unshuffle"]} if "unshuffle" in adapter else {}),
+            **_given(adapter, "unshuffle"),
             "foundation": metadata.get("foundation"),
         }
     elif header.kind == "foundation":
-        facts |= {key: metadata.get(key) for key in ("backbone", "config", "fingerprint")}
+        facts |= {key: metadata.get(key) for key in ("backbone", "config")} | _given(metadata, "unshuffle")
+        facts["fingerprint"] = metadata.get("fingerprint")
     facts |= {
         "parameters": header.parameters,
         "bytes": header.file_bytes,
@@ -69,6 +70,10 @@ def figures_line(entry: dict[str, Any]) -> str:
     foundation = entry.get("foundation")
     aside = f" (foundation alone {foundation:.2f})" if isinstance(foundation, (int, float)) else ""
     return f"{entry['name']}: {before:.2f} to {after:.2f} dB{aside}"
+
+
+def _given(values: dict[str, Any], key: str) -> dict[str, Any]:
+    return {key: values[key]} if key in values else {}
 
 
 def _mapping(value: object) -> dict[str, Any]:

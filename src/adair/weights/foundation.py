@@ -29,7 +29,7 @@ class Foundation:
         model: the network in float32, in evaluation mode; no parameter asks for a gradient.
         fingerprint: hash of the weights; adapters name it.
         card: recipe, training facts, measured figures, licence: whatever its author recorded.
-        unshuffle: the network works at 1/unshuffle of the image's resolution; files contain full resolution.
+        unshuffle: the network works at 1/unshuffle of the image's resolution.
     """
 
     backbone: str
@@ -43,12 +43,12 @@ class Foundation:
         """Return the network for 1/factor of the resolution: the same blocks, first and last layer made for it.
 
         Raises:
-            AdairError: the backbone cannot work at another resolution.
+            AdairError: the backbone cannot work at another resolution, or this one works at a lower one already.
         """
         if factor == self.unshuffle:
             return self
         if self.unshuffle != 1:
-            raise AdairError(f"a network for 1/{self.unshuffle} of the resolution cannot become one for 1/{factor}")
+            raise AdairError(f"a foundation with unshuffle {self.unshuffle} cannot be one with unshuffle {factor}")
         model = _on_meta(self.backbone, self.config, factor)
         derive = find_backbone(self.backbone).unshuffle
         assert derive is not None
@@ -63,11 +63,12 @@ def save_foundation(
     state_dict: Mapping[str, Tensor],
     card: Mapping[str, Any] | None = None,
     dtype: torch.dtype = torch.float16,
+    unshuffle: int = 1,
 ) -> str:
     """Write a foundation file and return its fingerprint.
 
     The tensors of a published checkpoint can be given as they are. The file's metadata: format, kind "foundation",
-    backbone, config, fingerprint, card.
+    backbone, config, unshuffle if not 1, fingerprint, card.
 
     Args:
         path: the file, which is written atomically.
@@ -76,12 +77,13 @@ def save_foundation(
         state_dict: name to tensor, names as published.
         card: recipe, training facts, measured figures, licence; anything that JSON can hold.
         dtype: how values are stored: torch.float16, bfloat16 or float32.
+        unshuffle: see `Foundation`.
 
     Raises:
         AdairError: tensors that do not fit the backbone, values that ``dtype`` cannot hold, an unwritable folder.
     """
     config = complete_config(backbone, config)
-    expected = _shapes(_on_meta(backbone, config))
+    expected = _shapes(_on_meta(backbone, config, unshuffle))
     for name in sorted(state_dict.keys() ^ expected.keys()):
         fault = "the weights lack" if name in expected else f"{backbone} does not have"
         raise AdairError(f"{path}: tensor {short(name)} is one that {fault}; check the configuration")
@@ -92,7 +94,8 @@ def save_foundation(
     stored = {name: tensor.detach().to(dtype) for name, tensor in state_dict.items()}
     mark = fingerprint(stored)
     metadata = {"kind": "foundation", "backbone": backbone, "config": config, "fingerprint": mark}
-    write_safetensors(path, stored, {**metadata, "card": dict(card or {})})
+    resolution = {} if unshuffle == 1 else {"unshuffle": unshuffle}
+    write_safetensors(path, stored, {**metadata, **resolution, "card": dict(card or {})})
     return mark
 
 
@@ -106,7 +109,7 @@ def load_foundation(path: str | os.PathLike[str] | None = None) -> Foundation:
     if header.kind != "foundation":
         what = "an adapter; open it with the foundation that it names" if header.kind else "not an AdaIR file"
         raise AdairError(f"{header.path}: is {what}; expected a foundation")
-    backbone, config, model = _network_of(header)
+    backbone, config, unshuffle, model = _network_of(header)
     check_tensors(header, _shapes(model))
     weights = read_tensors(header)
     mark = fingerprint(weights)
@@ -116,9 +119,8 @@ def load_foundation(path: str | os.PathLike[str] | None = None) -> Foundation:
         )
     model.load_state_dict(weights, assign=True)
     card = header.metadata.get("card")
-    return Foundation(
-        backbone, config, model.eval().requires_grad_(False), mark, card if isinstance(card, dict) else {}
-    )
+    model.eval().requires_grad_(False)
+    return Foundation(backbone, config, model, mark, card if isinstance(card, dict) else {}, unshuffle)
 
 
 def bundled_foundation() -> Path:
@@ -143,14 +145,17 @@ def bundled_adapters() -> dict[str, Path]:
     return {path.stem: path for path in sorted(BUNDLED.glob("*.safetensors")) if path.stem not in others}
 
 
-def _network_of(header: Header) -> tuple[str, dict[str, Any], nn.Module]:
-    """Return the backbone's name, its whole configuration, and the network without weights."""
+def _network_of(header: Header) -> tuple[str, dict[str, Any], int, nn.Module]:
+    """Return the backbone's name, its whole configuration, its ``unshuffle``, and the network without weights."""
     name, config = header.metadata.get("backbone"), header.metadata.get("config")
+    unshuffle = header.metadata.get("unshuffle", 1)
+    if type(unshuffle) is not int:
+        raise AdairError(f"{header.path}: unshuffle must be an integer, not {short(unshuffle)}")
     if not isinstance(name, str) or not isinstance(config, dict):
         raise AdairError(f"{header.path}: does not say which backbone it is for; the file is damaged")
     try:
         config = complete_config(name, config)
-        return name, config, _on_meta(name, config)
+        return name, config, unshuffle, _on_meta(name, config, unshuffle)
     except AdairError as error:
         raise AdairError(f"{header.path}: {error}") from error
 
