@@ -49,6 +49,7 @@ def test_it_follows_and_precedes_others(restorer: Restorer, photo: np.ndarray) -
 
 
 def test_it_blends_with_its_like_only(restorer: Restorer, photo: np.ndarray) -> None:
+    assert np.array_equal(restorer.restore(photo, "half=0"), restorer.restore(photo, "foundation"))
     weak = restorer.restore(photo, "half=0.5").astype(int)
     assert np.abs(weak - photo).mean() > 0
     with pytest.raises(AdairError, match=r"half, denoise: work at different resolutions.*half > denoise"):

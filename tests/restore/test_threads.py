@@ -100,8 +100,8 @@ def test_the_least_recently_used_session_goes_first(
     model_files: Path, foundation: Foundation, runtime: CountingRuntime
 ) -> None:
     first, second = adapters(model_files, foundation)
-    size = SessionCache(foundation.model, runtime).session({}).nbytes
-    cache = SessionCache(foundation.model, runtime, limit=int(2.5 * size))
+    size = SessionCache(foundation, runtime).session({}).nbytes
+    cache = SessionCache(foundation, runtime, limit=int(2.5 * size))
     runtime.loaded = 0
     kept = cache.session({first: 1.0})
     cache.session({second: 1.0})
@@ -117,7 +117,7 @@ def test_a_session_beyond_the_limit_still_works_and_is_kept_until_the_next(
     model_files: Path, foundation: Foundation, runtime: CountingRuntime
 ) -> None:
     first, second = adapters(model_files, foundation)
-    cache = SessionCache(foundation.model, runtime, limit=0)
+    cache = SessionCache(foundation, runtime, limit=0)
     assert cache.session({first: 1.0}) is cache.session({first: 1.0})
     cache.session({second: 1.0})
     cache.session({first: 1.0})
@@ -128,7 +128,7 @@ def test_strength_zero_is_no_network_of_its_own(
     model_files: Path, foundation: Foundation, runtime: CountingRuntime
 ) -> None:
     first, _ = adapters(model_files, foundation)
-    cache = SessionCache(foundation.model, runtime)
+    cache = SessionCache(foundation, runtime)
     assert cache.session({first: 0.0}) is cache.session({})
 
 
@@ -136,7 +136,7 @@ def test_a_forgotten_adapter_is_merged_again(
     model_files: Path, foundation: Foundation, runtime: CountingRuntime
 ) -> None:
     first, second = adapters(model_files, foundation)
-    cache = SessionCache(foundation.model, runtime)
+    cache = SessionCache(foundation, runtime)
     plain, blended = cache.session({}), cache.session({first: 0.5, second: 0.5})
     cache.forget(first)
     assert cache.session({}) is plain
@@ -145,7 +145,7 @@ def test_a_forgotten_adapter_is_merged_again(
 
 def test_a_network_that_cannot_be_made_leaves_no_trace(foundation: Foundation, runtime: CountingRuntime) -> None:
     x = torch.rand(1, 3, 16, 16)
-    cache = SessionCache(foundation.model, runtime)
+    cache = SessionCache(foundation, runtime)
     before = cache.session({})(x)
     weights = {name: value.clone() for name, value in foundation.model.state_dict().items()}
     other = create_adapter("merge", nn.Sequential(nn.Conv2d(8, 8, 1)))

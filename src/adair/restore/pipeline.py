@@ -15,7 +15,7 @@ from adair.restore.sessions import SessionCache, unshuffle_of
 from adair.restore.steps import Step
 from adair.restore.tasks import UPSCALING, Blend, Steps, label_of
 from adair.restore.tiling import choose_tile
-from adair.runtimes import Runtime
+from adair.runtimes import Runtime, Session
 from adair.weights import Foundation
 
 # Bytes for one tile on a CPU. What neighbouring tiles share is computed twice: at 6 megapixels in bfloat16 1 GiB costs
@@ -76,6 +76,10 @@ class Pipeline:
             planes = step.run(planes, mix, progress and partial(of_all, progress, number, len(steps)))
         return planes
 
+    def session(self, blend: Blend) -> Session:
+        """Return the network for a blend of named adapters."""
+        return self.sessions.session(self.library.adapters(blend))
+
     def tile_sizes(self, height: int, width: int, tile: int | None, unshuffle: int = 1) -> tuple[tuple[int, int], int]:
         """Return height and width of a tile for an image, and how many tiles go through the network together.
 
@@ -98,11 +102,10 @@ class Pipeline:
 
     def _step(self, blend: Blend, planes: ImageBuffer, options: RestoreOptions, scale: int) -> Step:
         height, width = (side * scale for side in planes.pixels.shape[:2])
-        adapters = self.library.adapters(blend)
-        tile, batch = self.tile_sizes(height, width, options.tile, unshuffle_of(adapters, self.foundation))
+        unshuffle = unshuffle_of(self.library.adapters(blend), self.foundation)
+        tile, batch = self.tile_sizes(height, width, options.tile, unshuffle)
         name = f"task '{label_of((blend,))}'"
-        session = self.sessions.session(adapters)
-        return Step(session, name, self.runtime.device, scale, tile, batch, options.ensemble)
+        return Step(self.session(blend), name, self.runtime.device, scale, tile, batch, options.ensemble)
 
 
 def of_all(progress: Progress, step: int, steps: int, done: int, total: int) -> None:

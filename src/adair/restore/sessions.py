@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from torch import nn
 
@@ -54,7 +54,7 @@ class SessionCache:
                 session = self._find(key)  # another thread may have made it meanwhile
                 if session is None:
                     start = time.perf_counter()
-                    session = self.runtime.load(merged(network_for(blend, self.foundation), dict(key)))
+                    session = self.runtime.load(merged(network_for(dict(key), self.foundation), dict(key)))
                     log.info("made a network of %d adapters in %.3f s", len(key), time.perf_counter() - start)
                     self._keep(key, session)
         return session
@@ -90,11 +90,11 @@ def merged(model: nn.Module, blend: Mapping[Adapter, float]) -> nn.Module:
     return adapted.model.eval()
 
 
-def network_for(blend: Collection[Adapter], foundation: Foundation) -> nn.Module:
+def network_for(blend: Mapping[Adapter, float], foundation: Foundation) -> nn.Module:
     """Return the foundation's network at the resolution of the adapters of a blend."""
     return foundation.unshuffled(unshuffle_of(blend, foundation)).model
 
 
-def unshuffle_of(blend: Collection[Adapter], foundation: Foundation) -> int:
-    """Return the one ``unshuffle`` of the adapters of a blend; without adapters, that of the foundation."""
-    return next((adapter.unshuffle for adapter in blend), foundation.unshuffle)
+def unshuffle_of(blend: Mapping[Adapter, float], foundation: Foundation) -> int:
+    """Return the one ``unshuffle`` of the adapters of a blend; without any that acts, that of the foundation."""
+    return next((adapter.unshuffle for adapter, strength in blend.items() if strength != 0), foundation.unshuffle)

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 OVERLAP = 6 * CELL
 FADE = CELL
 SMALLEST = 4 * CELL
+EQUAL = 1.02  # times the least work
 MOST_PIXELS = 2048**2  # larger tiles gain nothing, and convolution libraries count elements with 32 bits
 
 Fetch = Callable[[int, int, int, int], Tensor]
@@ -34,10 +35,11 @@ Store = Callable[[int, Tensor], None]
 def choose_tile(height: int, width: int, most: int) -> tuple[int, int]:
     """Return height and width of the tiles of at most ``most`` pixels that restore an image with the least work.
 
-    That is the whole image if it fits; a side is never below `SMALLEST`, however small ``most`` is.
+    That is the whole image if it fits; a side is never below `SMALLEST`, however small ``most`` is. Of tiles that are
+    as good but for `EQUAL`, the lowest: a row of them is in memory across the whole image.
     """
     most = min(most, MOST_PIXELS)
-    best, least = (SMALLEST, SMALLEST), math.inf
+    found = {(SMALLEST, SMALLEST): math.inf}
     for columns in range(1, math.ceil(width / CELL) + 1):
         across = width if columns == 1 else _even(width, columns, OVERLAP)
         down = height if height * across <= most else most // across // CELL * CELL
@@ -47,9 +49,10 @@ def choose_tile(height: int, width: int, most: int) -> tuple[int, int]:
             sum(stop - start for start, stop in split(side, tile, overlap_of(tile)))
             for side, tile in ((height, down), (width, across))
         )
-        if work < least:
-            best, least = (down, across), work
-    return best
+        found[down, across] = work
+    least = min(found.values())
+    equal = [sides for sides, work in found.items() if work <= EQUAL * least]
+    return min(equal, key=lambda sides: (sides[0], found[sides]))
 
 
 def overlap_of(tile: int) -> int:
