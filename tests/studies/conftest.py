@@ -20,6 +20,8 @@ from adair.studies.workspace import Job, Place, Result, Workspace
 
 SHAPE = NAFNetConfig(width=4, encoder=(1,), middle=1, decoder=(1,))
 
+NO_COSTS = {"seconds": 0.0}
+
 
 @pytest.fixture(scope="session")
 def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -67,16 +69,18 @@ def whole() -> Callable[..., Whole]:
 def planted(make_workspace: Callable[..., Workspace]) -> Callable[..., Results]:
     """``planted(budget, quality)``: results in which image i of a test has the PSNR of ``quality`` plus i dB.
 
-    Keywords are the figures of all other jobs.
+    Further keywords are the figures of all other jobs.
     """
 
-    def make(budget: Budget, quality: Callable[[Scores, Test], float], **figures: object) -> Results:
+    def make(
+        budget: Budget, quality: Callable[[Scores, Test], float], costs: dict[str, float] = NO_COSTS, **figures: object
+    ) -> Results:
         class Planted(Results):
             def __getitem__(self, job: Job) -> Result:
                 if not isinstance(job, Scores):
-                    return Result({"rate": 1e-3, **figures}, {"seconds": 0.0})
+                    return Result({"rate": 1e-3, **figures}, costs)
                 psnrs = {test.name: [quality(job, test) + image for image in range(8)] for test in job.tests}
-                return Result({name: {"psnr": values, "ssim": [0.5] * 8} for name, values in psnrs.items()}, {})
+                return Result({name: {"psnr": values, "ssim": [0.5] * 8} for name, values in psnrs.items()}, costs)
 
         return Planted(make_workspace(), budget)
 

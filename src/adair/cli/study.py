@@ -84,6 +84,8 @@ def study(
     workspace = Workspace(place, _say)
     for reason in workspace.skipped:
         _say(f"skipped {reason}")
+    for one in chosen:
+        level = one.settle(level, workspace)
     parts = {one.name: in_order(one.in_turn(level, seed), workspace) for one in chosen}
     work = in_order([job for part in parts.values() for job in part], workspace)
     ahead = outlook(work, workspace)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from adair.backbones.registry import RestormerConfig
 from adair.studies.budget import Budget, Shape
 from adair.studies.networks import Adapted, Given, Network, Part, Whole
 from adair.studies.training import Course
 from adair.tasks import LABORATORY
+
+# Of a NAFNet's learning rate: the papers train Restormer with 3e-4 and PromptIR with 2e-4, NAFNet with 1e-3.
+RESTORMER_RATE = 0.3
+
+
+def suited(budget: Budget, form: Shape) -> Budget:
+    """Return the budget with a learning rate for training this backbone from scratch."""
+    return replace(budget, rate=RESTORMER_RATE * budget.rate) if isinstance(form, RestormerConfig) else budget
 
 
 def course(budget: Budget, recipes: Sequence[str], seed: int, times: int = 1, on: bool = False) -> Course:

@@ -12,7 +12,7 @@ import torch
 
 from adair.backbones.registry import RestormerConfig
 from adair.backbones.restormer import Restormer
-from adair.studies.arms import adapted, course, foundation, given_facts
+from adair.studies.arms import adapted, course, foundation, given_facts, suited
 from adair.studies.budget import Budget, parameters_of
 from adair.studies.networks import Network, Trained, Whole, backbone_text
 from adair.studies.page import Page, table
@@ -35,8 +35,6 @@ NETWORKS: dict[str, tuple[type[Whole] | type[Prompted], bool]] = {
     RESTORMER_ALL: (Whole, True),
     PROMPTIR_ALL: (Prompted, True),
 }
-# Of a NAFNet's learning rate: the papers train Restormer with 3e-4 and PromptIR with 2e-4, NAFNet with 1e-3.
-RATE = 0.3
 
 
 @cache
@@ -70,16 +68,17 @@ def shape(budget: Budget, prompts: bool = False) -> RestormerConfig:
 def own(budget: Budget, seed: int, name: str, recipes: Sequence[str]) -> Trained:
     """Return one of `NETWORKS`, trained from scratch on a task's recipes, or on those of all tasks together."""
     network, for_all = NETWORKS[name]
-    slow = replace(budget, rate=RATE * budget.rate)
-    lessons = course(slow, ALL_RECIPES if for_all else recipes, seed, times=len(TASKS) if for_all else 1)
-    return network(lessons, shape(budget, prompts=network is Prompted))
+    form = shape(budget, prompts=network is Prompted)
+    learnt = ALL_RECIPES if for_all else recipes
+    return network(course(suited(budget, form), learnt, seed, times=len(TASKS) if for_all else 1), form)
 
 
 def base(budget: Budget, seed: int) -> Network:
     """Return the foundation: a Restormer, as in the paper, or the one that is given."""
     if budget.foundation:
         return foundation(budget, seed)
-    return foundation(replace(budget, rate=RATE * budget.rate), seed, form=shape(budget))
+    form = shape(budget)
+    return foundation(suited(budget, form), seed, form=form)
 
 
 def methods(budget: Budget, seed: int) -> dict[str, Method]:

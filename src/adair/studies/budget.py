@@ -43,12 +43,14 @@ class Budget:
         lengths: numbers of steps that study ``curves`` compares, the smallest first.
         scheme_pretraining, scheme_steps: steps of each foundation of study ``schemes``, and of each adapter on it;
             networks from scratch take as many as both together.
-        backbones: a Restormer, a NAFNet with about as many parameters, and one that takes about as many seconds.
+        backbones: a Restormer, a NAFNet with about as many parameters, and one that takes about as many seconds if its
+            width is `equal_width`.
         baseline: depth of Restormer and PromptIR (study ``baselines``); their widths follow from the parameters of
             ``shape``.
         full: weights of at most so many values get full changes from that adapter (see `MergeAdapter`).
         foundation: fingerprint of a foundation that is given; empty: each study pre-trains its foundations.
         pretraining: the recipe that it was pre-trained on, as its card says.
+        equal_width: the width that `EqualPace` has measured; 0: not yet.
         seeds: number of seeds for networks that decide a claim; the spread between them enters the verdict.
         meaningless: whether it is only a smoke test.
     """
@@ -72,11 +74,12 @@ class Budget:
     lengths: tuple[int, ...]
     scheme_pretraining: int
     scheme_steps: int
-    backbones: tuple[Shape, Shape, Shape]
+    backbones: tuple[RestormerConfig, NAFNetConfig, NAFNetConfig]
     baseline: RestormerConfig
     full: int = 0
     foundation: str = ""
     pretraining: str = LABORATORY
+    equal_width: int = 0
     seeds: int = 3
     meaningless: bool = False
 

@@ -21,7 +21,7 @@ from adair.studies.workspace import FORMAT, Job, Result, Workspace, describe, id
 # Of a budget: what a call may set (--steps, --images, --seeds, --foundation); all else is as the code says.
 DECIDED = (
     *("steps", "pretrain_steps", "pair_steps", "lengths", "scheme_pretraining", "scheme_steps", "images", "seeds"),
-    *("foundation", "pretraining", "rank", "full"),
+    *("foundation", "pretraining", "rank", "full", "equal_width"),
 )
 SIZES = ("steps", "images", "seeds")  # options of the command line
 

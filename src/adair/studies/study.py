@@ -55,6 +55,7 @@ class Study:
         jobs: returns the jobs of the page, for a budget and a first seed; their dependencies follow from them.
         page: makes the page from their results, for the same budget and seed.
         pretrains: whether it is about pre-training, so that no foundation can be given.
+        settle: measures what the jobs depend on, once for a workspace, and returns the budget with it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Study:
     jobs: Callable[[Budget, int], Sequence[Job]]
     page: Callable[[Results, int], Page]
     pretrains: bool = False
+    settle: Callable[[Budget, Workspace], Budget] = lambda budget, workspace: budget
 
     def in_turn(self, budget: Budget, seed: int) -> list[Job]:
         """Return the jobs seed by seed: those of the first seed, then what the second adds, and so on."""
