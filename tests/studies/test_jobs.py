@@ -15,13 +15,17 @@ import pytest
 import torch
 
 from adair.adapters import AdaptedModel
+from adair.adapters.merge import MergeAdapter
+from adair.degradations import parse_recipe
+from adair.degradations.registry import OPERATORS
+from adair.degradations.values import Number
 from adair.errors import AdairError
 from adair.studies import training
 from adair.studies.networks import Adapted, Whole
 from adair.studies.runner import in_order, outlook, work_off
 from adair.studies.scores import Scores
 from adair.studies.tasks import TASKS
-from adair.studies.training import Course
+from adair.studies.training import Course, FewPairs
 from adair.studies.workspace import Job, Result, Workspace, describe
 
 
@@ -48,6 +52,23 @@ def test_photos_and_precision_decide_the_key(
     assert workspace.key(whole()) == make_workspace("elsewhere").key(whole())
     assert workspace.key(whole()) != make_workspace("fewer", held_out=1).key(whole())
     assert workspace.key(whole()) != make_workspace("bf16", precision="bf16").key(whole())
+
+
+def test_defaults_decide_the_key(
+    make_workspace: Callable[..., Workspace], whole: Callable[..., Whole], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = Adapted(whole().course, whole(), "merge", (("rank", 1),))
+    pairs = dataclasses.replace(whole(), course=FewPairs(("motion(length=9)",), 2, 2, 16))
+    before = [make_workspace().key(one) for one in (adapter, pairs)]
+    assert before == [make_workspace().key(one) for one in (adapter, pairs)]
+    monkeypatch.setattr(MergeAdapter.__init__, "__defaults__", (8, 16))
+    motion = OPERATORS["motion"]
+    changed = tuple(dataclasses.replace(one, default=Number(0.5)) for one in motion.parameters)
+    monkeypatch.setitem(OPERATORS, "motion", dataclasses.replace(motion, parameters=changed))
+    parse_recipe.cache_clear()
+    after = [make_workspace().key(one) for one in (adapter, pairs)]
+    parse_recipe.cache_clear()
+    assert not set(before) & set(after)
 
 
 def test_a_cell_cannot_depend_on_a_place() -> None:

@@ -55,6 +55,19 @@ def empty_adapter(kind: str, model: nn.Module, options: Mapping[str, Any]) -> Ad
         return make(model, **options)
 
 
+def complete_options(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given options over the defaults of a kind.
+
+    >>> complete_options("merge", {"rank": 4})
+    {'rank': 4, 'full': 0}
+
+    Raises:
+        AdairError: an unknown kind.
+    """
+    _, *known = inspect.signature(_find(kind)).parameters.values()  # the first is the model
+    return {one.name: options.get(one.name, one.default) for one in known}
+
+
 def file_bytes(adapter: Adapter, bytes_per_value: int = 2) -> int:
     """Upper bound of the size of an adapter's file, its card within 8 KiB: data, header and padding."""
     tensors = adapter.state_dict()

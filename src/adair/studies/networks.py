@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from adair.adapters import AdaptedModel, create_adapter
+from adair.adapters.kinds import complete_options
 from adair.backbones.registry import BACKBONES
 from adair.errors import AdairError
 from adair.images.files import write_whole
@@ -249,6 +250,9 @@ class Adapted(Trained):
         for name, value in adapter.named_parameters():
             value.requires_grad_(name in trained)
         return Model(model, trained)
+
+    def context(self, workspace: Workspace) -> Any:
+        return [*super().context(workspace), complete_options(self.kind, dict(self.options))]
 
     def restorer(self, workspace: Workspace, task: str) -> nn.Module:
         model = self.load(workspace).module.eval()

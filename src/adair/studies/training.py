@@ -217,7 +217,7 @@ class FewPairs(Course):
             raise AdairError(
                 f"{workspace.place.photos}: {count} photos for training, but {self.pairs} pairs are needed; add photos"
             )
-        return super().context(workspace)
+        return [*super().context(workspace), resolved(parse_recipe(self.recipes[0]))]
 
     def photos(self, workspace: Workspace) -> PhotoStore:
         """Return the pairs: channels of the clean image, then of the degraded one, in 8 bits."""
