@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ QUIET = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 SECONDS = 60_000  # milliseconds: machines of CI are slow
+TRAINING = 5 * SECONDS  # a training imports PyTorch anew, and shares the machine with the page and the browser
 HOSTILE = "..%2f\u202e<img src=x onerror=alert(1)>'\"$(id).png"
 
 
@@ -70,7 +72,7 @@ class Visit:
 
 
 @pytest.fixture
-def server(restorer: Restorer, tmp_path: Path) -> Iterator[tuple[str, Restorer, Workspace]]:
+def server(restorer: Restorer, model_files: Path, tmp_path: Path) -> Iterator[tuple[str, Restorer, Workspace]]:
     pytest.importorskip("gradio", exc_type=ImportError)
     from adair.ui.run import serve
 
@@ -80,7 +82,8 @@ def server(restorer: Restorer, tmp_path: Path) -> Iterator[tuple[str, Restorer, 
         Workspace(tmp_path / "work") as workspace,
         FolderQueue(store, restorer, threading.Lock(), 2 * 10**6) as queue,
     ):
-        page, address = serve(UiConfig(port=0, max_megapixels=2), restorer, workspace, queue, block=False)
+        config, foundation = UiConfig(port=0, max_megapixels=2), model_files / "foundation.safetensors"
+        page, address = serve(config, restorer, workspace, queue, block=False, foundation=foundation)
         yield address, restorer, workspace
         page.close()
     assert list((tmp_path / "work").iterdir()) == []  # uploads and results are gone
@@ -109,9 +112,9 @@ def visit(server: tuple[str, Restorer, Workspace], request: pytest.FixtureReques
     assert one.problems == []
 
 
-def photo(folder: Path, name: str = "photo.png", size: tuple[int, int] = (160, 120)) -> Path:
+def photo(folder: Path, name: str = "photo.png", size: tuple[int, int] = (160, 120), seed: int = 1) -> Path:
     path = folder / name
-    pixels = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
     Image.fromarray(pixels).save(path, dpi=(300, 300))
     return path
 
@@ -309,6 +312,49 @@ def test_both_halves_zoom_in_step(visit: Visit, tmp_path: Path) -> None:
     assert len(after) == 2
     assert after[0] == pytest.approx(after[1])
     assert after[0] > 1.1 * before[0]
+
+
+@pytest.mark.parametrize("source", ["recipe", "pairs"])
+def test_train_watch_stop_and_keep(visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """From clean photos to a new task: the damage is previewed, the curve grows, stopping keeps the best weights."""
+    from adair.ui import train_tab
+
+    tiny = ("--validate-steps", "2", "--batch", "1", "--patch", "32", "--device", "cpu")
+    monkeypatch.setattr(train_tab, "TrainingJob", partial(train_tab.TrainingJob, options=tiny))
+    clean = [str(photo(tmp_path, f"{seed}.png", (96, 96), seed)) for seed in range(3)]
+    page = visit.page
+
+    def wait_for(text: str) -> None:  # or for the end, so that a failure is seen at once
+        shows = "text => [text, 'Ended'].some(word => document.querySelector('#train-status').innerText.includes(word))"
+        page.wait_for_function(shows, arg=text, timeout=TRAINING)
+        assert text in page.inner_text("#train-status")
+
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#recipe textarea, #recipe input").first.fill("noise(sigma=20)")
+    page.set_input_files("#clean input[type=file]", clean)
+    visit.wait("#damage img")  # the photos have been uploaded, and the recipe is previewed
+    if source == "pairs":
+        (tmp_path / "worse").mkdir()
+        worse = [tmp_path / "worse" / Path(path).name for path in clean]
+        for before, after in zip(clean, worse, strict=True):
+            Image.open(before).point(lambda value: value // 2).save(after)
+        page.set_input_files("#degraded input[type=file]", list(map(str, worse)))
+        visit.wait("#degraded .file-preview, #degraded table")
+    page.locator("#train-name textarea, #train-name input").first.fill("scanner")
+    page.click("#train")
+    wait_for("PSNR")  # a first validation on held-out photos
+    assert "Training since" in page.inner_text("#train-status")
+    page.wait_for_selector("#curve canvas, #curve svg", timeout=TRAINING)
+    page.click("#train-stop")
+    wait_for("it is now task scanner")
+    for selector in ("#trained a", "#sheet img"):
+        page.wait_for_selector(selector, timeout=TRAINING)
+    assert "scanner.safetensors" in page.inner_text("#trained").replace("\n", "")
+    page.get_by_role("tab", name="One photo").click()
+    visit.drop(Path(clean[0]))
+    visit.wait("#slider img")
+    visit.choose("scanner")
+    assert "--task scanner" in visit.run()
 
 
 class Program:

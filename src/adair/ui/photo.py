@@ -57,12 +57,22 @@ class Photo:
         Args:
             across, down: its centre, from 0 (left, top) to 1.
         """
-        left, top = (_start(side, place) for side, place in zip(self.size, (across, down), strict=True))
-        rows, columns = slice(top, top + PREVIEW), slice(left, left + PREVIEW)
+        rows, columns = part_at(self.size, across, down)
         alpha = None if self.image.alpha is None else self.image.alpha[rows, columns]
         image = replace(self.image, pixels=self.image.pixels[rows, columns], alpha=alpha)
         mask = self.mask and Mask(np.ascontiguousarray(self.mask.weights[rows, columns]), self.mask.name)
         return replace(self, image=image, mask=mask)
+
+
+def part_at(size: tuple[int, int], across: float, down: float) -> tuple[slice, slice]:
+    """Return the rows and the columns that a preview shows of a photo.
+
+    Args:
+        size: width and height in pixels.
+        across, down: its centre, from 0 (left, top) to 1.
+    """
+    left, top = (_start(side, place) for side, place in zip(size, (across, down), strict=True))
+    return slice(top, top + PREVIEW), slice(left, left + PREVIEW)
 
 
 def open_photo(path: Path, name: str, restorer: Restorer, max_pixels: int) -> Photo:

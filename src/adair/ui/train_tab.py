@@ -11,10 +11,10 @@ import pandas as pd
 
 from adair.degradations import degrade
 from adair.errors import AdairError
-from adair.images import FORMATS
+from adair.images import FORMATS, read_image
 from adair.ui.desk import Desk
 from adair.ui.messages import failure, named
-from adair.ui.photo import shown
+from adair.ui.photo import part_at, shown
 from adair.ui.training_job import LONGEST, TrainingJob, TrainingRequest, TrainingState
 from adair.ui.wording import duration
 
@@ -34,7 +34,8 @@ class TrainTab:
         if not clean:
             return None, ""
         try:
-            part = shown(self.desk.open(clean[0]).part(0.5, 0.5).image.pixels)
+            pixels = read_image(self.desk.workspace.checked(clean[0]), self.desk.config.max_pixels).pixels
+            part = shown(pixels[part_at((pixels.shape[1], pixels.shape[0]), 0.5, 0.5)])
             worse = degrade(part, recipe)
         except AdairError as error:
             return None, failure(self.desk, error, clean[0])
@@ -68,6 +69,8 @@ class TrainTab:
         state, points = TrainingState(), 0
         try:
             for state in job.watch():
+                if state.over:
+                    break
                 curve = gr.skip() if len(state.curve) == points else _curve(state)
                 points = len(state.curve)
                 yield self._shown(state), curve, gr.skip(), gr.skip(), *same
@@ -75,7 +78,7 @@ class TrainTab:
             job.stop()
             self._running = None
         if state.adapter is None:
-            yield self._shown(state), gr.skip(), None, None, *same
+            yield self._shown(state), _curve(state), None, None, *same
             return
         name = self.desk.restorer.add_adapter(state.adapter, job.request.name, replace=True)
         done = f"<p><strong>Done: it is now task {html.escape(name)}. Download it to keep it.</strong></p>"
