@@ -206,11 +206,17 @@ def test_the_profile_says_whether_floats_are_linear(tmp_path: Path, photo: np.nd
     assert np.abs(png.numpy() / 65535 - values).max() < 1e-4
 
 
-def test_half_floats_are_read(tmp_path: Path, photo: np.ndarray) -> None:
+def test_half_floats_are_read_and_come_back_as_floats(tmp_path: Path, photo: np.ndarray) -> None:
     tifffile.imwrite(tmp_path / "in.tif", linear(photo).astype(np.float16), photometric="rgb")
     image = read_image(tmp_path / "in.tif")
     np.testing.assert_allclose(image.pixels, photo / 255, atol=2e-3)
     assert "16-bit floats" in image.notes[-1]
+    assert write_image(tmp_path / "out.tif", image.pixels, image) == ()
+    out = loaded(tmp_path / "out.tif").numpy()
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out, linear(photo).astype(np.float16).astype(np.float32), rtol=1e-3, atol=1e-5)
+    (note,) = write_image(tmp_path / "out.png", image.pixels, image)
+    assert "floating point" in note and read_image(tmp_path / "out.png").pixels.dtype == np.uint16
 
 
 @pytest.mark.parametrize(

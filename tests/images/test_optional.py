@@ -59,6 +59,47 @@ def test_ten_bits_become_sixteen() -> None:
     assert len(np.unique(pixels[..., 0])) > 256
 
 
+def test_frames_of_a_heic_sequence_are_left_out_in_words(tmp_path: Path) -> None:
+    """A picture with a sequence (``moov``) behind it gives the picture; a sequence alone is refused."""
+    pytest.importorskip("pi_heif")
+    data, moov = (SAMPLES / "turned.heic").read_bytes(), struct.pack(">I4s", 8, b"moov")
+    (tmp_path / "both.heics").write_bytes(data + moov)
+    image = read_image(tmp_path / "both.heics")
+    assert image.pixels.shape == (56, 40, 3)
+    assert image.notes == ("holds a sequence of frames: left out, only its still picture is used",)
+    size = int.from_bytes(data[:4], "big")
+    large = struct.pack(">I4sQ", 1, b"mdat", 24) + bytes(8)  # its size follows its name
+    for rest in (moov, large + moov, struct.pack(">I4s", 8, b"free") + moov + struct.pack(">I4s", 0, b"mdat")):
+        (tmp_path / "frames.heics").write_bytes(data[:size] + rest)
+        with pytest.raises(InputError, match=r"frames\.heics: is a HEIC sequence without a still picture"):
+            read_image(tmp_path / "frames.heics")
+
+
+def test_the_first_frame_of_a_jpeg_xl_animation_is_read() -> None:
+    """The sample has a red, a green and a blue frame."""
+    pytest.importorskip("pylibjxl")
+    image = read_image(SAMPLES / "three-frames.jxl")
+    assert image.pixels.shape == (24, 32, 3) and image.pixels[20, 20].tolist() == [200, 0, 0]
+    assert image.notes == ("holds several frames: only the first is used",)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "words"),
+    [("a.exr", b"\x76\x2f\x31\x01\x02", "is OpenEXR, which"), ("a.hdr", b"#?RADIANCE\n", "is Radiance HDR, which")],
+)
+def test_scene_linear_formats_that_are_not_read_or_written_say_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, start: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(start + bytes(100))
+    with pytest.raises(FileFormatError, match=f"{words} is not read; convert it to a TIFF of 32-bit floats"):
+        read_image(tmp_path / name)
+    Image.fromarray((drawn() * 255).astype(np.uint8)).save(tmp_path / "photo.png")
+    assert (
+        main(["restore", str(tmp_path / "photo.png"), "--task", "denoise", "-o", str(tmp_path / f"out{name[1:]}")]) == 2
+    )
+    assert "unknown image extension" in capsys.readouterr().err
+
+
 def test_jpeg_xl() -> None:
     pylibjxl = pytest.importorskip("pylibjxl")
     from adair.images import decode_image

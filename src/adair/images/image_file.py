@@ -30,7 +30,8 @@ RAW_SUFFIXES = (
 )  # fmt: skip
 # Extensions that results never have, most of formats that are only read (`optional`), and those of their results.
 READ_ONLY = {
-    ".gif": "GIF", ".heic": "HEIC", ".heif": "HEIC", ".jxl": "JPEG XL", ".apng": "APNG", ".avifs": "AVIFS",
+    ".gif": "GIF", ".jxl": "JPEG XL", ".apng": "APNG", ".avifs": "AVIFS",
+    **dict.fromkeys((".heic", ".heif", ".hif", ".heics", ".heifs"), "HEIC"),
     ".jfif": "JFIF", ".jpe": "JFIF", **dict.fromkeys(RAW_SUFFIXES, "raw"),
 }  # fmt: skip
 WRITTEN_AS = {

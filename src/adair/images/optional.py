@@ -60,6 +60,11 @@ def load_package(kind: str, path: Path, what: str) -> Any:
 def decode_heic(data: bytes, limits: Limits) -> ImageFile:
     """Decode the main picture of a HEIC or HEIF file; 10 and 12 bits become 16. Raises what pi-heif raises."""
     pi_heif = load_package("HEIC", limits.path, "a HEIC photo")
+    boxes = _boxes(data)
+    if b"moov" in boxes and b"meta" not in boxes:
+        raise InputError(
+            f"{limits.path}: is a HEIC sequence without a still picture, which is not read; convert it to a video first"
+        )
     pictures = pi_heif.open_heif(io.BytesIO(_with_ascii_items(data)), convert_hdr_to_8bit=False)
     main = pictures[pictures.primary_index]
     bits = main.info["bit_depth"]
@@ -69,6 +74,8 @@ def decode_heic(data: bytes, limits: Limits) -> ImageFile:
     if bits > 8:  # they come shifted to the left, which would leave white below 65535
         array = array | (array >> bits)
     notes = [f"holds {len(pictures)} pictures: only the main one is used"] if len(pictures) > 1 else []
+    if b"moov" in boxes:
+        notes.append("holds a sequence of frames: left out, only its still picture is used")
     if b"hdrgainmap" in data[: 2**18]:
         notes.append("holds an HDR gain map: left out, only the picture for standard screens is used")
     pixels, alpha = _parted(array)
@@ -82,9 +89,7 @@ def _with_ascii_items(data: bytes) -> bytes:
 
     pi-heif 1.4 crashes on an item whose type is no text. Nothing that is read of a file depends on these bytes.
     """
-    place = 0
-    while place + 8 <= len(data) and data[place + 4 : place + 8] != b"meta":
-        place += max(int.from_bytes(data[place : place + 4], "big"), 8)
+    place = _boxes(data).get(b"meta", len(data))
     end = place + int.from_bytes(data[place : place + 4], "big")
     out = bytearray(data)
     for found in re.finditer(rb"infe", data[place:end]):
@@ -96,12 +101,27 @@ def _with_ascii_items(data: bytes) -> bytes:
     return bytes(out)
 
 
+def _boxes(data: bytes) -> dict[bytes, int]:
+    """Return where the outermost boxes of a file begin (ISO 14496-12), by kind; the first of each kind."""
+    found: dict[bytes, int] = {}
+    place = 0
+    while place + 8 <= len(data):
+        found.setdefault(data[place + 4 : place + 8], place)
+        size = int.from_bytes(data[place : place + 4], "big")
+        if size == 1:  # the size is too large for four bytes, and follows
+            size = int.from_bytes(data[place + 8 : place + 16], "big")
+        place = place + max(size, 8) if size else len(data)
+    return found
+
+
 def decode_jxl(data: bytes, limits: Limits) -> ImageFile:
     """Decode a JPEG XL file with 8 bits per channel. Raises what pylibjxl raises."""
     pylibjxl = load_package("JPEG XL", limits.path, "a JPEG XL image")
     header = pylibjxl.probe(data)
     limits.check(header["width"], header["height"], 4, 1)
     array, extras = pylibjxl.decode(data, metadata=True)
+    if header.get("have_animation"):  # with metadata it returns the last frame
+        array = pylibjxl.decode(data)
     bits = header.get("bits_per_sample", 8)
     pixels, alpha = _parted(np.atleast_3d(array))
     notes = [f"has {bits} bits per channel: read with 8"] if bits > 8 else []

@@ -14,7 +14,7 @@ from adair.images.files import read_stable
 from adair.images.image_file import FORMATS, ImageFile
 from adair.images.limits import MAX_PIXELS, Limits
 from adair.images.scratch import Data
-from adair.images.sniff import find_format, find_raw
+from adair.images.sniff import find_format, find_raw, find_unread
 
 
 def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ImageFile:
@@ -56,6 +56,8 @@ def decode_image(data: Data, path: Path, max_pixels: int = MAX_PIXELS, scratch: 
     limits = Limits(path, max_pixels, scratch)
     raw = find_raw(path, data)
     kind = raw or find_format(data)
+    if kind is None and (unread := find_unread(data)):
+        raise FileFormatError(f"{path}: is {unread}, which is not read; convert it to a TIFF of 32-bit floats first")
     if kind is None:
         known = ", ".join(dict.fromkeys(FORMATS.values()))
         what = f"is not an image that can be read ({known})" if data else "is empty"

@@ -19,6 +19,7 @@ RAW_STARTS = {
     b"IIU\0": "RW2",
     b"FOVb": "X3F",
 }
+NOT_READ = {b"\x76\x2f\x31\x01": "OpenEXR", b"#?RADIANCE": "Radiance HDR", b"#?RGBE": "Radiance HDR"}
 NEW_SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION = 0x00FE, 0x014A, 0xC612
 RAW_TAGS = (NEW_SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION)
 
@@ -45,6 +46,11 @@ def find_format(data: Data) -> str | None:
     if start.startswith(b"BM") and len(data) >= 26:
         return "BMP"
     return None
+
+
+def find_unread(data: Data) -> str | None:
+    """Return the name of a format of scene-linear images that is recognised but not read."""
+    return next((name for start, name in NOT_READ.items() if data[: len(start)] == start), None)
 
 
 def suffix_of(kind: str | None) -> str:
