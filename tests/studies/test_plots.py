@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 
 import pytest
 from PIL import Image
 
-pytest.importorskip("matplotlib")
-
+from adair.errors import AdairError
 from adair.studies.page import Plot
-from adair.studies.plots import bars, drawn, heat_map, scatter
+from adair.studies.plots import bars, drawn, heat_map, require_matplotlib, scatter
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,10 @@ def test_every_kind_is_drawn(plot: Plot) -> None:
     assert svg.lstrip().startswith(b"<?xml") and b"<svg" in svg and svg == drawn(plot, "svg")
     with Image.open(io.BytesIO(drawn(plot))) as image:
         assert image.format == "PNG" and image.width > 400 and len(set(image.convert("L").tobytes())) > 10
+
+
+def test_without_matplotlib_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_matplotlib()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(AdairError, match="--plots needs matplotlib; pip install"):
+        require_matplotlib()

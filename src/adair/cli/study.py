@@ -66,6 +66,7 @@ def study(
     from adair.hardware import usable_cores
     from adair.studies import find_studies
     from adair.studies.budget import find_budget, sized
+    from adair.studies.plots import require_matplotlib
     from adair.studies.report import write_json, write_page
     from adair.studies.runner import in_order, outlook, work_in_turns
     from adair.studies.study import Results
@@ -80,6 +81,8 @@ def study(
     for path in (json, markdown, plots, latex, csv):
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
+    if plots is not None:
+        require_matplotlib()
     place = Place(output, photos, level.held_out, data, device, precision, cache, foundation, level.validation)
     workspace = Workspace(place, _say)
     for reason in workspace.skipped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -27,17 +28,26 @@ _MARKERS = "osD^vPXh"
 FORMATS = ("png", "svg")
 
 
+def require_matplotlib() -> None:
+    """Check that plots can be drawn, before hours of work are spent on what they show.
+
+    Raises:
+        AdairError: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise AdairError("--plots needs matplotlib; pip install 'adair[bench]'")
+
+
 def drawn(plot: Plot, kind: str = "png") -> bytes:
     """Draw a plot as one of `FORMATS`; the same plot gives the same bytes.
 
     Raises:
         AdairError: matplotlib is not installed.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise AdairError("--plots needs matplotlib; pip install 'adair[bench]'") from error
+    require_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=plot.size, dpi=140, layout="constrained")
     plot.draw(figure)
     data = io.BytesIO()
