@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from adair.studies.page import Page, as_markdown, table
-from adair.studies.verdict import FAILS, HOLDS, OPEN, Verdict, compare, counted, holm, joined
+from adair.studies.verdict import FAILS, HOLDS, OPEN, Verdict, compare, counted, holm, joined, seeds_needed
 
 BASE = [20.0, 25.0, 30.0, 35.0]
 
@@ -69,6 +72,33 @@ def test_intervals_cover_the_truth() -> None:
         ours = seeds + images + generator.normal(0, 0.05, (3, 2, 24))
         wrong += compare("", ours.tolist(), np.zeros((3, 2, 24)).tolist()).outcome != OPEN
     assert wrong <= 16
+
+
+def test_an_open_claim_has_its_price() -> None:
+    """With s = 0.3 over seeds and a gap of 0.5 dB, three seeds are too few; their number falls with the spread."""
+    seeds = [shifted(0.2), shifted(0.5), shifted(0.8)]
+    (verdict,) = holm([compare("", seeds, THREE)])
+    assert verdict.outcome == OPEN and verdict.spread == pytest.approx(0.3) and verdict.gap == pytest.approx(0.5)
+    assert seeds_needed(verdict, 1) == 5 and verdict.why.endswith("; 5 seeds would decide it")
+    assert seeds_needed(verdict, 12) == 8
+    assert seeds_needed(replace(verdict, spread=0.2), 1) == 4
+    close = holm([compare("", [shifted(-0.3), shifted(0.01), shifted(0.3)], THREE)])[0]
+    assert close.why.endswith("too close to be decided with 20 seeds")
+    assert "would" not in holm([compare("", [shifted(1)] * 3, THREE)])[0].why
+    assert compare("", [shifted(1)], THREE[:1]).gap is None and compare("", seeds, THREE, meaningless=True).gap is None
+
+
+def test_as_many_seeds_as_it_says_decide() -> None:
+    """Of studies with that many seeds, most decide a claim whose gap and spread are those that were measured."""
+    generator, spread, gap = np.random.default_rng(1), 0.1, 0.25
+    needed = seeds_needed(Verdict("", OPEN, "", 1.0, gap, spread, 0.0, 3), 1)
+    assert needed is not None
+
+    def decided(seeds: int) -> int:
+        found = [gap + generator.normal(0, spread, (seeds, 1, 1)) + np.zeros((seeds, 1, 12)) for _ in range(60)]
+        return sum(compare("", ours.tolist(), (0 * ours).tolist()).outcome == HOLDS for ours in found)
+
+    assert decided(needed + 2) >= 50 and decided(needed + 2) > decided(3)
 
 
 def test_holm_asks_more_of_many_claims() -> None:

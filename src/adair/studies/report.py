@@ -125,7 +125,8 @@ def _facts(study: Study, results: Results, seed: int) -> list[str]:
         f"Budget {budget.name}: {budget.steps} steps per task, {budget.pretrain_steps} of pre-training, each with "
         f"{budget.batch} patches of {budget.patch}x{budget.patch}; learning rate {budget.rate:g} from scratch and "
         f"{budget.rate_on:g} on a foundation, unless it is chosen; first seed {seed}, {budget.seeds} in all.",
-        f"{len(jobs)} jobs, {minutes:.1f} minutes of work on {machines}. Jobs that studies share are counted in each.",
+        f"{len(jobs)} jobs, {minutes:.1f} minutes of work on {machines}; {minutes / budget.seeds:.1f} for each seed. "
+        "Jobs that studies share are counted in each.",
         f"To repeat it: `adair study {study.name} --budget {budget.name}{''.join(size)} --seed {seed} --photos PHOTOS"
         f"{data} -o RUNS --markdown PAGE --plots FOLDER`.",
     ]
