@@ -370,7 +370,10 @@ class Program:
         lines = iter(self.process.stderr.readline, "")
         self.address = next(found[1] for line in lines if (found := re.search(r"page is at (http\S+)", line)))
 
-    def kill(self) -> None:
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
         assert self.process.stderr is not None
@@ -393,36 +396,34 @@ def test_the_queue_goes_on_after_a_kill(model_files: Path, tmp_path: Path) -> No
     with playwright.sync_playwright() as run:
         browser = run.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page()
-        program = Program(model_files, folder, tmp_path / "state")
-        page.goto(program.address)
-        page.get_by_role("tab", name="Many photos").click()
-        page.locator("#many-task input").fill("denoise")
-        page.locator("#many-task input").press("Enter")
-        page.set_input_files("#many input[type=file]", sorted(map(str, dropped.iterdir())))
-        page.wait_for_selector("#many .file-preview, #many table", timeout=SECONDS)
-        page.click("#many-run")
-        page.wait_for_function(says, arg="13 of 13 photos; finished", timeout=SECONDS)
-        page.locator("#folder").get_by_text("scans").click()
-        page.click("#many-run")
-        end = time.monotonic() + SECONDS / 1000
-        while len(list(results.glob("*.png"))) < 2:
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        program.kill()
+        with Program(model_files, folder, tmp_path / "state") as program:
+            page.goto(program.address)
+            page.get_by_role("tab", name="Many photos").click()
+            page.locator("#many-task input").fill("denoise")
+            page.locator("#many-task input").press("Enter")
+            page.set_input_files("#many input[type=file]", sorted(map(str, dropped.iterdir())))
+            page.wait_for_selector("#many .file-preview, #many table", timeout=SECONDS)
+            page.click("#many-run")
+            page.wait_for_function(says, arg="13 of 13 photos; finished", timeout=SECONDS)
+            page.locator("#folder").get_by_text("scans").click()
+            page.click("#many-run")
+            end = time.monotonic() + SECONDS / 1000
+            while len(list(results.glob("*.png"))) < 2:
+                assert time.monotonic() < end
+                time.sleep(0.01)
         before = {path.name: path.stat().st_mtime_ns for path in results.glob("*.png")}
         assert len(before) < 59
-        program = Program(model_files, folder, tmp_path / "state")
-        page.goto(program.address)
-        page.get_by_role("tab", name="Many photos").click()
-        page.wait_for_function(says, arg="1 failed; finished", timeout=SECONDS)
-        shown = page.inner_text("#many-status")
-        assert "000.png and 12 more, denoise" in shown and "13 of 13 photos; finished" in shown
-        assert f"60 of 60 photos; {len(before)} of them were already done" in shown and "050.png: " in shown
-        assert len(list(results.glob("*.png"))) == 59
-        assert {name: (results / name).stat().st_mtime_ns for name in before} == before
-        page.locator("#batch input").fill("000.png and 12 more, denoise")
-        page.locator("#batch input").press("Enter")
-        page.wait_for_selector("#many-results a", timeout=SECONDS)
-        assert "restored.zip" in page.inner_text("#many-results").replace("\n", "")
+        with Program(model_files, folder, tmp_path / "state") as program:
+            page.goto(program.address)
+            page.get_by_role("tab", name="Many photos").click()
+            page.wait_for_function(says, arg="1 failed; finished", timeout=SECONDS)
+            shown = page.inner_text("#many-status")
+            assert "000.png and 12 more, denoise" in shown and "13 of 13 photos; finished" in shown
+            assert f"60 of 60 photos; {len(before)} of them were already done" in shown and "050.png: " in shown
+            assert len(list(results.glob("*.png"))) == 59
+            assert {name: (results / name).stat().st_mtime_ns for name in before} == before
+            page.locator("#batch input").fill("000.png and 12 more, denoise")
+            page.locator("#batch input").press("Enter")
+            page.wait_for_selector("#many-results a", timeout=SECONDS)
+            assert "restored.zip" in page.inner_text("#many-results").replace("\n", "")
         browser.close()
-        program.kill()

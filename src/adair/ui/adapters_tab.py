@@ -11,6 +11,8 @@ from adair.ui.cards import COLUMNS, card_rows
 from adair.ui.desk import Desk
 from adair.ui.messages import failure
 
+WIDTHS = ("11%", "18%", "26%", "8%", "7%", "20%", "10%")
+
 
 class AdaptersTab:
     """The event handlers of the tab."""
@@ -40,7 +42,13 @@ def adapters_tab(desk: Desk, tasks: list[Any]) -> None:
     """
     tab = AdaptersTab(desk, len(tasks))
     cards = gr.Dataframe(
-        card_rows(desk.restorer.adapters), headers=list(COLUMNS), interactive=False, wrap=True, elem_id="cards"
+        card_rows(desk.restorer.adapters),
+        headers=list(COLUMNS),
+        column_widths=list(WIDTHS),
+        interactive=False,
+        wrap=True,
+        max_height=800,
+        elem_id="cards",
     )
     with gr.Row():
         upload = gr.File(label="Adapter file", file_types=[".safetensors"], elem_id="adapter", height=120)

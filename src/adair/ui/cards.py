@@ -22,7 +22,7 @@ def _row(info: AdapterInfo) -> list[str]:
     what = task.summary if task else "+".join(f"{part} {weight:g}" for part, weight in info.parts.items())
     size = f"{info.bytes / 1e6:.2f} MB" if info.bytes else ""
     recipe, licence = info.card.get("recipe", ""), info.card.get("licence", info.card.get("license", ""))
-    return [info.name, what, _figures(info.card), size, info.kind, _short(recipe), _short(licence)]
+    return [info.name, what, _figures(info.card), size, info.kind, _short(recipe, 80), _short(licence)]
 
 
 def _figures(card: Mapping[str, Any]) -> str:

@@ -54,6 +54,12 @@ def compare_tab(desk: Desk, photo: Any, across: Any, down: Any) -> None:
     run = gr.Button("Compare", variant="primary", elem_id="compare")
     status = gr.HTML()
     gallery = gr.Gallery(
-        label="Results", columns=3, format="png", elem_id="gallery", object_fit="contain", interactive=False
+        label="Results",
+        columns=3,
+        format="png",
+        elem_id="gallery",
+        object_fit="contain",
+        interactive=False,
+        height="auto",
     )
     run.click(tab.compare, [photo, across, down, reference, *tasks], [gallery, status], api_visibility="private")

@@ -54,7 +54,7 @@ class FolderTab:
         return None, self._choices(item.key), ""
 
     def look(self, seen: int, offered: list[str], listed: str, chosen: str | None) -> tuple[Any, ...]:
-        """Return the queue, the choice of batches, and results of the chosen one, as far as they have changed.
+        """Return the queue, its controls, the choice of batches, and results, as far as they have changed.
 
         Args:
             seen, offered, listed: the version of the queue, the batches that can be chosen, and the batch whose results
@@ -67,7 +67,8 @@ class FolderTab:
         item = next((item for item in items if item.key == chosen), None)
         ended = f"{item.key} {item.state} {item.tally.seconds}" if item and item.ended else ""
         files = gr.skip() if ended == listed else self._results(item)
-        return text, choice, files, version, keys, ended
+        controls = gr.skip() if keys == offered else gr.update(visible=bool(items))
+        return text, controls, choice, files, version, keys, ended
 
     def stop(self, key: str | None) -> None:
         """Stop the chosen batch after the current tile."""
@@ -131,16 +132,17 @@ def folder_tab(desk: Desk) -> Any:
     run = gr.Button("Add to the queue", variant="primary", elem_id="many-run")
     message = gr.HTML(elem_id="many-message")
     status = gr.HTML(elem_id="many-status", elem_classes="adair-status")
-    with gr.Row(equal_height=True):
+    with gr.Column(visible=False) as controls:
         chosen = gr.Dropdown([], label="Batch", elem_id="batch")
-        stop = gr.Button("Stop", variant="stop", elem_id="many-stop")
-        again = gr.Button("Go on, or try again", elem_id="many-again")
-        remove = gr.Button("Remove", elem_id="many-remove")
-    results = gr.File(label="Results of dropped photos", interactive=False, elem_id="many-results")
+        with gr.Row():
+            stop = gr.Button("Stop", variant="stop", elem_id="many-stop")
+            again = gr.Button("Go on, or try again", elem_id="many-again")
+            remove = gr.Button("Remove", elem_id="many-remove")
+        results = gr.File(label="Results of dropped photos", interactive=False, elem_id="many-results", height=160)
     look = {
         "fn": tab.look,
         "inputs": [seen, offered, listed, chosen],
-        "outputs": [status, chosen, results, seen, offered, listed],
+        "outputs": [status, controls, chosen, results, seen, offered, listed],
         "show_progress": "hidden",
         "queue": False,
     }

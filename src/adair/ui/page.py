@@ -16,9 +16,11 @@ from adair.ui.train_tab import train_tab
 CSS = """
 .adair-status { min-height: 3.2em; }
 .adair-status progress { width: 100%; height: 1.1em; }
+#gallery .grid-wrap { max-height: none; height: auto; }
 footer { display: none !important; }
 """
 TITLE = "AdaIR"
+THEME = gr.themes.Default(font=("system-ui", "sans-serif"))  # Gradio's own font lacks most semi-bold letters
 
 
 def build_page(desk: Desk) -> Any:

@@ -48,7 +48,7 @@ def serve(
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from adair.ui.page import CSS, build_page
+    from adair.ui.page import CSS, THEME, build_page
 
     # A foreign web page whose name resolves to this machine (DNS rebinding) is refused by that name.
     names = [*LOOPBACK_NAMES, "[::1]", config.host]
@@ -72,6 +72,7 @@ def serve(
             pwa=False,
             run_history=False,
             css=CSS,
+            theme=THEME,
             app_kwargs={"middleware": guard},
         )
     except OSError as error:

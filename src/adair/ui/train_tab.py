@@ -111,7 +111,7 @@ def train_tab(desk: Desk, tasks: list[Any]) -> None:
     )
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            kind = {"file_count": "multiple", "file_types": sorted(FORMATS), "height": 120}
+            kind = {"file_count": "multiple", "file_types": sorted(FORMATS), "height": 150}
             clean = gr.File(label="Clean photos", elem_id="clean", **kind)
             recipe = gr.Textbox(RECIPE, label="Damage, as a recipe", max_length=2000, elem_id="recipe")
             degraded = gr.File(label="Or: the same photos, degraded", elem_id="degraded", **kind)
@@ -140,7 +140,7 @@ def train_tab(desk: Desk, tasks: list[Any]) -> None:
             sheet = gr.Image(
                 label="Held-out photos before and after", interactive=False, format="png", buttons=[], elem_id="sheet"
             )
-            files = gr.File(label="Downloads", interactive=False, elem_id="trained")
+            files = gr.File(label="Downloads", interactive=False, elem_id="trained", height=150)
     look = {"fn": tab.preview, "inputs": [clean, recipe], "outputs": [damage, status], "show_progress": "minimal"}
     clean.change(**look, **private)
     recipe.change(**look, trigger_mode="always_last", **private)
