@@ -381,7 +381,7 @@ class Program:
 
 
 def test_the_queue_goes_on_after_a_kill(model_files: Path, tmp_path: Path) -> None:
-    """Killed in the middle of a folder, after a batch of dropped photos that was done, and started again."""
+    """Killed in the middle of a folder, after a batch of uploaded photos that was done, and started again."""
     pytest.importorskip("gradio", exc_type=ImportError)
     playwright = pytest.importorskip("playwright.sync_api", exc_type=ImportError)
     if CHROMIUM is None:
@@ -392,6 +392,7 @@ def test_the_queue_goes_on_after_a_kill(model_files: Path, tmp_path: Path) -> No
         for index in range(number):
             photo(place, f"{index:03}.png", (256, 256))
     (folder / "050.png").write_text("no image", encoding="utf-8")
+    (dropped / "notes.txt").write_text("no photo", encoding="utf-8")
     results, says = folder / "restored", "text => document.querySelector('#many-status').innerText.includes(text)"
     with playwright.sync_playwright() as run:
         browser = run.chromium.launch(executable_path=CHROMIUM, args=QUIET)
@@ -401,7 +402,7 @@ def test_the_queue_goes_on_after_a_kill(model_files: Path, tmp_path: Path) -> No
             page.get_by_role("tab", name="Many photos").click()
             page.locator("#many-task input").fill("denoise")
             page.locator("#many-task input").press("Enter")
-            page.set_input_files("#many input[type=file]", sorted(map(str, dropped.iterdir())))
+            page.set_input_files("input[webkitdirectory]", str(dropped))
             page.wait_for_selector("#many .file-preview, #many table", timeout=SECONDS)
             page.click("#many-run")
             page.wait_for_function(says, arg="13 of 13 photos; finished", timeout=SECONDS)

@@ -40,9 +40,7 @@ class FolderTab:
                 path = str(self.desk.config.folders[folder])
                 photos, given, title = [], str(Path(path).resolve()), path
             else:
-                readable = suffixes_read()
-                checked = [self.desk.workspace.checked(path) for path in uploads or []]
-                photos = [path for path in checked if path.suffix.lower() in readable]
+                photos = sorted(map(self.desk.workspace.checked, photos_of(uploads)), key=lambda path: path.name)
                 if not photos:
                     raise AdairError("no photos; drop some, or choose a folder")
                 given, title = "", photos[0].name + (f" and {len(photos) - 1} more" if len(photos) > 1 else "")
@@ -109,6 +107,12 @@ class FolderTab:
         return copy
 
 
+def photos_of(uploads: list[str] | None) -> list[str]:
+    """Return the uploads that may be photos; whole folders hold other files, too."""
+    readable = suffixes_read()
+    return [path for path in uploads or [] if Path(path).suffix.lower() in readable]
+
+
 def folder_tab(desk: Desk) -> Any:
     """Lay out the tab; return its choice of tasks."""
     tab, seen, offered, listed = FolderTab(desk), gr.State(-1), gr.State([]), gr.State("")
@@ -147,7 +151,7 @@ def folder_tab(desk: Desk) -> Any:
         "queue": False,
     }
     run.click(tab.add, [uploads, folder, place, task, scale, strength], [uploads, chosen, message], **private)
-    whole.upload(lambda files: files, [whole], [uploads], **private)
+    whole.upload(photos_of, [whole], [uploads], **private)
     stop.click(tab.stop, [chosen], None, queue=False, **private)
     again.click(tab.again, [chosen], None, queue=False, **private)
     remove.click(tab.remove, [chosen], None, queue=False, **private)
