@@ -75,6 +75,7 @@ def test_unequal_seconds_decide_nothing(planted: Callable[..., Results], chosen:
     results = planted(budget, quality, costs, width=40, parameters=1000, bytes=10)
     page = STUDIES["backbones"].report(results, 0)
     assert [verdict.outcome for verdict in page.verdicts] == [OPEN, outcome]
+    assert "would decide" not in page.verdicts[1].why
     text = "\n".join(part for part in page.parts if isinstance(part, str))
     assert f"| {SECONDS} | 1000 | 1000 | 10 | {chosen:.2f} | 2.10 |" in text and f"| {RESTORMER} | " in text
     assert any(f"{chosen:.3f} against 2.000 s a megapixel" in line for line in page.protocol)

@@ -88,6 +88,14 @@ def test_an_open_claim_has_its_price() -> None:
     assert compare("", [shifted(1)], THREE[:1]).gap is None and compare("", seeds, THREE, meaningless=True).gap is None
 
 
+def test_a_claim_of_several_parts_has_the_price_of_the_hardest() -> None:
+    easy, hard = (compare("", [shifted(value * 1.0), shifted(0.5), shifted(1 - value)], THREE) for value in (0.3, 0.1))
+    (verdict,) = holm([joined("", [easy, hard])])
+    assert (verdict.gap, verdict.spread) == (hard.gap, hard.spread) and verdict.why.endswith("seeds would decide it")
+    decided = compare("", [shifted(1)] * 3, THREE)
+    assert joined("", [decided, decided]).gap is None
+
+
 def test_as_many_seeds_as_it_says_decide() -> None:
     """Of studies with that many seeds, most decide a claim whose gap and spread are those that were measured."""
     generator, spread, gap = np.random.default_rng(1), 0.1, 0.25

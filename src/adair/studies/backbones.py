@@ -161,7 +161,7 @@ def verdicts(results: Results, rivals: dict[str, tuple[Method, Method]]) -> list
     unequal = abs(apart(costs["given"], costs["chosen"])) > APART
     seconds = judged("With adapters and equal seconds, NAFNet restores better than Restormer", SECONDS, RESTORMER)
     if unequal:
-        seconds = replace(seconds, outcome=OPEN, why=f"{seconds.why}; no width takes equal seconds", p=None)
+        seconds = replace(seconds, outcome=OPEN, why=f"{seconds.why}; no width takes equal seconds", p=None, gap=None)
     return [
         judged("With adapters and equal parameters, Restormer restores better than NAFNet", RESTORMER, PARAMETERS),
         seconds,

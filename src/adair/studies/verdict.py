@@ -116,7 +116,14 @@ def joined(claim: str, parts: Sequence[Verdict]) -> Verdict:
     outcome = FAILS if FAILS in outcomes else OPEN if OPEN in outcomes else HOLDS
     decisive = [part.p for part in parts if part.p is not None and (outcome != FAILS or part.outcome == FAILS)]
     why = "; ".join(f"{part.claim}: {part.why}" for part in parts)
-    return Verdict(claim, outcome, why, max(decisive, default=None))
+    whole = Verdict(claim, outcome, why, max(decisive, default=None))
+    undecided = [
+        (hypot(part.spread, part.noise) / part.gap, part) for part in parts if part.outcome == OPEN and part.gap
+    ]
+    if outcome != OPEN or not undecided:
+        return whole
+    _, hardest = max(undecided, key=lambda one: one[0])
+    return replace(whole, gap=hardest.gap, spread=hardest.spread, noise=hardest.noise, seeds=hardest.seeds)
 
 
 def seeds_needed(verdict: Verdict, claims: int) -> int | None:
