@@ -21,7 +21,7 @@ from adair.restore import read_image
 Run = Callable[[npt.NDArray[np.float32]], npt.NDArray[Any]]
 
 # Largest difference that a file may have from PyTorch, in parts of white: a tenth of a level of 8 bits, or a whole one
-# where weights are rounded to float16 (the bundled networks stay at 0.0003 of the one and a tenth of the other).
+# where weights are rounded to float16 (the bundled networks stay at 0.0003 of a level and at a fifth).
 TOLERANCE = {"fp32": 0.1 / 255, "fp16": 1 / 255}
 PHOTOS = Path(__file__).resolve().parents[3] / "examples" / "photos"
 SIDE = 384  # of the part of a photo that is compared, where the file takes any size
