@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +92,29 @@ def test_stopping_asks_it_to_end_and_keeps_what_it_wrote(tmp_path: Path) -> None
             job.stop()
     assert state.over and state.adapter is not None and state.adapter.read_bytes() == b"best"
     job.stop()  # once more does no harm
+
+
+def test_it_ends_with_the_page(tmp_path: Path) -> None:
+    """A page that ends asks its training to end: here the training says so in a file."""
+    code = (
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n"
+        "    pathlib.Path('ended').touch(); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); print('ready'); time.sleep(600)"
+    )
+    (tmp_path / "run").mkdir()
+    photos(tmp_path / "clean")
+    page = (
+        "import sys; from pathlib import Path; from adair.ui.training_job import TrainingJob, TrainingRequest\n"
+        "request = TrainingRequest('scanner', tuple(Path('clean').resolve().iterdir()), recipe='noise(sigma=20)')\n"
+        f"job = TrainingJob(request, Path('run').resolve(), None, (), [sys.executable, '-uc', {code!r}])\n"
+        "next(state for state in job.watch(0.05) if state.lines)"
+    )
+    assert subprocess.run([sys.executable, "-c", page], cwd=tmp_path, check=False).returncode == 0
+    end = time.monotonic() + 60
+    while not (tmp_path / "run" / "ended").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_what_went_wrong_is_in_the_lines(tmp_path: Path) -> None:

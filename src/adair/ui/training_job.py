@@ -6,6 +6,7 @@ of the command.
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
@@ -141,6 +142,7 @@ class TrainingJob:
         )
         self._reader = threading.Thread(target=self._read, name="adair-training", daemon=True)
         self._reader.start()
+        atexit.register(self.stop)  # a training must not go on when the page has ended
 
     def watch(self, every: float = 1.0) -> Iterator[TrainingState]:
         """Yield the state at intervals until the training has ended, which the last state says."""
@@ -160,6 +162,7 @@ class TrainingJob:
             for line in lines:
                 self._take(line.rstrip())
         self._process.wait()
+        atexit.unregister(self.stop)
 
     def _take(self, line: str) -> None:
         self._lines = [*self._lines, line][-LINES:]
