@@ -43,11 +43,11 @@ class Adapter(nn.Module):
     """
 
     kind: ClassVar[str]
+    unshuffle: int = 1
 
-    def __init__(self, model: nn.Module, options: dict[str, Any]) -> None:
+    def __init__(self, options: dict[str, Any]) -> None:
         super().__init__()
         self.options = options
-        self.unshuffle = int(getattr(model, "unshuffle", 1))
 
     @classmethod
     def fit(cls, model: nn.Module, fits: Fits) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class ConvAdapter(Adapter):
             raise AdairError(f"conv adapter: reduction must be a positive integer, not {reduction!r}")
         if not isinstance(sites, str) or sites not in SITES:
             raise AdairError(f"conv adapter: sites must be one of {', '.join(SITES)}, not {sites!r}")
-        super().__init__(model, {"reduction": reduction, "sites": sites})
+        super().__init__({"reduction": reduction, "sites": sites})
         self._branches: dict[str, ConvBranch] = {}
         for name, site in named_sites(model):
             if name.rpartition(".")[2] in SITES[sites]:

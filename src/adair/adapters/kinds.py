@@ -52,7 +52,9 @@ def empty_adapter(kind: str, model: nn.Module, options: Mapping[str, Any]) -> Ad
         if key not in known:
             raise AdairError(f"{kind} adapter: unknown option {key!r}; known: {', '.join(known)}")
     with torch.device("meta"):
-        return make(model, **options)
+        adapter = make(model, **options)
+    adapter.unshuffle = int(getattr(model, "unshuffle", 1))
+    return adapter
 
 
 def complete_options(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class MergeAdapter(Adapter):
             raise AdairError(f"merge adapter: rank must be a positive integer, not {rank!r}")
         if type(full) is not int or full < 0:
             raise AdairError(f"merge adapter: full must be an integer of at least 0, not {full!r}")
-        super().__init__(model, {"rank": rank, "full": full} if full else {"rank": rank})
+        super().__init__({"rank": rank, "full": full} if full else {"rank": rank})
         self._deltas: dict[str, LowRankDelta | FullDelta] = {}
         dense = {f"{name}.weight" for name, module in model.named_modules() if _is_dense(module)}
         for name, parameter in model.named_parameters():
@@ -120,6 +120,7 @@ class MergeAdapter(Adapter):
             options = {"rank": min(within["rank"], exact["rank"]), "full": within.get("full", 0)}
         with torch.device("meta"):
             result = cls(model, **options)
+        result.unshuffle = parts[0][0].unshuffle
         error = _fill(result.to_empty(device="cpu"), parts, lossless=options == exact)
         return Combined(result, error, {"rank": options["rank"], "exact_rank": exact["rank"]})
 
