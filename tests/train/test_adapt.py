@@ -63,6 +63,7 @@ def test_an_adapter_for_half_the_resolution(make_config: MakeConfig, foundation:
         ({"start": result.path}, "has unshuffle 2, not 1"),
         ({"kind": "conv", "unshuffle": 2}, "needs --kind merge"),
         ({"unshuffle": 9}, "outside 1..4"),
+        ({"unshuffle": 0}, "outside 1..4"),
     ]:
         other = {"foundation": foundation, **options}
         with pytest.raises(AdairError, match=why):

@@ -79,7 +79,7 @@ def test_a_foundation_for_half_the_resolution(make_config: MakeConfig, foundatio
     half = load_foundation(path)
     assert half.unshuffle == 2
     assert half.model.intro.weight.shape[-2:] == (6, 6)
-    longer = make_config(output=begun.output, network={"unshuffle": 2}, schedule={"steps": 2})
+    longer = make_config(output=begun.output, schedule={"steps": 2})
     assert adair.pretrain(longer, resume=True, restart_schedule=True).state.step == 5
 
     with pytest.raises(AdairError, match="unshuffle 2 cannot be one with unshuffle 1"):

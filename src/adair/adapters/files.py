@@ -16,7 +16,7 @@ from adair.adapters.kinds import empty_adapter
 from adair.errors import AdairError, AdapterMismatchError
 from adair.hub import locate
 from adair.weights import Foundation, check_tensors, fingerprint, read_header, read_tensors, write_safetensors
-from adair.weights.header import short
+from adair.weights.header import read_unshuffle, short, unshuffle_facts
 
 TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -64,10 +64,9 @@ def save_adapter(
     if not TASK_NAME.fullmatch(task):
         raise AdairError(f"{path}: task {task!r} is not a valid name; use at most 64 letters, digits, '-', '_' and '.'")
     tensors = {name: parameter.detach().to(dtype) for name, parameter in adapter.state_dict().items()}
-    resolution = {} if adapter.unshuffle == 1 else {"unshuffle": adapter.unshuffle}
     metadata = {
         "kind": "adapter",
-        "adapter": {"kind": adapter.kind, "options": adapter.options, **resolution},
+        "adapter": {"kind": adapter.kind, "options": adapter.options, **unshuffle_facts(adapter.unshuffle)},
         "foundation": foundation_fingerprint,
         "task": task,
         "checksum": fingerprint(tensors),
@@ -111,18 +110,11 @@ def _described(path: Path, metadata: Mapping[str, Any], foundation: Foundation) 
     if not isinstance(task, str) or not TASK_NAME.fullmatch(task) or not isinstance(card, dict):
         raise AdairError(f"{path}: its task {short(task)} or its card is not readable; the file is damaged")
     try:
-        network = foundation.unshuffled(_unshuffle(description)).model
+        network = foundation.unshuffled(read_unshuffle(description)).model
         adapter = empty_adapter(str(description.get("kind")), network, description["options"])
     except AdairError as error:
         raise AdairError(f"{path}: {error}") from error
     return LoadedAdapter(adapter, task, card)
-
-
-def _unshuffle(description: Mapping[str, Any]) -> int:
-    factor = description.get("unshuffle", 1)
-    if type(factor) is not int:
-        raise AdairError(f"unshuffle must be an integer, not {short(factor)}")
-    return factor
 
 
 def _brief(mark: object) -> str:

@@ -37,6 +37,7 @@ from adair.train.validation import (
     mean_psnr,
 )
 from adair.weights import Foundation, bundled_adapters, load_foundation, read_header
+from adair.weights.header import unshuffle_facts
 
 RESERVED = ("auto", "foundation")  # values of --task that are not adapters
 
@@ -72,7 +73,7 @@ def adapt(
     output, processes = config.output or Path(f"{goal.name}.safetensors"), join_processes(config.device)
     begin.check(output, checkpoint_of(output), *pages_of(output), config_of(output))
     foundation = load_foundation(config.network.foundation)
-    foundation.unshuffled(config.network.unshuffle or foundation.unshuffle)  # refused before photos are read
+    foundation.unshuffled(config.network.unshuffle)  # refused before photos are read
     cache = config.data.cache or output.parent / "cache"
     with open_run(config, goal.objective, FOR_ADAPTER, processes, cache, callbacks) as run:
         scale = _scale(run.photos, goal) if config.data.pairs else 1
@@ -169,14 +170,18 @@ def train_adapter(
     baselines: dict[str, float] = {}
     if not begin.from_checkpoint:
         baselines = processes.from_first(_measure_baselines, foundation, sets, bundled, settings.precision)
-    foundation = foundation.unshuffled(config.network.unshuffle or foundation.unshuffle)
+    foundation = foundation.unshuffled(config.network.unshuffle)
     start = config.network.start or _best_start(config, goal, baselines, bundled, foundation.unshuffle)
     adapter, history = _first_adapter(foundation, config.network, start)
     adapter = adapter.to(device)
     adapted = AdaptedModel(channels_last(foundation.model))
     adapted.attach(adapter)
-    facts: dict[str, Any] = {"foundation": foundation.fingerprint, "kind": adapter.kind, "options": adapter.options}
-    facts |= {"unshuffle": adapter.unshuffle} if adapter.unshuffle != 1 else {}
+    facts = {
+        "foundation": foundation.fingerprint,
+        "kind": adapter.kind,
+        "options": adapter.options,
+        **unshuffle_facts(adapter.unshuffle),
+    }
     trainer = Trainer(
         adapted,
         dict(adapter.named_parameters()),

@@ -25,6 +25,7 @@ from adair.train.state import Callback, TrainState
 from adair.train.trainer import Trainer, channels_last
 from adair.train.validation import make_validation_sets
 from adair.weights import Foundation, load_foundation, save_foundation
+from adair.weights.header import unshuffle_facts
 
 Weights = dict[str, torch.Tensor]
 
@@ -104,7 +105,7 @@ def train_foundation(
         }
     backbone = network.backbone or before.get("backbone", "nafnet")
     settings = complete_config(backbone, {**before.get("config", {}), **shape})
-    unshuffle = network.unshuffle or before.get("unshuffle", 1)
+    unshuffle = before.get("unshuffle", 1) if network.unshuffle is None else network.unshuffle
     origin = facts.get("continued_from") if facts else before.get("continued_from")
     torch.manual_seed(run.settings.seed)
     model = channels_last(build_backbone(backbone, settings, unshuffle).to(run.device))
@@ -127,7 +128,7 @@ def train_foundation(
         {
             "backbone": backbone,
             "config": settings,
-            **({} if unshuffle == 1 else {"unshuffle": unshuffle}),
+            **unshuffle_facts(unshuffle),
             **({"continued_from": origin} if origin else {}),
         },
         run.callbacks,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from adair.backbones import build_backbone, complete_config, find_backbone
 from adair.errors import AdairError
 from adair.weights.files import Header, check_tensors, fingerprint, read_header, read_tensors, write_safetensors
-from adair.weights.header import short
+from adair.weights.header import read_unshuffle, short, unshuffle_facts
 
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -39,13 +39,15 @@ class Foundation:
     card: dict[str, Any]
     unshuffle: int = 1
 
-    def unshuffled(self, factor: int) -> Foundation:
+    def unshuffled(self, factor: int | None) -> Foundation:
         """Return the network for 1/factor of the resolution: the same blocks, first and last layer made for it.
+
+        None: as it is.
 
         Raises:
             AdairError: the backbone cannot work at another resolution, or this one works at a lower one already.
         """
-        if factor == self.unshuffle:
+        if factor is None or factor == self.unshuffle:
             return self
         if self.unshuffle != 1:
             raise AdairError(f"a foundation with unshuffle {self.unshuffle} cannot be one with unshuffle {factor}")
@@ -94,8 +96,7 @@ def save_foundation(
     stored = {name: tensor.detach().to(dtype) for name, tensor in state_dict.items()}
     mark = fingerprint(stored)
     metadata = {"kind": "foundation", "backbone": backbone, "config": config, "fingerprint": mark}
-    resolution = {} if unshuffle == 1 else {"unshuffle": unshuffle}
-    write_safetensors(path, stored, {**metadata, **resolution, "card": dict(card or {})})
+    write_safetensors(path, stored, {**metadata, **unshuffle_facts(unshuffle), "card": dict(card or {})})
     return mark
 
 
@@ -148,13 +149,10 @@ def bundled_adapters() -> dict[str, Path]:
 def _network_of(header: Header) -> tuple[str, dict[str, Any], int, nn.Module]:
     """Return the backbone's name, its whole configuration, its ``unshuffle``, and the network without weights."""
     name, config = header.metadata.get("backbone"), header.metadata.get("config")
-    unshuffle = header.metadata.get("unshuffle", 1)
-    if type(unshuffle) is not int:
-        raise AdairError(f"{header.path}: unshuffle must be an integer, not {short(unshuffle)}")
     if not isinstance(name, str) or not isinstance(config, dict):
         raise AdairError(f"{header.path}: does not say which backbone it is for; the file is damaged")
     try:
-        config = complete_config(name, config)
+        config, unshuffle = complete_config(name, config), read_unshuffle(header.metadata)
         return name, config, unshuffle, _on_meta(name, config, unshuffle)
     except AdairError as error:
         raise AdairError(f"{header.path}: {error}") from error

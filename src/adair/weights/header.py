@@ -12,6 +12,7 @@ import json
 import math
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,27 @@ def short(value: object) -> str:
     """Show a value from a file in one line of bounded length, with control characters escaped."""
     text = ascii(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def read_unshuffle(facts: Mapping[str, Any]) -> int:
+    """Return the ``unshuffle`` in the metadata of a network or an adapter; files of full resolution do not mention it.
+
+    Raises:
+        AdairError: not an integer.
+    """
+    factor = facts.get("unshuffle", 1)
+    if type(factor) is not int:
+        raise AdairError(f"unshuffle must be an integer, not {short(factor)}")
+    return factor
+
+
+def unshuffle_facts(factor: int) -> dict[str, int]:
+    """Return what metadata and checkpoints say of an ``unshuffle``: nothing of full resolution.
+
+    >>> unshuffle_facts(2), unshuffle_facts(1)
+    ({'unshuffle': 2}, {})
+    """
+    return {} if factor == 1 else {"unshuffle": factor}
 
 
 def _header_length(path: Path, start: bytes, size: int) -> int:
