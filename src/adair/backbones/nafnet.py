@@ -104,7 +104,7 @@ class NAFNet(nn.Module):
         middle: blocks at the lowest level.
         decoder: blocks at each level on the way up, lowest first; as many levels as ``encoder``.
         unshuffle: the blocks see the image at 1/unshuffle of its resolution (pixel unshuffling, as in FFDNet, arXiv
-            1710.04026): in about 1/unshuffle² of the time, for images whose finest detail is missing anyway.
+            1710.04026): with 2 in less than a third of the time, for images whose finest detail is missing anyway.
     """
 
     def __init__(

@@ -15,7 +15,9 @@ AverageSteps = Annotated[
 ]
 Unshuffle = Annotated[
     int | None,
-    typer.Option(help="2: work at half the resolution, in a quarter of the time. [default: as what it starts from; 1]"),
+    typer.Option(
+        help="2: work at half the resolution, in less than a third of the time. [default: as what it starts from; 1]"
+    ),
 ]
 Steps = Annotated[int | None, typer.Option(help="Length of the run in steps.")]
 Batch = Annotated[int | None, typer.Option(help="Patches a step.")]

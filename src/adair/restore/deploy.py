@@ -11,7 +11,9 @@ from adair.backbones.registry import find_backbone
 
 REACH = 2  # cells on each side that channel attention covers: a window of 160 pixels
 
-IMAGE = 24  # values per pixel of the image before and after the network; without unshuffling, features outweigh them
+IMAGE = (
+    24  # values per pixel of the image before and after the network (measured); at full resolution, features hold them
+)
 
 
 def bytes_per_pixel(backbone: str, config: Mapping[str, Any], dtype: torch.dtype, unshuffle: int = 1) -> float:

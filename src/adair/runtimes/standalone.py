@@ -31,6 +31,7 @@ CELL = 32  # pixels: tiles begin at multiples, since the network takes local mea
 OVERLAP = 6 * CELL  # pixels that neighbouring tiles share ...
 FADE = CELL  # ... and over which, in the middle of those, one gives way to the other
 SMALLEST = 4 * CELL
+EQUAL = 1.02  # times the least work
 MOST_PIXELS = 600_000  # of a tile, unless the file says otherwise
 
 Floats = npt.NDArray[np.float32]
@@ -144,7 +145,7 @@ class Model:
 def choose_tile(height: int, width: int, most: int) -> tuple[int, int]:
     """Height and width of the tiles of at most ``most`` pixels that restore an image with the least work.
 
-    Of tiles that are as good but for 2 %, the lowest: a row of them is in memory across the whole image.
+    Of tiles that are as good but for `EQUAL`, the lowest: a row of them is in memory across the whole image.
     """
     found = {(SMALLEST, SMALLEST): math.inf}
     for columns in range(1, math.ceil(width / CELL) + 1):
@@ -156,7 +157,7 @@ def choose_tile(height: int, width: int, most: int) -> tuple[int, int]:
         work = math.prod(sum(stop - start for start, stop in spans) for spans in sides)
         found[down, across] = work
     least = min(found.values())
-    equal = [sides for sides, work in found.items() if work <= 1.02 * least]
+    equal = [sides for sides, work in found.items() if work <= EQUAL * least]
     return min(equal, key=lambda sides: (sides[0], found[sides]))
 
 
