@@ -10,10 +10,8 @@ import torch
 from adair.backbones.registry import find_backbone
 
 REACH = 2  # cells on each side that channel attention covers: a window of 160 pixels
-
-IMAGE = (
-    24  # values per pixel of the image before and after the network (measured); at full resolution, features hold them
-)
+# Values per pixel of the image before and after the network (measured); at full resolution, those of features suffice.
+IMAGE = 24
 
 
 def bytes_per_pixel(backbone: str, config: Mapping[str, Any], dtype: torch.dtype, unshuffle: int = 1) -> float:
