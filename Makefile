@@ -40,7 +40,7 @@ tests: $(VENV)/dev
 
 # Gradio is large, so it has an environment of its own, on top of the other one.
 test-ui: .venv-ui/ready
-	PYTHONPATH=src OMP_NUM_THREADS=1 .venv-ui/bin/python -m pytest -q -W default tests/ui
+	PYTHONPATH="$(CURDIR)/src" OMP_NUM_THREADS=1 .venv-ui/bin/python -m pytest -q -W default tests/ui
 
 .venv-ui/ready: Makefile | $(VENV)/dev
 	$(BIN)/python -m venv .venv-ui
