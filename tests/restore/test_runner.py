@@ -15,6 +15,7 @@ from adair.errors import AdairError, InputError, Interrupted
 from adair.restore import FileOptions, RestoreOptions, Restorer, Runner, read_image, restore_file, write_image
 from adair.restore.batch import Job, Naming, plan_batch
 from adair.restore.record import NAME, Record
+from adair.restore.runner import SMALL_FILE
 
 
 @pytest.fixture
@@ -84,6 +85,25 @@ def test_cancelling_many_files_keeps_what_is_finished(restorer: Restorer, jobs: 
     assert not jobs[2].output.exists()
     assert not list(jobs[0].output.parent.glob(".*.part"))
     assert threading.active_count() < 10
+
+
+def test_small_files_are_restored_several_at_a_time_and_others_alone(restorer: Restorer, jobs: list[Job]) -> None:
+    write_image(jobs[2].source, np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8))
+    assert jobs[2].source.stat().st_size > SMALL_FILE > jobs[0].source.stat().st_size
+    working: set[int] = set()
+    alone = True
+    together = threading.Barrier(2, timeout=30)
+
+    def progress(number: int, part: float) -> None:
+        nonlocal alone
+        if number in (0, 1):
+            together.wait()  # goes on only if both are in work
+        working.add(number)
+        alone = alone and (number != 2 or working == {0, 1, 2})
+
+    runner = Runner(restorer, RestoreOptions("denoise"), small_workers=2)
+    assert [outcome.job for outcome in runner.run(jobs, progress)] == jobs
+    assert alone and working == set(range(5))
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 REPORTED = {"done": "restored", "planned": "to do", "skipped": "already done", "failed": "failed"}
 MANY = 20  # files after which failures are named again at the end
+SMALL_WORKERS = 16  # small files at a time
 SMALL = 256 * 256  # pixels of an image or tile up to which several go through the network together
 
 
@@ -75,7 +76,7 @@ def restore(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
     workers: Annotated[
         int | None,
-        typer.Option(help="Files to restore at a time; small images are batched. Default: 1, or the whole cluster."),
+        typer.Option(help="Files to restore at a time. Default: 1, 16 if they are small, or the whole cluster."),
     ] = None,
     cluster: Annotated[
         str | None,
@@ -130,8 +131,10 @@ def restore(
     options = RestoreOptions(chosen, scale, strength, tile, ensemble, luma, colour, where)
     tiff = TiffOptions(bigtiff, pyramid)
     files = FileOptions(quality, max_pixels=int(max_megapixels * 1e6), codec=codec, tiff=tiff)
-    at_once = 1 if workers is None else workers
-    shared = 1 if cluster else at_once  # the workers of a cluster have their own restorers
+    paths = [] if cluster else expand_patterns(images)
+    one_file = len(paths) == 1 and not paths[0].is_dir()
+    small = SMALL_WORKERS if workers is None else workers
+    shared = 1 if cluster or one_file else small  # the workers of a cluster have their own restorers
     restorer = _restorer(options, foundation, adapter or [], (runtime, device, precision), shared, cluster is None)
     extension = f".{format.removeprefix('.')}" if format else None
     naming = Naming(restorer.check(options), name, extension, restorer.tasks)
@@ -155,11 +158,10 @@ def restore(
             raise InputError("- restores one image to one result; it excludes --json, --dry-run and --name")
         restore_stream(images, output, extension, overwrite, restorer, options, files)
         return
-    paths = expand_patterns(images)
     batch = plan_batch(paths, None if output is None else Path(output), naming, recursive)
-    one_file = len(paths) == 1 and not paths[0].is_dir()
     record = None if one_file else Record(mark)
-    runner = Runner(restorer, options, files, existing, record, at_once, dry_run, _restore_one)
+    at_once = 1 if workers is None else workers
+    runner = Runner(restorer, options, files, existing, record, at_once, small, dry_run, _restore_one)
 
     for note in batch.notes:
         _say(note)
@@ -217,8 +219,10 @@ def _runtime(name: str, device: str | None, precision: str | None, workers: int)
     inner = create_runtime(name, device, precision)
     if workers == 1:
         return inner
-    # In float32 a batch rounds differently from its tiles one by one, and results must not depend on other files.
-    return BatchingRuntime(inner, 1 if inner.precision.name == "fp32" else workers, SMALL)
+    # Half of the files are read or written while the others go through the network: of batches of all of them, every
+    # second one would be of the one file that is ready first. In float32 a batch rounds in another way than a single
+    # tile, which changes one value in 100,000 by one level, as tiles do.
+    return BatchingRuntime(inner, max(workers // 2, 1), SMALL)
 
 
 def _restore_one(source: Path, target: Path, **settings: Any) -> FileResult:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from adair.hardware.device import choose_device
     from adair.hardware.memory import memory_available
     from adair.hardware.precision import Layout, Precision, choose_layout, choose_precision
+    from adair.hardware.threads import compute_alone
 
 __all__ = [
     "Layout",
@@ -22,6 +23,7 @@ __all__ = [
     "choose_device",
     "choose_layout",
     "choose_precision",
+    "compute_alone",
     "cpu_flags",
     "cpu_name",
     "describe",
@@ -47,5 +49,6 @@ __getattr__ = lazy_names(
         "Precision": "adair.hardware.precision",
         "choose_layout": "adair.hardware.precision",
         "choose_precision": "adair.hardware.precision",
+        "compute_alone": "adair.hardware.threads",
     },
 )

@@ -11,6 +11,7 @@ from adair.images import scratch
 
 MAX_PIXELS = 500_000_000
 COPIES = 2  # of the decoded pixels: the decoder's and our own
+LITTLE = 2**18  # bytes that are always there; finding out how many are free takes as long as decoding so few
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ class Limits:
                 f"{self.max_pixels / 1e6:g} megapixels; raise --max-megapixels (max_pixels= in Python) "
                 "if you trust the file"
             )
-        needed, free = COPIES * width * height * channels * item_bytes, memory_available()
+        needed = COPIES * width * height * channels * item_bytes
+        if needed <= LITTLE:
+            return
+        free = memory_available()
         on_disk = streamed and self.scratch is not None and needed >= COPIES * scratch.LARGE
         if needed > free and not on_disk:
             raise OutOfMemoryError(

@@ -14,7 +14,7 @@ from adair.restore.restoration import Progress
 from adair.restore.sessions import SessionCache, unshuffle_of
 from adair.restore.steps import Step
 from adair.restore.tasks import UPSCALING, Blend, Steps, label_of
-from adair.restore.tiling import choose_tile
+from adair.restore.tiling import SMALLEST, choose_tile
 from adair.runtimes import Runtime, Session
 from adair.weights import Foundation
 
@@ -88,9 +88,9 @@ class Pipeline:
             tile: what the user asked for; 0: the whole image.
             unshuffle: the network works at 1/unshuffle of the resolution.
         """
-        if tile == 0:
-            return (height, width), 1
         device = self.runtime.device
+        if tile == 0 or (tile is None and device.type == "cpu" and max(height, width) <= SMALLEST):
+            return (height, width), 1
         one = self.foundation
         cost = bytes_per_pixel(one.backbone, one.config, self.runtime.precision.dtype, unshuffle)
         memory = memory_available(device) // 2

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -16,6 +17,8 @@ from adair.restore.options import RestoreOptions
 from adair.restore.record import Record
 from adair.restore.restoration import FileRestorer, Progress
 from adair.restore.single import FileOptions, FileResult, check_free, restore_file
+
+SMALL_FILE = 2**17  # bytes; most of the time for such a file is spent on other things than its pixels
 
 Existing = Literal["resume", "skip", "overwrite"]
 Status = Literal["done", "skipped", "failed", "planned"]
@@ -69,6 +72,8 @@ class Runner:
             always skip it. "overwrite": always make it again.
         record: the results of earlier runs; None to neither read nor write records.
         workers: files at a time; with several, reading and writing overlap with restoring.
+        small_workers: files at a time among neighbours that are small, `SMALL_FILE` at most; ``workers`` if that is
+            more.
         dry_run: only report what would be done.
         restore_one: restores one file; `restore_file`, unless there are videos.
 
@@ -82,12 +87,14 @@ class Runner:
     existing: Existing = "resume"
     record: Record | None = None
     workers: int = 1
+    small_workers: int = 1
     dry_run: bool = False
     restore_one: RestoreOne = restore_file
 
     def __post_init__(self) -> None:
-        if not 1 <= self.workers <= 64:
-            raise InputError(f"workers {self.workers}: give 1 to 64 files at a time")
+        for workers in (self.workers, self.small_workers):
+            if not 1 <= workers <= 64:
+                raise InputError(f"workers {workers}: give 1 to 64 files at a time")
         self.restorer.check(self.options)
 
     def run(self, jobs: Sequence[Job], progress: FilesProgress | None = None) -> Iterator[Outcome]:
@@ -99,13 +106,29 @@ class Runner:
         Raises:
             Interrupted: ``progress`` raised it.
         """
-        if self.workers == 1:
-            yield from (self._one(job, number, progress, None) for number, job in enumerate(jobs))
-            return
-        stop = threading.Event()
-        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="adair")
+        for workers, group in groupby(enumerate(jobs), key=lambda numbered: self._at_once(numbered[1])):
+            if workers == 1:
+                yield from (self._one(job, number, progress, None) for number, job in group)
+            else:
+                yield from self._together(workers, list(group), progress)
+
+    def _at_once(self, job: Job) -> int:
+        """How many files like that of ``job`` are restored at a time."""
+        if self.small_workers <= self.workers:
+            return self.workers
         try:
-            futures = [pool.submit(self._one, job, number, progress, stop) for number, job in enumerate(jobs)]
+            small = job.source.stat().st_size <= SMALL_FILE
+        except OSError:
+            small = False
+        return self.small_workers if small else self.workers
+
+    def _together(
+        self, workers: int, jobs: Sequence[tuple[int, Job]], progress: FilesProgress | None
+    ) -> Iterator[Outcome]:
+        stop = threading.Event()
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="adair")
+        try:
+            futures = [pool.submit(self._one, job, number, progress, stop) for number, job in jobs]
             for future in futures:
                 yield future.result()
         finally:

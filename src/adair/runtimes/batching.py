@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from adair.hardware import compute_alone
 from adair.runtimes.protocol import Runtime, Session
 
 Observe = Callable[[int, float], None]
@@ -49,11 +50,12 @@ class BatchingRuntime:
     """
 
     def __init__(self, inner: Runtime, batch: int, batch_pixels: int, observe: Observe | None = None) -> None:
+        compute_alone()
         self.name, self.device, self.precision = inner.name, inner.device, inner.precision
         self._inner, self._batch, self._batch_pixels, self._observe = inner, batch, batch_pixels, observe
         self._waiting: deque[Call] = deque()
         self._lock = threading.Lock()
-        # One thread for all: every computing thread would have its own team of threads.
+        # One thread for all, and `compute_alone` for those that ask: every thread that computes has a team of its own.
         self._network = ThreadPoolExecutor(1, "adair-network")
 
     def load(self, network: nn.Module) -> BatchingSession:
@@ -62,6 +64,7 @@ class BatchingRuntime:
 
     def run(self, session: Session, tiles: Tensor) -> Tensor:
         """Queue ``tiles``, and return the result of ``session``."""
+        compute_alone()
         call = Call(session, tiles)
         with self._lock:
             self._waiting.append(call)
