@@ -31,24 +31,29 @@ def test_tuning_is_stated_and_may_be_repeated() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the allocator is glibc's")
-def test_tuned_allocator_reuses_large_blocks() -> None:
+def test_tuned_allocator_reuses_large_blocks_in_every_thread() -> None:
     """After tuning, a freed large block is given out again: repeated use causes (almost) no page faults."""
     code = """
-import ctypes, platform, resource
+import ctypes, platform, resource, threading
 from adair.hardware.allocator import tune_allocator
-if platform.libc_ver()[0] != "glibc": print("0 1000"); raise SystemExit
+if platform.libc_ver()[0] != "glibc": print("1000 0 0"); raise SystemExit
 libc = ctypes.CDLL(None); libc.malloc.restype = ctypes.c_void_p; libc.malloc.argtypes = [ctypes.c_size_t]
 libc.free.argtypes = [ctypes.c_void_p]
-size = 48 << 20
+size = 100 << 20
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(5):
         block = libc.malloc(size); ctypes.memset(block, 1, size); libc.free(block)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-plain = faults(); tune_allocator(); faults(); print(faults(), plain)
+def in_a_thread():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(faults())); thread.start(); thread.join()
+    return found[0]
+plain = faults(); tune_allocator(); faults(); print(plain, faults(), in_a_thread())
 """
-    tuned, plain = map(int, run_python(code).split())
+    plain, tuned, in_a_thread = map(int, run_python(code).split())
     assert tuned < plain / 4
+    assert in_a_thread < plain / 4
 
 
 def test_device_names() -> None:

@@ -3,7 +3,8 @@
 A restoration network frees and asks again for feature maps of many megabytes at every layer. glibc serves such
 blocks with ``mmap`` and returns them at once, so every layer pays for fresh zeroed pages. Keeping the blocks makes
 a NAFNet on two CPU cores two to three times faster (the figures are in ``benchmarks/restore_speed.py``).
-See ``man 3 mallopt``.
+Other threads than the first get heaps of 64 MiB at most from glibc, which are too small for such blocks; so all threads
+share the first one's. See ``man 3 mallopt``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import platform
 import sys
 
 # From glibc's malloc.h.
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 
 _GIB = 1 << 30
 _MIB = 1 << 20
@@ -28,8 +29,9 @@ _state = "not tuned"
 def tune_allocator() -> bool:
     """Tell glibc to keep and reuse large blocks for the rest of this process.
 
-    Call it before torch makes its first large tensor. Calling it again does nothing. On anything but Linux with
-    glibc (musl, macOS, Windows) it changes nothing. A replaced allocator (jemalloc, tcmalloc) ignores the call.
+    Call it before torch computes anything: heaps that threads have by then are used further. Calling it again does
+    nothing. On anything but Linux with glibc (musl, macOS, Windows) it changes nothing. A replaced allocator (jemalloc,
+    tcmalloc) ignores the call.
 
     Returns:
         True if glibc took the settings.
@@ -49,6 +51,7 @@ def tune_allocator() -> bool:
     kept = any(mallopt(_MMAP_THRESHOLD, size) for size in _MMAP_CHOICES)
     kept = bool(mallopt(_TRIM_THRESHOLD, 2 * _GIB - 1)) and kept
     kept = bool(mallopt(_TOP_PAD, 64 * _MIB)) and kept
+    kept = bool(mallopt(_ARENA_MAX, 1)) and kept
     _state = "tuned" if kept else "not tuned: glibc refused the settings"
     return kept
 

@@ -106,6 +106,7 @@ class Restorer:
         Raises:
             AdairError: a file, device, precision or runtime that cannot be used.
         """
+        tune_allocator()  # before anything is computed, so that all threads profit
         # Adapters fit only the foundation that they were trained on, so bundled ones need the bundled foundation.
         adapters = installed_zoo() | bundled_adapters() if foundation is None else {}
         inspector = None if estimator is None else Inspector(load_estimator(estimator))
