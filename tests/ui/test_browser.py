@@ -40,6 +40,14 @@ QUIET = [
 ]
 SECONDS = 60_000  # milliseconds: machines of CI are slow
 TRAINING = 5 * SECONDS  # a training imports PyTorch anew, and shares the machine with the page and the browser
+TABS = {
+    "One photo": "#run",
+    "Compare": "#compare",
+    "Many photos": "#many-run",
+    "Adapters": "#cards",
+    "Train": "#train",
+}  # and what each is for
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 HOSTILE = "..%2f\u202e<img src=x onerror=alert(1)>'\"$(id).png"
 
 
@@ -61,6 +69,14 @@ class Visit:
         box = self.page.locator("#task input")
         box.fill(task)
         box.press("Enter")
+
+    def open(self, tab: str) -> None:
+        """Open a tab; where the window is too narrow for all of them, the others are in a menu."""
+        button = self.page.get_by_role("tab", name=tab)
+        if button.count() == 0 or not button.first.is_visible():
+            self.page.locator(".overflow-menu > button").click()
+            button = self.page.locator(".overflow-dropdown button", has_text=tab)
+        button.first.click()
 
     def run(self) -> str:
         self.page.click("#run")
@@ -237,25 +253,59 @@ def test_cancel(visit: Visit, tmp_path: Path) -> None:
 def test_phones_and_dark_rooms(visit: Visit, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     visit.drop(photo(tmp_path))
     visit.wait("#slider img")
-    assert visit.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
-    back = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    lightness = sum(map(int, back.removeprefix("rgb(").rstrip(")").split(",")[:3]))
-    assert (lightness < 200) == (request.node.callspec.id == "dark")
+    for tab, main in TABS.items():
+        visit.open(tab)
+        visit.wait(main)
+        assert visit.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), tab
+        colour = f"getComputedStyle(document.querySelector('{main}').closest('.tabitem')).color"
+        text, back = map(lightness, (visit.page.evaluate(colour), visit.page.evaluate(BACKGROUND)))
+        dark = request.node.callspec.id == "dark"
+        assert (back < 70) == dark, tab
+        assert (text - back > 100) if dark else (back - text > 100), tab
+
+
+def lightness(colour: str) -> float:
+    """The mean of R, G and B, 0 to 255, of a colour as browsers name it."""
+    red, green, blue = map(float, re.findall(r"[\d.]+", colour)[:3])
+    return (red + green + blue) / 3
 
 
 def test_the_keyboard_is_enough(visit: Visit, tmp_path: Path) -> None:
     visit.drop(photo(tmp_path))
     visit.wait("#slider img")
-    reached = set()
-    for _ in range(60):
-        visit.page.keyboard.press("Tab")
-        where = "const p = document.activeElement.closest('#photo,#task,#strength,#scale,#run,#cancel,#download')"
-        reached.add(visit.page.evaluate(f"() => {{ {where}; return p ? p.id : ''; }}"))
-        if "run" in reached and visit.page.evaluate("document.activeElement.id") == "run":
-            break
-    assert {"task", "strength", "scale", "run"} <= reached
+    assert {"task", "strength", "scale", "run"} <= reached(visit, "run")
     visit.page.keyboard.press("Enter")
     visit.wait("#status code")
+
+
+@pytest.mark.parametrize(
+    ("tab", "controls", "last"),
+    [
+        ("Compare", {"compare"}, "compare"),
+        ("Many photos", {"many", "many-task", "many-run"}, "many-run"),
+        ("Train", {"clean", "recipe", "degraded", "train-name", "minutes", "train", "train-stop"}, "train-stop"),
+    ],
+)
+def test_the_keyboard_is_enough_on_every_tab(visit: Visit, tab: str, controls: set[str], last: str) -> None:
+    visit.page.get_by_role("tab", name="One photo").focus()
+    for _ in range(list(TABS).index(tab)):
+        visit.page.keyboard.press("Tab")
+    visit.page.keyboard.press("Enter")
+    visit.wait(TABS[tab])
+    assert controls <= reached(visit, last)
+
+
+def reached(visit: Visit, last: str) -> set[str]:
+    """Press Tab until ``last`` has the focus, and return the ids of everything that had it or contains what had it."""
+    seen: set[str] = set()
+    ids = "const ids = []; for (let p = document.activeElement; p; p = p.parentElement) ids.push(p.id); return ids"
+    for _ in range(60):
+        visit.page.keyboard.press("Tab")
+        here = visit.page.evaluate(f"() => {{ {ids} }}")
+        seen.update(here)
+        if here[0] == last:
+            break
+    return seen
 
 
 def test_other_hosts_and_paths_are_refused(server: tuple[str, Restorer, Workspace], tmp_path: Path) -> None:
