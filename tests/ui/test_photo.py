@@ -10,7 +10,7 @@ import pytest
 from adair.errors import AdairError, InputError
 from adair.restore import RestoreOptions
 from adair.ui.desk import Desk
-from adair.ui.photo import PREVIEW, options_for, preview, shown
+from adair.ui.photo import PREVIEW, options_for, part_at, preview, shown
 
 
 def test_a_preview_of_a_small_photo_is_the_result(desk: Desk, upload: Callable[..., Path]) -> None:
@@ -44,6 +44,16 @@ def test_parts_lie_inside_and_where_asked(desk: Desk, upload: Callable[..., Path
     assert np.array_equal(photo.part(0, 0).image.pixels, left)
     assert not np.array_equal(photo.part(1, 0).image.pixels, left)
     assert max(photo.overview.shape[:2]) <= 1000
+
+
+def test_what_is_enlarged_is_a_smaller_part_with_the_same_centre(desk: Desk, upload: Callable[..., Path]) -> None:
+    photo = desk.open(upload(size=(1200, 500)))
+    for scale, side in ((2, 256), (3, 168), (4, 128)):
+        before, after = preview(photo, RestoreOptions("sr", scale), 0.5, 0.5, desk.restorer)
+        assert before.shape == after.shape == (scale * side, scale * side, 3)
+        rows, columns = part_at(photo.size, 0.5, 0.5, scale)
+        assert (rows.stop - rows.start, columns.stop - columns.start) == (side, side)
+        assert abs((rows.start + rows.stop) / 2 - 250) <= 8 and abs((columns.start + columns.stop) / 2 - 600) <= 8
 
 
 def test_gray_and_16_bits_can_be_shown() -> None:

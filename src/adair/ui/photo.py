@@ -18,6 +18,7 @@ from adair.restore.mask import Mask
 from adair.restore.tasks import UPSCALING, is_auto, parse_task
 
 PREVIEW = 384  # pixels per side: half a second on two cores
+ENLARGED = 512  # the same of an enlarged part: the network works at the size of its result
 OVERVIEW = 1000  # pixels per side of the overview on which a part is chosen
 GRID = 8  # previews start at multiples of it, like JPEG's blocks
 
@@ -51,28 +52,30 @@ class Photo:
         step = -(-max(self.size) // OVERVIEW)
         return shown(self.image.pixels[::step, ::step])
 
-    def part(self, across: float, down: float) -> Photo:
+    def part(self, across: float, down: float, scale: int = 1) -> Photo:
         """Return the part that a preview shows.
 
         Args:
             across, down: its centre, from 0 (left, top) to 1.
+            scale: how many times it will be enlarged.
         """
-        rows, columns = part_at(self.size, across, down)
+        rows, columns = part_at(self.size, across, down, scale)
         alpha = None if self.image.alpha is None else self.image.alpha[rows, columns]
         image = replace(self.image, pixels=self.image.pixels[rows, columns], alpha=alpha)
         mask = self.mask and Mask(np.ascontiguousarray(self.mask.weights[rows, columns]), self.mask.name)
         return replace(self, image=image, mask=mask)
 
 
-def part_at(size: tuple[int, int], across: float, down: float) -> tuple[slice, slice]:
+def part_at(size: tuple[int, int], across: float, down: float, scale: int = 1) -> tuple[slice, slice]:
     """Return the rows and the columns that a preview shows of a photo.
 
     Args:
         size: width and height in pixels.
-        across, down: its centre, from 0 (left, top) to 1.
+        across, down, scale: as for `Photo.part`.
     """
-    left, top = (_start(side, place) for side, place in zip(size, (across, down), strict=True))
-    return slice(top, top + PREVIEW), slice(left, left + PREVIEW)
+    length = PREVIEW if scale == 1 else ENLARGED // scale // GRID * GRID
+    left, top = (_start(side, place, length) for side, place in zip(size, (across, down), strict=True))
+    return slice(top, top + length), slice(left, left + length)
 
 
 def open_photo(path: Path, name: str, restorer: Restorer, max_pixels: int) -> Photo:
@@ -121,7 +124,7 @@ def preview(photo: Photo, options: RestoreOptions, across: float, down: float, r
     Task "auto" treats the part like the whole photo. Near its borders the part lacks context, so single
     pixels may differ from the whole result by a few levels.
     """
-    part = photo.part(across, down)
+    part = photo.part(across, down, options.scale or 1)
     options = replace(options, mask=part.mask)
     if options.task == AUTO:
         if not photo.advice.plan:
@@ -142,6 +145,6 @@ def _keep_size(plan: tuple[Mapping[str, float], ...]) -> int | None:
     return 1 if any(UPSCALING in blend for blend in plan) else None
 
 
-def _start(side: int, place: float) -> int:
+def _start(side: int, place: float, length: int) -> int:
     middle = round(min(max(place, 0.0), 1.0) * side)
-    return max(0, min(middle - PREVIEW // 2, side - PREVIEW)) // GRID * GRID
+    return max(0, min(middle - length // 2, side - length)) // GRID * GRID
