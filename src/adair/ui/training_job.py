@@ -27,6 +27,7 @@ from adair.ui.workspace import safe_stem
 LONGEST = 24 * 60.0  # minutes
 PROGRAM = (sys.executable, "-m", "adair")
 LINES = 200  # lines of the process's output that are kept
+FOR_THE_TERMINAL = ("look at it: ", "use it: ", "stopped early; ")  # lines about files and commands; the page has both
 _VALIDATION = re.compile(r"step (\d+) .*PSNR: (.+)")
 _RESULT = re.compile(r"(\S.*?) (-?\d+\.\d+) \(input (-?\d+\.\d+)\)")
 
@@ -76,7 +77,7 @@ class TrainingState:
 
     Attributes:
         lines: the last lines of its output.
-        curve: step, validation set and PSNR on held-out photos, in the order of training.
+        curve: step, validation set and PSNR on held-out photos, in the order of training; step 0 is the damage itself.
         seconds: time since the start.
         over: whether it has ended.
         adapter: the file, once training has ended.
@@ -165,9 +166,14 @@ class TrainingJob:
         atexit.unregister(self.stop)
 
     def _take(self, line: str) -> None:
-        self._lines = [*self._lines, line][-LINES:]
+        if not line.startswith(FOR_THE_TERMINAL):
+            named = line.replace(f"{self._adapter.parent}{os.sep}", "")
+            self._lines = [*self._lines, named][-LINES:]
         if found := _VALIDATION.search(line):
-            self._curve += [(int(found[1]), name, float(value)) for name, value, _ in _RESULT.findall(found[2])]
+            results = _RESULT.findall(found[2])
+            if not self._curve:
+                self._curve = [(0, name, float(damaged)) for name, _, damaged in results]
+            self._curve += [(int(found[1]), name, float(value)) for name, value, _ in results]
 
     def _state(self, over: bool) -> TrainingState:
         adapter = _existing(self._adapter) if over else None
