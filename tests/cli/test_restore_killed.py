@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import Image
 
 from adair.cli.restore import SMALL_WORKERS
 from adair.images import read_image
+from adair.images.parts import MINUTE
 
 COUNT = 60
 
@@ -94,6 +96,8 @@ def test_killed_twice_a_folder_of_all_kinds_is_completed_with_a_report(
             process.send_signal(signal.SIGKILL)
         for path in results(target):
             assert read_image(path).pixels.size  # none is half-written
+    for part in target.rglob("*.part"):
+        os.utime(part, (time.time() - 2 * MINUTE,) * 2)  # younger ones are left alone
     before = {path: path.stat().st_mtime_ns for path in results(target)}
     assert 8 <= len(before) < COUNT
     last = subprocess.run(command, capture_output=True, text=True, env=environment)

@@ -394,7 +394,7 @@ def test_train_watch_stop_and_keep(visit: Visit, tmp_path: Path, monkeypatch: py
     page.click("#train")
     wait_for("PSNR")  # a first validation on held-out photos
     assert "Training since" in page.inner_text("#train-status")
-    page.wait_for_selector("#curve canvas, #curve svg", timeout=TRAINING)
+    page.wait_for_selector("#curve .mark-line path[stroke]", timeout=TRAINING)  # a line that can be seen
     page.click("#train-stop")
     wait_for("it is now task scanner")
     for selector in ("#trained a", "#sheet img"):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from adair.errors import AdairError, InputError, Interrupted
+from adair.images.parts import sweep
 from adair.restore.batch import Job
 from adair.restore.options import RestoreOptions
 from adair.restore.record import Record
@@ -139,6 +140,7 @@ class Runner:
         try:
             overwrite = self._may_replace(job)
             if overwrite is None:
+                sweep(job.output.parent)  # where everything is done, nothing is written that would do it
                 return Outcome(job, "skipped")
             check_free(job.output, overwrite)
             if self.dry_run:

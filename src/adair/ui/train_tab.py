@@ -130,10 +130,9 @@ def train_tab(desk: Desk, tasks: list[Any]) -> None:
             )
             status = gr.HTML(elem_id="train-status", elem_classes="adair-status")
             curve = gr.LinePlot(
-                _curve(TrainingState()),
                 x="step",
                 y="PSNR",
-                color="measured on held-out photos",
+                color="held-out photos",
                 height=260,
                 elem_id="curve",
             )
@@ -149,5 +148,6 @@ def train_tab(desk: Desk, tasks: list[Any]) -> None:
     stop.click(tab.stop, [job], None, queue=False, **private)
 
 
-def _curve(state: TrainingState) -> pd.DataFrame:
-    return pd.DataFrame(state.curve, columns=["step", "measured on held-out photos", "PSNR"])
+def _curve(state: TrainingState) -> pd.DataFrame | None:
+    """The curve as a table; None without points, as Gradio draws no line in a plot that began with an empty table."""
+    return pd.DataFrame(state.curve, columns=["step", "held-out photos", "PSNR"]) if state.curve else None
