@@ -51,7 +51,8 @@ def test_a_run_gives_a_curve_a_sheet_and_a_task(restorer: Restorer, model_files:
     request = request_of(tmp_path, minutes=0.1)
     state = ended(TrainingJob(request, tmp_path / "run", model_files / "foundation.safetensors", TINY))
     assert state.over and state.adapter is not None, state.lines
-    assert [step for step, _, _ in state.curve][:2] == [0, 2], state.lines
+    steps = [step for step, _, _ in state.curve]
+    assert steps[:2] == [0, 2] and steps == sorted(set(steps)), state.lines
     assert not any(str(tmp_path) in line for line in state.lines)  # the page offers files, not their places
     assert all(0 < value < 100 for _, _, value in state.curve)
     assert state.sheet is not None and state.files[0].name == "scanner.safetensors"
@@ -64,7 +65,7 @@ def test_the_words_are_those_of_the_command(tmp_path: Path) -> None:
     run = tmp_path / "run"
     expected = ["adapt", "scanner", "--photos", str(run / "clean"), "--recipe", "noise(sigma=20)", "--minutes", "3"]
     named = [word.removeprefix(f"{run}/") for word in expected]
-    assert [*ended(job).lines] == [*named, "--output", "scanner.safetensors", "--seed", "1"]
+    assert [*ended(job).lines] == [*named, "--output", "scanner.safetensors", "--validate-steps", "50", "--seed", "1"]
     assert sorted(path.name for path in (run / "clean").iterdir()) == ["-a_b.png", "three.png", "two.png"]
     pairs = TrainingRequest("scanner", photos(tmp_path / "b"), photos(tmp_path / "c", noise=9))
     (tmp_path / "again").mkdir()
@@ -77,17 +78,16 @@ def test_the_curve_is_read_from_what_is_printed(tmp_path: Path) -> None:
         "step 100  2.3 it/s  loss 0.01  rate 1e-03  0.7 min  PSNR: noise 25 31.02 (input 20.30)  x2 -1.50 (input 3.00)"
     )
     second = first.replace("100", "200").replace("31.02", "32.00")
-    said = f"print({first!r}); print({second!r}); print('use it: adair restore PHOTO')"
-    state = ended(TrainingJob(request_of(tmp_path), tmp_path / "run", None, (), pretend(said)))
-    before = ((0, "noise 25", 20.30), (0, "x2", 3.0))
-    assert state.curve == (
-        *before,
-        (100, "noise 25", 31.02),
-        (100, "x2", -1.5),
-        (200, "noise 25", 32.0),
-        (200, "x2", -1.5),
+    last = "scanner.safetensors: 230 steps, 1.5 minutes"
+    result = "  noise 25: input 20.30 dB, restored 32.50 dB"
+    said = (
+        f"print({first!r}); print({second!r}); print({last!r}); print({result!r}); print('use it: adair restore PHOTO')"
     )
-    assert state.lines == (first, second)
+    state = ended(TrainingJob(request_of(tmp_path), tmp_path / "run", None, (), pretend(said)))
+    assert [(step, value) for step, name, value in state.curve if name == "x2"] == [(0, 3.0), (100, -1.5), (200, -1.5)]
+    noise = [(step, value) for step, name, value in state.curve if name == "noise 25"]
+    assert noise == [(0, 20.3), (100, 31.02), (200, 32.0), (230, 32.5)]
+    assert state.lines == (first, second, last, result)
 
 
 def test_stopping_asks_it_to_end_and_keeps_what_it_wrote(tmp_path: Path) -> None:

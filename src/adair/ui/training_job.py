@@ -28,8 +28,11 @@ LONGEST = 24 * 60.0  # minutes
 PROGRAM = (sys.executable, "-m", "adair")
 LINES = 200  # lines of the process's output that are kept
 FOR_THE_TERMINAL = ("look at it: ", "use it: ", "stopped early; ")  # lines about files and commands; the page has both
+VALIDATE_STEPS = 50  # a visitor watches the curve, and a slow machine does a step in seconds
 _VALIDATION = re.compile(r"step (\d+) .*PSNR: (.+)")
 _RESULT = re.compile(r"(\S.*?) (-?\d+\.\d+) \(input (-?\d+\.\d+)\)")
+_END = re.compile(r".*: (\d+) steps, ")
+_LAST = re.compile(r"  (\S.*): input (-?\d+\.\d+) dB, restored (-?\d+\.\d+) dB")
 
 
 @dataclass(frozen=True)
@@ -125,11 +128,12 @@ class TrainingJob:
     ) -> None:
         self.request, self._adapter = request, folder / f"{request.name}.safetensors"
         words = ["adapt", request.name, *request.lay_out(folder), "--minutes", f"{request.minutes:g}"]
-        words += ["--output", str(self._adapter), *options]
+        words += ["--output", str(self._adapter), "--validate-steps", str(VALIDATE_STEPS), *options]
         words += [] if foundation is None else ["--foundation", str(foundation)]
         self._start = time.monotonic()
         self._lines: list[str] = []
         self._curve: list[tuple[int, str, float]] = []
+        self._steps = 0
         self._process = subprocess.Popen(
             [*program, *words],
             cwd=folder,
@@ -170,10 +174,20 @@ class TrainingJob:
             named = line.replace(f"{self._adapter.parent}{os.sep}", "")
             self._lines = [*self._lines, named][-LINES:]
         if found := _VALIDATION.search(line):
-            results = _RESULT.findall(found[2])
-            if not self._curve:
-                self._curve = [(0, name, float(damaged)) for name, _, damaged in results]
-            self._curve += [(int(found[1]), name, float(value)) for name, value, _ in results]
+            self._steps = int(found[1])
+            for name, value, damaged in _RESULT.findall(found[2]):
+                self._add(name, damaged, value)
+        elif found := _END.match(line):
+            self._steps = int(found[1])
+        elif found := _LAST.match(line):
+            self._add(*found.groups())
+
+    def _add(self, name: str, damaged: str, restored: str) -> None:
+        """Add a point to the curve, and to a curve without any that of step 0; once for each step."""
+        known = {(step, one) for step, one, _ in self._curve}
+        for point in ((0, name, float(damaged)), (self._steps, name, float(restored))):
+            if point[:2] not in known:
+                self._curve = [*self._curve, point]
 
     def _state(self, over: bool) -> TrainingState:
         adapter = _existing(self._adapter) if over else None
