@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from PIL import Image
 
 import adair
 from adair.errors import AdairError, InputError, Interrupted
+from adair.images import parts
+from adair.images.parts import part_path
 from adair.restore import FileOptions, RestoreOptions, Restorer, Runner, read_image, restore_file, write_image
 from adair.restore.batch import Job, Naming, plan_batch
 from adair.restore.record import NAME, Record
@@ -127,6 +130,19 @@ def test_a_second_run_does_what_is_missing(restorer: Restorer, jobs: list[Job]) 
     assert run(restorer, jobs, "dejpeg") == ["done"] * 5
     assert run(restorer, jobs, "dejpeg") == ["skipped"] * 5
     assert run(restorer, jobs) == ["done"] * 5
+
+
+def test_a_folder_that_is_complete_is_swept_unless_the_run_is_dry(restorer: Restorer, jobs: list[Job]) -> None:
+    run(restorer, jobs[:1])
+    part = jobs[0].output.parent / part_path(jobs[0].output.parent).name.replace(f"-{os.getpid()}-", "-999999999-")
+    part.write_bytes(b"what a killed run left")
+    os.utime(part, (0, 0))
+    parts._swept.clear()  # as in a new process
+    options = RestoreOptions("denoise")
+    for dry in (True, False):
+        runner = Runner(restorer, options, record=Record(restorer.mark(options)), dry_run=dry)
+        assert [outcome.status for outcome in runner.run(jobs[:1])] == ["skipped"]
+        assert part.exists() == dry
 
 
 def test_other_weights_are_other_settings(restorer: Restorer, model_files: Path) -> None:

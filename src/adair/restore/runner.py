@@ -140,7 +140,8 @@ class Runner:
         try:
             overwrite = self._may_replace(job)
             if overwrite is None:
-                sweep(job.output.parent)  # where everything is done, nothing is written that would do it
+                if not self.dry_run:
+                    sweep(job.output.parent)  # where everything is done, nothing is written that would do it
                 return Outcome(job, "skipped")
             check_free(job.output, overwrite)
             if self.dry_run:
