@@ -7,6 +7,7 @@ has to wake its threads: on two cores an image of 64x64 takes twice as long.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import sys
 import threading
@@ -41,6 +42,8 @@ def _libgomps() -> list[ctypes.CDLL]:
         lines = Path("/proc/self/maps").read_text().splitlines()
     except OSError:
         return []
-    names = {line.split(maxsplit=5)[-1] for line in lines if "libgomp" in line}
-    libraries = [ctypes.CDLL(name) for name in sorted(names)]
+    libraries = []
+    for name in sorted({line.split(maxsplit=5)[-1] for line in lines if "libgomp" in line}):
+        with contextlib.suppress(OSError):  # the file was replaced while the program runs: its threads stay as they are
+            libraries.append(ctypes.CDLL(name))
     return [library for library in libraries if hasattr(library, "omp_pause_resource_all")]

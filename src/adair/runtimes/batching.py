@@ -40,7 +40,8 @@ class BatchingRuntime:
     """Makes sessions of another runtime that batch waiting tiles; see `Runtime`.
 
     Results are those of the inner runtime for a batch: in bfloat16 on the CPU bit for bit those of single tiles, in
-    float32 equal but for rounding (some 1e-7).
+    float32 equal but for rounding (some 1e-7). Threads that make or ask it compute with one thread from then on,
+    also in other work with PyTorch (`compute_alone`).
 
     Args:
         inner: what runs the networks.
