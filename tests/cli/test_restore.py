@@ -16,8 +16,11 @@ import adair.restore.restorer as restorer_module
 from adair.adapters import create_adapter, save_adapter
 from adair.backbones import build_backbone
 from adair.cli.main import main
+from adair.cli.restore import SMALL_WORKERS
 from adair.images import read_image, write_image
 from adair.restore.record import NAME as RECORD
+from adair.runtimes import BatchingRuntime
+from adair.runtimes.batching import Call
 from adair.weights import load_foundation, save_foundation
 
 Restore = Callable[..., int]
@@ -347,6 +350,26 @@ def test_several_files_at_a_time_give_the_same(restore: Restore, photos: Path, t
     assert tree(tmp_path / "one") == tree(tmp_path / "four")
     for name in tree(tmp_path / "one"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "four" / name).read_bytes()
+
+
+def test_small_files_go_through_the_network_in_batches_of_eight_by_default(
+    restore: Restore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    take = BatchingRuntime._take
+
+    def watched(runtime: BatchingRuntime) -> list[Call]:
+        taken.append(len(calls := take(runtime)))
+        return calls
+
+    monkeypatch.setattr(BatchingRuntime, "_take", watched)
+    for number in range(40):
+        write_image(tmp_path / "in" / f"{number}.png", np.full((32, 32, 3), 5 * number, np.uint8))
+    assert restore(tmp_path / "in", "-t", "denoise", "-o", tmp_path / "one", "--workers", "1") == 0
+    assert taken == []
+    assert restore(tmp_path / "in", "-t", "denoise", "-o", tmp_path / "out") == 0
+    assert sum(taken) == 40 and 1 < max(taken) <= 8
+    assert SMALL_WORKERS == 16
 
 
 def test_results_of_other_tasks_are_not_restored_either(restore: Restore, photos: Path) -> None:

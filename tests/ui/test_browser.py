@@ -283,6 +283,7 @@ def test_the_keyboard_is_enough(visit: Visit, tmp_path: Path) -> None:
     [
         ("Compare", {"compare"}, "compare"),
         ("Many photos", {"many", "many-task", "many-run"}, "many-run"),
+        ("Adapters", {"adapter", "add"}, "add"),
         ("Train", {"clean", "recipe", "degraded", "train-name", "minutes", "train", "train-stop"}, "train-stop"),
     ],
 )
