@@ -5,24 +5,24 @@
 # on from the checkpoint in RUN. The learning rate is constant and the result a long average of the weights, so it does not matter where a
 # piece ends. After every MINUTES (75) the average replaces recipes/campaign/foundation.safetensors, in half precision,
 # ready to be committed. With FALL, a number of steps, the rate falls to zero over so many steps instead and the script
-# ends: what is worth bundling comes from there. All at the lowest priority.
+# ends: what is worth bundling comes from there. All at the lowest priority. One process with all cores; for several, set
+# LAUNCH ("accelerate launch --multi_gpu --num_processes 2 --no_python"), and OMP_NUM_THREADS to the cores of each.
 set -eu
 photos=$1 run=$2 minutes=${3:-75} fall=${4:-}
 here=$(cd "$(dirname "$0")" && pwd)
 snapshot=$here/campaign/foundation.safetensors
 held_out="--exclude budgie-kitten-on-lawn --exclude budgie-lake-sherburne --exclude budgie-roman-colosseum"
-export OMP_NUM_THREADS=1
 
 start=${START:-$snapshot}
 [ -e "$start" ] || start=$here/../src/adair/weights/bundled/foundation.safetensors
 
 # A priority of its own does not help against other sessions: Linux shares by autogroup first (sched(7)), and every process
-# that accelerate launches has one of its own. So each of them asks for the lowest.
+# that a launcher starts has one of its own. So each of them asks for the lowest.
 lowest='{ echo 19 >/proc/self/autogroup; } 2>/dev/null || true; exec nice -n 19 python -m adair "$@"'
 
 train() {
     # shellcheck disable=SC2086
-    ${LAUNCH-accelerate launch --multi_gpu --num_processes 2 --no_python} sh -c "$lowest" adair pretrain --device "${DEVICE:-cpu}" \
+    ${LAUNCH-} sh -c "$lowest" adair pretrain --device "${DEVICE:-cpu}" \
         --photos "$photos" --cache "${CACHE:-$run/cache}" $held_out --texture 0.5 --patch "${PATCH:-128}" \
         --batch "${BATCH:-8}" --learning-rate 6e-4 --average-steps 4000 --validate-steps 1000 --output "$run" "$@"
 }

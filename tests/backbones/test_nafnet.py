@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from adair.backbones import build_backbone
+from adair.backbones.nafnet import SimpleGate
 
 
 def test_gradients_of_the_norms_are_right_in_bfloat16() -> None:
@@ -30,3 +31,13 @@ def test_gradients_of_the_norms_are_right_in_bfloat16() -> None:
     assert len(low) == 12
     for name, gradient in low.items():
         assert (gradient - exact[name]).norm() <= 0.05 * exact[name].norm(), name
+
+
+def test_the_gate_has_the_gradient_of_a_product() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = torch.randn(2, 6, 3, 5, dtype=torch.float64, generator=generator)
+        x = x.to(memory_format=layout).requires_grad_()
+        assert torch.autograd.gradcheck(SimpleGate(), x)
+        with torch.no_grad():
+            assert torch.equal(SimpleGate()(x), x[:, :3] * x[:, 3:])

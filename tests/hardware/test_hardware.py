@@ -56,6 +56,36 @@ plain = faults(); tune_allocator(); faults(); print(plain, faults(), in_a_thread
     assert in_a_thread < plain / 4
 
 
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage/enabled").exists(), reason="this system has no huge pages to ask for"
+)
+def test_large_blocks_are_asked_for_on_huge_pages_and_take_no_memory_before() -> None:
+    code = """
+import ctypes, platform
+from adair.hardware import free_unused, tune_allocator
+if platform.libc_ver()[0] != "glibc": print("yes yes 0"); raise SystemExit
+libc = ctypes.CDLL(None); libc.malloc.restype = ctypes.c_void_p; libc.malloc.argtypes = [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4
+def asked():
+    block = libc.malloc(100 << 20); middle = block + (50 << 20); found = "?"
+    for line in open("/proc/self/smaps"):
+        first = line.split()[0]
+        if "-" in first and ":" not in first:
+            low, high = (int(end, 16) for end in first.split("-")); here = low <= middle < high
+        elif first == "VmFlags:" and here:
+            found = "yes" if "hg" in line.split() else "no"
+    libc.free(block)
+    return found
+before = resident(); tune_allocator(); taken = resident() - before
+first = asked(); free_unused(); print(first, asked(), taken)
+"""
+    first, after_freeing, kilobytes = run_python(code).split()
+    assert (first, after_freeing) == ("yes", "yes")
+    assert int(kilobytes) < 4096
+
+
 def test_device_names() -> None:
     assert hardware.choose_device("cpu") == CPU
     assert hardware.choose_device() == hardware.choose_device("auto")

@@ -20,7 +20,7 @@ def test_directions_stay_and_sizes_become_alike(rows: int, columns: int, scale: 
     left = torch.linalg.qr(torch.randn(rows, shorter, generator=generator))[0]
     right = torch.linalg.qr(torch.randn(columns, shorter, generator=generator))[0]
     values = torch.linspace(0.2, 1, shorter)
-    result = orthogonal((left * values * scale) @ right.mT)
+    result = orthogonal(((left * values * scale) @ right.mT)[None])[0]
     core = left.mT @ result @ right
     assert result.shape == (rows, columns)
     torch.testing.assert_close(core, core.diag().diag(), atol=1e-3, rtol=0)
@@ -29,7 +29,29 @@ def test_directions_stay_and_sizes_become_alike(rows: int, columns: int, scale: 
 
 
 def test_zero_stays_zero() -> None:
-    assert torch.equal(orthogonal(torch.zeros(9, 12)), torch.zeros(9, 12))
+    assert torch.equal(orthogonal(torch.zeros(2, 9, 12)), torch.zeros(2, 9, 12))
+
+
+def test_a_weight_moves_alike_alone_and_among_others() -> None:
+    """Weights of one shape take their steps as one batch."""
+    shapes = [(16, 8, 1, 1), (16, 8), (8, 16, 1, 1), (16, 8, 1, 1), (8, 4, 2, 2)]
+    generator = torch.Generator().manual_seed(0)
+    start = [torch.randn(shape, generator=generator) for shape in shapes]
+    gradients = [torch.randn(shape, generator=generator) * 10.0**-index for index, shape in enumerate(shapes)]
+
+    def moved(indices: list[int]) -> list[torch.Tensor]:
+        weights = [nn.Parameter(start[index].clone()) for index in indices]
+        optimiser = Muon(weights, 0.1, torch.float32)
+        optimiser.param_groups[0]["lr"] = 0.1
+        for weight, index in zip(weights, indices, strict=True):
+            weight.grad = gradients[index].clone()
+        optimiser.step()
+        return [weight.detach() for weight in weights]
+
+    together = moved(list(range(len(shapes))))
+    for index, weight in enumerate(together):
+        torch.testing.assert_close(weight, moved([index])[0], rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(weight, start[index], atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ Parameter names are those of the published checkpoints, which can be loaded as f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from adair.backbones.convolution import Conv2d, convolve
 from adair.backbones.layers import LayerNorm2d, pad_to_multiple
@@ -21,8 +23,30 @@ class SimpleGate(nn.Module):
     """Product of the two halves of the channels (equation 4 of the paper): 2C channels in, C out."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling():
+            out: Tensor = _TrainedGate.apply(x)  # type: ignore[no-untyped-call]
+            return out
         first, second = x.chunk(2, dim=1)
         return first * second
+
+
+class _TrainedGate(torch.autograd.Function):
+    """The gate whose backward pass writes both halves in place, where autograd would make two tensors and join them."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        first, second = x.chunk(2, dim=1)
+        return first * second
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        passed_on = torch.empty_like(x)
+        for half, other in zip(passed_on.chunk(2, dim=1), reversed(x.chunk(2, dim=1)), strict=True):
+            torch.mul(gradient, other, out=half)
+        return passed_on
 
 
 def scaled_conv1x1(x: Tensor, conv: nn.Conv2d, scale: Tensor) -> Tensor:
