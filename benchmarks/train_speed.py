@@ -157,7 +157,7 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
         trainer = Trainer(forward, parameters, settings, store, {}, Path(folder) / "run.safetensors", {}, steps)
         if variant == "other_thread":
             ahead = trainer.batches._thread is None
-            trainer.batches = Batches(store, [settings.objective], settings.batch, settings.seed, device, ahead=ahead)
+            trainer.batches = Batches(store, settings.objective, settings.batch, settings.seed, device, ahead=ahead)
         with contextlib.suppress(Enough):
             trainer.run()
     result = {

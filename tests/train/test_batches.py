@@ -26,19 +26,17 @@ def same(one: tuple[torch.Tensor, torch.Tensor], other: tuple[torch.Tensor, torc
 
 def test_a_step_has_its_batch(photos: PhotoStore) -> None:
     """Whatever was made before, with the same seed; another step or seed gives another batch."""
-    batches, again = Batches(photos, [OBJECTIVE], 4, 1, CPU), Batches(photos, [OBJECTIVE], 4, 1, CPU)
+    batches, again = Batches(photos, OBJECTIVE, 4, 1, CPU), Batches(photos, OBJECTIVE, 4, 1, CPU)
     first, seventh = batches.make(0, 32), batches.make(7, 24)
     assert [part.shape for part in seventh] == [(4, 3, 24, 24)] * 2
     assert same(again.make(7, 24), seventh)
     assert same(again.make(0, 32), first)
     assert not torch.equal(again.make(1, 32)[0], first[0])
-    assert not torch.equal(Batches(photos, [OBJECTIVE], 4, 2, CPU).make(0, 32)[0], first[0])
+    assert not torch.equal(Batches(photos, OBJECTIVE, 4, 2, CPU).make(0, 32)[0], first[0])
 
 
 def test_the_degraded_patches_belong_to_the_clean_ones(photos: PhotoStore) -> None:
-    clean, degraded = Batches(photos, [SyntheticPairs(parse_recipe("noise(sigma=5, clip=false)"))], 8, 0, CPU).make(
-        0, 32
-    )
+    clean, degraded = Batches(photos, SyntheticPairs(parse_recipe("noise(sigma=5, clip=false)")), 8, 0, CPU).make(0, 32)
     assert (degraded - clean).std() * 255 == pytest.approx(5, rel=0.1)
 
 
@@ -56,7 +54,7 @@ def test_only_clean_photos_are_seen_smaller(objective: Objective, channels: int,
     """The damage of given pictures lies in their pixels, and making them smaller would take it away."""
     pixels = np.random.default_rng(0).integers(0, 256, 700 * 700 * channels, dtype=np.uint8)
     photos = PhotoStore(pixels, ("one",), ((700, 700),), (0,), channels=channels)
-    plain, shrinking = (Batches(photos, [objective], 8, 0, CPU, shrink=shrink).make(0, 16) for shrink in (1, 2))
+    plain, shrinking = (Batches(photos, objective, 8, 0, CPU, shrink=shrink).make(0, 16) for shrink in (1, 2))
     assert same(plain, shrinking) is not shrinks
 
 
@@ -67,8 +65,8 @@ def test_shrinking_less_than_not_at_all_is_refused() -> None:
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 5])
 def test_processes_share_a_batch(photos: PhotoStore, processes: int) -> None:
-    whole = Batches(photos, [OBJECTIVE], 5, 0, CPU).make(3, 24)
-    parts = [Batches(photos, [OBJECTIVE], 5, 0, CPU, share=(rank, processes)).make(3, 24) for rank in range(processes)]
+    whole = Batches(photos, OBJECTIVE, 5, 0, CPU).make(3, 24)
+    parts = [Batches(photos, OBJECTIVE, 5, 0, CPU, share=(rank, processes)).make(3, 24) for rank in range(processes)]
     assert same((torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])), whole)
     assert all(len(part[0]) >= 5 // processes for part in parts)
 
@@ -81,10 +79,7 @@ def test_made_ahead_is_the_same_and_in_another_thread(photos: PhotoStore, monkey
         makers.add(threading.current_thread())
         return inside(self, step, side)
 
-    plain, ahead = (
-        Batches(photos, [OBJECTIVE], 3, 0, CPU, ahead=False),
-        Batches(photos, [OBJECTIVE], 3, 0, CPU, ahead=True),
-    )
+    plain, ahead = Batches(photos, OBJECTIVE, 3, 0, CPU, ahead=False), Batches(photos, OBJECTIVE, 3, 0, CPU, ahead=True)
     wanted = [(0, 16), (1, 16), (2, 24), (1, 16), (2, 16)]  # a larger patch and a step back, as after a divergence
     expected = [plain.make(*one) for one in wanted]
     monkeypatch.setattr(Batches, "_make", spy)
@@ -94,7 +89,7 @@ def test_made_ahead_is_the_same_and_in_another_thread(photos: PhotoStore, monkey
 
 def test_an_error_in_the_other_thread_reaches_the_caller(photos: PhotoStore) -> None:
     with pytest.raises(AdairError, match="downscale"):
-        Batches(photos, [SyntheticPairs(parse_recipe("downscale"))], 2, 0, CPU, ahead=True).make(0, 16)
+        Batches(photos, SyntheticPairs(parse_recipe("downscale")), 2, 0, CPU, ahead=True).make(0, 16)
 
 
 @pytest.mark.gpu
@@ -102,7 +97,7 @@ def test_an_error_in_the_other_thread_reaches_the_caller(photos: PhotoStore) -> 
 def test_a_batch_on_the_gpu(photos: PhotoStore, resident: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not resident:
         monkeypatch.setattr("adair.train.batches._GPU_SHARE", 0.0)
-    batches, again = (Batches(photos, [OBJECTIVE], 6, 0, torch.device("cuda")) for _ in range(2))
+    batches, again = (Batches(photos, OBJECTIVE, 6, 0, torch.device("cuda")) for _ in range(2))
     for step in range(10):
         batches.make(step, 48)  # the first calls may set libraries up
     torch.cuda.set_sync_debug_mode("error")
@@ -112,7 +107,7 @@ def test_a_batch_on_the_gpu(photos: PhotoStore, resident: bool, monkeypatch: pyt
         torch.cuda.set_sync_debug_mode("default")
     assert all(same(one, again.make(step, 48)) for step, one in enumerate(made))
     assert made[0][0].is_cuda
-    assert torch.allclose(made[0][0].cpu(), Batches(photos, [OBJECTIVE], 6, 0, CPU).make(0, 48)[0])
+    assert torch.allclose(made[0][0].cpu(), Batches(photos, OBJECTIVE, 6, 0, CPU).make(0, 48)[0])
 
 
 def seeded(seed: int = 0) -> torch.Generator:

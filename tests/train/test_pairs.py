@@ -116,7 +116,7 @@ def test_pairs_are_matched_by_name_and_the_rest_is_named(tmp_path: Path) -> None
     again = open_pairs(matches, tmp_path / "cache")
     assert np.array_equal(again.photo(0), store.photo(0))
 
-    target, degraded = Batches(store, [GivenPairs()], 6, 0, torch.device("cpu")).make(0, 32)
+    target, degraded = Batches(store, GivenPairs(), 6, 0, torch.device("cpu")).make(0, 32)
     assert target.shape == degraded.shape == (6, 3, 32, 32)
     assert (degraded - target).std() * 255 == pytest.approx(10, rel=0.1)
 

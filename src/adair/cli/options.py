@@ -73,7 +73,7 @@ SETTINGS = {
     "optimiser": "optimiser.name",
     **{flag: f"optimiser.{flag}" for flag in ("batch", "patch", "average_steps")},
     **{f"checkpoint_{key}": f"checkpoint.{key}" for key in ("minutes", "keep", "part_mb", "precision")},
-    **{flag: flag for flag in ("together", "output", "seed", "device", "precision", "compile", "tensorboard")},
+    **{flag: flag for flag in ("output", "seed", "device", "precision", "compile", "tensorboard")},
 }
 NOT_SETTINGS = {
     "config",

@@ -44,10 +44,6 @@ def pretrain(
     ] = None,
     config: ConfigFile = None,
     recipe: Annotated[str | None, typer.Option(help="Degradations to undo; default: the bundled mix.")] = None,
-    together: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TASK", help="Also train the adapter of this task, in turns; repeat for more."),
-    ] = None,
     start: Annotated[Path | None, typer.Option(help="Foundation file to start from, or to grow from.")] = None,
     start_adapter: Annotated[Path | None, typer.Option(help="Adapter to merge into --start first.")] = None,
     backbone: Annotated[str | None, typer.Option(help="nafnet (default) or restormer.")] = None,

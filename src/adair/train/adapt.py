@@ -108,8 +108,7 @@ class Goal:
 def _goal(config: TrainConfig) -> Goal:
     """Return the goal of a configuration, after checking that its settings fit together."""
     data = config.data
-    others = {"": ("together",), "network": ("backbone", "width", "blocks", "start_adapter")}
-    refuse_settings(config, others, "adapters")
+    refuse_settings(config, {"network": ("backbone", "width", "blocks", "start_adapter")}, "adapters")
     if sum(source is not None for source in (data.photos, data.pairs, data.degraded_only)) != 1:
         raise InputError("give one of --photos FOLDER (with --recipe), --pairs DEGRADED CLEAN, --degraded-only FOLDER")
     if data.recipe is not None and data.photos is None:

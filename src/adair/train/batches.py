@@ -5,7 +5,6 @@ All patches of a batch are cut at once where the photos are: in main memory, or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
@@ -127,7 +126,7 @@ class Batches:
 
     Args:
         photos: the photos to cut patches from.
-        objectives: what is learnt, by one step after the other in turn.
+        objective: what is learnt.
         count: patches in a batch, over all processes. Each process draws all of them and uses its share, so that the
             result does not depend on the number of processes.
         seed: determines every patch and degradation, together with the step.
@@ -141,7 +140,7 @@ class Batches:
     def __init__(
         self,
         photos: PhotoStore,
-        objectives: Sequence[Objective],
+        objective: Objective,
         count: int,
         seed: int,
         device: torch.device,
@@ -150,9 +149,8 @@ class Batches:
         shrink: int = 1,
         ahead: bool | None = None,
     ) -> None:
-        self.objectives, self.count, self.seed = tuple(objectives), count, seed
-        shrinks = all(objective.shrinks for objective in self.objectives)
-        self.patches = Patches(photos, device, texture, shrink if shrinks else 1)
+        self.objective, self.count, self.seed = objective, count, seed
+        self.patches = Patches(photos, device, texture, shrink if self.objective.shrinks else 1)
         process, processes = share
         self.part = slice(count * process // processes, count * (process + 1) // processes)
         ahead = not self.patches.resident if ahead is None else ahead
@@ -172,9 +170,8 @@ class Batches:
     def _make(self, step: int, side: int) -> Batch:
         # One generator per step, seeded by the step: a resumed run sees the same data, and data can be made ahead.
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        objective = self.objectives[step % len(self.objectives)]
-        patches = self.patches.draw(self.count, objective.source_side(side), generator)
-        target, degraded = objective.pair(patches, generator)
+        patches = self.patches.draw(self.count, self.objective.source_side(side), generator)
+        target, degraded = self.objective.pair(patches, generator)
         return target[self.part], degraded[self.part]
 
 

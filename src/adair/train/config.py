@@ -179,7 +179,6 @@ class TrainConfig(Section):
 
     Attributes:
         task: name of the task (adapters only): a known one, with its recipe, or your own.
-        together: known tasks whose adapters are trained together with the foundation (foundations only).
         output: for an adapter the file (default ``TASK.safetensors``), for a foundation the folder.
         data: what to learn from.
         network: what is trained, and its starting point.
@@ -200,7 +199,6 @@ class TrainConfig(Section):
     """
 
     task: str | None = None
-    together: tuple[str, ...] | None = None
     output: Path | None = None
     data: DataConfig = field(default_factory=DataConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -260,7 +258,6 @@ class TrainConfig(Section):
 # Settings that decide what a step learns, and how; with them unchanged, a resumed run equals an uninterrupted one.
 PINNED = (
     "seed",
-    "together",
     *(f"data.{key}" for key in ("recipe", "exclude", "texture", "shrink")),
     *(f"optimiser.{key}" for key in ("name", "batch", "patch", "weight_decay", "clip", "average_steps")),
 )

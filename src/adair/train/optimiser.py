@@ -136,9 +136,7 @@ class AveragedOptimiser:
             parameter.grad = None
 
     def update(self, rate: float, step: int) -> None:
-        """Update the weights that have gradients as step ``step`` (from 1), and the average of all."""
-        if any(parameter.grad is None for parameter in self.parameters.values()):
-            self.set_step(step - 1)  # the number of all steps, also for what not every step moves
+        """Update the weights as step ``step`` (from 1), and their average."""
         for optimiser in self._optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate

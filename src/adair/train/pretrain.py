@@ -13,7 +13,7 @@ from adair.adapters import AdaptedModel, load_adapter
 from adair.backbones import BACKBONES, build_backbone, complete_config, parse_shape
 from adair.degradations import parse_recipe
 from adair.errors import AdairError, InputError
-from adair.tasks import MIX, MIX_VALIDATION, Task
+from adair.tasks import MIX, MIX_VALIDATION
 from adair.train.checkpoint import read_facts
 from adair.train.config import NetworkConfig, TrainConfig
 from adair.train.objectives import Objective, SyntheticPairs
@@ -22,7 +22,6 @@ from adair.train.report import training_card
 from adair.train.run import Begin, Result, Run, config_of, open_run, refuse_settings
 from adair.train.settings import FOR_FOUNDATION
 from adair.train.state import Callback, TrainState
-from adair.train.together import check_together, file_of, make_companions
 from adair.train.trainer import Trainer, channels_last
 from adair.train.validation import make_validation_sets
 from adair.weights import Foundation, load_foundation, save_foundation
@@ -41,8 +40,7 @@ def pretrain(
 ) -> Result:
     """Pre-train a foundation on clean photos by undoing random degradations.
 
-    ``foundation.safetensors``, its configuration and ``checkpoint.safetensors`` are written into ``config.output``, and
-    with ``config.together`` an adapter ``TASK.safetensors`` for each task, trained together with the foundation.
+    ``foundation.safetensors``, its configuration and ``checkpoint.safetensors`` are written into ``config.output``.
 
     Args:
         config: the configuration; it needs ``data.photos`` and ``output``.
@@ -63,26 +61,19 @@ def pretrain(
         raise InputError("pre-training needs --photos FOLDER and --output FOLDER")
     begin, processes, folder = Begin(resume, restart_schedule, overwrite), join_processes(config.device), config.output
     output = folder / "foundation.safetensors"
-    tasks = check_together(config.together)
-    adapters = [file_of(folder, task.name) for task in tasks]
-    begin.check(output, *adapters, folder / "checkpoint.safetensors", config_of(output))
+    begin.check(output, folder / "checkpoint.safetensors", config_of(output))
     shape = parse_shape(network.backbone or "nafnet", network.width, network.blocks)
     validation: Mapping[str, str | Objective] = {"recipe": data.recipe} if data.recipe else MIX_VALIDATION
     objective = SyntheticPairs(parse_recipe(data.recipe or MIX))
     with open_run(config, objective, FOR_FOUNDATION, processes, data.cache or folder / "cache", callbacks) as run:
-        state = train_foundation(run, validation, begin, shape, output, tasks)
+        state = train_foundation(run, validation, begin, shape, output)
     if processes.first:
         config.write(config_of(output))
     return Result(output, state, first=processes.first)
 
 
 def train_foundation(
-    run: Run,
-    validation: Mapping[str, str | Objective],
-    begin: Begin,
-    shape: Mapping[str, Any],
-    output: Path,
-    tasks: Sequence[Task] = (),
+    run: Run, validation: Mapping[str, str | Objective], begin: Begin, shape: Mapping[str, Any], output: Path
 ) -> TrainState:
     """Train and write a foundation: the part of `pretrain` after its photos are open.
 
@@ -91,8 +82,7 @@ def train_foundation(
         validation: recipes or objectives that are measured on held-out photos, by name.
         begin: how the run begins.
         shape: settings of the backbone that differ from those of the start, or from its defaults.
-        output: the foundation file; the checkpoint and the adapters of ``tasks`` are next to it.
-        tasks: tasks whose adapters are trained together with it.
+        output: the foundation file; the checkpoint is next to it.
 
     Returns:
         The state of the run, with the results of the weights in the file.
@@ -128,14 +118,9 @@ def train_foundation(
             except AdairError as error:
                 raise AdairError(f"{network.start}: is a {start.backbone} {start.config}: {error}") from error
         model.load_state_dict(weights)
-    parameters = dict(model.named_parameters())
-    beginning = (network.start, start) if network.start is not None and start is not None else None
-    companions = make_companions(tasks, model, run, beginning)
-    for companion in companions:
-        parameters |= companion.parameters()
     trainer = Trainer(
         model,
-        parameters,
+        dict(model.named_parameters()),
         run.settings,
         run.train,
         make_validation_sets(run.held_out, validation, run.device),
@@ -145,12 +130,10 @@ def train_foundation(
             "config": settings,
             **unshuffle_facts(unshuffle),
             **({"continued_from": origin} if origin else {}),
-            **({"together": [task.name for task in tasks]} if tasks else {}),
         },
         run.callbacks,
         run.processes,
         config.to_dict(),
-        [companion.lesson for companion in companions],
     )
     if begin.from_checkpoint:
         trainer.resume(begin.restart_schedule)
@@ -158,13 +141,11 @@ def train_foundation(
         trainer.train()
         with trainer.result() as state:
             if run.processes.first:
-                card = training_card(run.settings, trainer.lessons[0].own(state), run.train, run.device)
+                card = training_card(run.settings, state, run.train, run.device)
                 if origin := origin or before.get("continued_from"):  # checkpoints of version 0.1 do not know it
                     card["training"]["continued_from"] = origin
                 tensors = {name: value.float().cpu() for name, value in model.state_dict().items()}
-                mark = save_foundation(output, backbone, settings, tensors, card, unshuffle=unshuffle)
-                for companion in companions:
-                    companion.write(output.parent, run, state, mark, [task.name for task in tasks])
+                save_foundation(output, backbone, settings, tensors, card, unshuffle=unshuffle)
     return state
 
 

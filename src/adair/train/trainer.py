@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from adair.train.batches import Batches
 from adair.train.checkpoint import check_space, load_checkpoint, save_checkpoint
 from adair.train.config import check_resumable
 from adair.train.monitors import WINDOW, EarlyStopping, LossMonitor
-from adair.train.objectives import Objective
 from adair.train.optimiser import AveragedOptimiser
 from adair.train.photos import PhotoStore
 from adair.train.processes import Processes, stop_signals
@@ -28,33 +26,6 @@ from adair.train.state import Callback, CallbackList, TrainState
 from adair.train.validation import ValidationSets, evaluate
 
 SLOWEST = 1 / 16  # of the learning rate: the slowdown at which a run has diverged too often
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a step learns.
-
-    Attributes:
-        name: in front of the names of its validation sets; empty for the lesson that gives a run its name.
-        objective: inputs, targets and loss.
-        forward: maps degraded patches (N, 3, H, W) to restored ones.
-        sets: validation sets by name, each (clean, degraded) on the parameters' device.
-    """
-
-    name: str
-    objective: Objective
-    forward: Callable[[Tensor], Tensor]
-    sets: ValidationSets
-
-    def key(self, name: str) -> str:
-        """Return the name of a validation set in the state of the run."""
-        return f"{self.name} {name}".lstrip()
-
-    def own(self, state: TrainState) -> TrainState:
-        """Return the state of the run with the figures of this lesson alone."""
-        keys = {name: self.key(name) for name in self.sets if self.key(name) in state.psnr}
-        psnr, before = ({name: values[key] for name, key in keys.items()} for values in (state.psnr, state.input_psnr))
-        return replace(state, psnr=psnr, input_psnr=before)
 
 
 class Trainer:
@@ -72,7 +43,6 @@ class Trainer:
         processes: the processes that train together, all with the same arguments.
         config: `TrainConfig.to_dict` of the run, stored in the checkpoint; what a step learns must not change when
             a run is resumed, unless it begins a new schedule.
-        others: further lessons: steps take turns, first ``forward`` with the objective of the settings, then these.
 
     Attributes:
         state: the state of the run; replaced by a new one at every change.
@@ -90,12 +60,10 @@ class Trainer:
         callbacks: Callback | None = None,
         processes: Processes | None = None,
         config: Mapping[str, Any] | None = None,
-        others: Sequence[Lesson] = (),
     ) -> None:
         # Compiling takes about a minute per patch size, but code for a fixed size is faster than code for any size.
         self.forward = torch.compile(forward, dynamic=False) if settings.compile else forward
-        self.lessons = (Lesson("", settings.objective, self.forward, validation_sets), *others)
-        self.settings, self.checkpoint = settings, checkpoint
+        self.settings, self.validation_sets, self.checkpoint = settings, validation_sets, checkpoint
         self.callbacks, self.processes = callbacks or CallbackList(), processes or Processes()
         self.facts = json.loads(json.dumps(facts))  # as read from a checkpoint: lists, not tuples
         self.config = json.loads(json.dumps(config or {}))
@@ -107,7 +75,7 @@ class Trainer:
             raise AdairError(f"batch {settings.batch} is too small for {self.processes.count} processes")
         self.batches = Batches(
             photos,
-            [lesson.objective for lesson in self.lessons],
+            settings.objective,
             settings.batch,
             settings.seed,
             self.device,
@@ -253,10 +221,8 @@ class Trainer:
     def _step(self) -> None:
         """Take one optimiser step, without waiting for the device."""
         settings, state = self.settings, self.state
-        lesson = self.lessons[state.step % len(self.lessons)]
         target, degraded = self.batches.make(state.step, settings.patch(state.progress))
-        restored = self.restore(degraded, lesson.forward)
-        loss = lesson.objective.loss(restored, target) * (len(target) / settings.batch)
+        loss = settings.objective.loss(self.restore(degraded), target) * (len(target) / settings.batch)
         self.optimiser.forget_gradients()
         loss.backward()
         loss = loss.detach()
@@ -269,22 +235,17 @@ class Trainer:
         self.optimiser.update(rate, state.step + 1)
         self.state = replace(state, rate=rate, step=state.step + 1)
 
-    def restore(self, degraded: Tensor, forward: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Restore patches in the precision of the settings, with ``forward`` of another lesson than the first."""
+    def restore(self, degraded: Tensor) -> Tensor:
+        """Restore patches in the precision of the settings."""
         precision = self.settings.precision
         with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
-            return (forward or self.forward)(degraded).float()
+            return self.forward(degraded).float()
 
     def validate(self) -> None:
         """Measure the averaged weights on the validation sets, and store the result in the state."""
         if self.processes.first:
-            restored: dict[str, float] = {}
-            before: dict[str, float] = {}
             with self.optimiser.averaged():
-                for lesson in self.lessons:
-                    figures = evaluate(lesson.sets, partial(self.restore, forward=lesson.forward))
-                    for found, values in zip((restored, before), figures, strict=True):
-                        found |= {lesson.key(name): value for name, value in values.items()}
+                restored, before = evaluate(self.validation_sets, self.restore)
             self.state = self.early_stopping.update(replace(self.state, psnr=restored, input_psnr=before))
 
     def _is_healthy(self) -> bool:
