@@ -5,7 +5,7 @@
 # on from the checkpoint in RUN. The learning rate is constant and the result a long average of the weights, so it does not matter where a
 # piece ends. After every MINUTES (75) the average replaces recipes/campaign/foundation.safetensors, in half precision,
 # ready to be committed. With FALL, a number of steps, the rate falls to zero over so many steps instead and the script
-# ends: what is worth bundling comes from there. All at the lowest priority. One process with all cores; for several, set
+# ends (the average is then shorter, as it must not reach back to the high rate): what is worth bundling comes from there. All at the lowest priority. One process with all cores; for several, set
 # LAUNCH ("accelerate launch --multi_gpu --num_processes 2 --no_python"), and OMP_NUM_THREADS to the cores of each.
 set -eu
 photos=$1 run=$2 minutes=${3:-75} fall=${4:-}
@@ -30,7 +30,7 @@ train() {
 mkdir -p "$run" "$here/campaign"
 while :; do
     if [ -n "$fall" ]; then
-        train --resume --restart-schedule --hold 0 --steps "$fall"
+        train --resume --restart-schedule --hold 0 --steps "$fall" --average-steps $((fall / 8 + 1))
     elif [ -e "$run/checkpoint.safetensors" ]; then
         train --resume --hold 1 --steps 1000000 --max-minutes "$minutes"
     else
