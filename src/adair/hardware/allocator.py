@@ -13,6 +13,7 @@ of restoring. Many Linux systems give them only to those who ask (``man 2 madvis
 from __future__ import annotations
 
 import ctypes
+import mmap
 import platform
 import sys
 
@@ -28,8 +29,7 @@ _MMAP_CHOICES = (_GIB, 32 * _MIB)
 
 _HEAP = 2  # blocks of this size are asked for huge pages in advance; together they stay below the trim threshold
 _HEAP_BLOCK = 900 * _MIB
-_PAGE = 4096
-_MADV_HUGEPAGE = 14
+_MADV_HUGEPAGE = 14  # of Linux; Python's mmap has it there only
 
 _state = "not tuned"
 
@@ -77,8 +77,9 @@ def _ask_for_huge_pages() -> None:
     library.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     blocks = [block for block in (library.malloc(_HEAP_BLOCK) for _ in range(_HEAP)) if block]
     for block in blocks:
-        start = block + -block % _PAGE
-        library.madvise(start, (block + _HEAP_BLOCK - start) // _PAGE * _PAGE, _MADV_HUGEPAGE)  # advice: may be refused
+        start = block + -block % mmap.PAGESIZE
+        whole = (block + _HEAP_BLOCK - start) // mmap.PAGESIZE * mmap.PAGESIZE
+        library.madvise(start, whole, _MADV_HUGEPAGE)  # advice: may be refused
     for block in reversed(blocks):  # from the end, so that the heap takes them back
         library.free(block)
 
