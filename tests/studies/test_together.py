@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
+from adair.studies import runner
 from adair.studies.networks import Whole
 from adair.studies.runner import work_off
 from adair.studies.workspace import Workspace
@@ -30,6 +33,15 @@ try:
 except KeyboardInterrupt:
     sys.exit(130)
 """
+
+
+def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "write", written.append)
+    monkeypatch.setattr(sys, "stderr", stream)
+    runner._say("[1/2] a job")
+    assert written == ["[1/2] a job\n"]
 
 
 def test_a_signal_stops_all_and_they_go_on(

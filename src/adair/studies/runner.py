@@ -166,19 +166,21 @@ def _end_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
+def _say(line: str) -> None:
+    """Print a line in one write: two, as of `print` with PYTHONUNBUFFERED set, mix with those of other processes."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 def _worker(jobs: Sequence[Job], place: Place) -> None:
     """Run one of several processes: exit code 1 after an error, 130 after a signal."""
     parent = multiprocessing.parent_process()
     if parent is not None:  # without the parent, nobody would see or stop this process
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
     try:
-        work_off(jobs, Workspace(place, say))
+        work_off(jobs, Workspace(place, _say))
     except KeyboardInterrupt:
         sys.exit(130)
     except AdairError as error:
-        say(f"adair: {error}")
+        _say(f"adair: {error}")
         sys.exit(1)
