@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,14 @@ def shared() -> Path:
     if not (folder / "data" / "test").is_dir():
         pytest.skip("needs the reference data in ../shared")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """Give every test the process's own number of threads: on another, sums are rounded differently."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 MakeModel = Callable[..., Path]
