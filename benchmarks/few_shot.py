@@ -25,7 +25,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,12 @@ from torch import Tensor
 
 from adair import Restorer
 from adair.degradations import parse_recipe
-from adair.hardware import choose_device, choose_precision
+from adair.hardware import choose_device, tune_allocator
 from adair.metrics import quantise
 from adair.tasks import MIX_VALIDATION
 from adair.train.adapt import Goal, train_adapter
-from adair.train.config import TrainConfig
-from adair.train.objectives import GivenPairs, SyntheticPairs
+from adair.train.config import NetworkConfig, ScheduleConfig, TrainConfig
+from adair.train.objectives import GivenPairs, Objective, SyntheticPairs
 from adair.train.pairs import match_pairs, open_pairs
 from adair.train.photos import PhotoStore, find_photos, open_store, read_photo, spread
 from adair.train.pretrain import train_foundation
@@ -48,7 +48,7 @@ from adair.train.processes import Processes
 from adair.train.run import Begin
 from adair.train.run import Run as OpenRun
 from adair.train.selfsupervised import SelfSupervised, open_noisy
-from adair.train.settings import RunSettings, Schedule
+from adair.train.settings import FOR_ADAPTER, resolve
 from adair.train.state import Callback
 from adair.train.validation import GAIN, HELD_OUT_PHOTOS, mean_psnr
 from adair.weights import bundled_adapters, bundled_foundation, load_foundation, read_header
@@ -63,8 +63,7 @@ OLD = {  # validation sets and their adapters
     "noise in JPEG": "denoise",
     "photo": "denoise",
 }
-SIDE = 64  # pixels of a patch
-RATES = {False: 2e-3, True: 7e-4}  # learning rate of an adapter, as `adair adapt` has it, and of all weights
+RATES = {False: None, True: 7e-4}  # learning rate of an adapter: that of `adair adapt`; of all weights
 
 
 class Scanner:
@@ -150,36 +149,30 @@ class Messages(Callback):
 
 def train(options: argparse.Namespace, damage: str, name: str) -> dict[str, Any]:
     """Do one run and return what it cost."""
+    tune_allocator()
     run, folder = RUNS[name], place(options, damage, name)
     folder.mkdir(parents=True, exist_ok=True)
+    minutes = (options.minutes if run.pairs else options.photo_minutes) * (options.times if run.long else 1)
+    config = TrainConfig(schedule=ScheduleConfig(minutes=minutes, learning_rate=RATES[run.full]))
+    objective: Objective = GivenPairs() if run.pairs else SyntheticPairs(DAMAGES[damage])
+    if run.noisy:
+        objective = SelfSupervised()
+    validation = {damage: objective}
+    settings = resolve(config, objective, FOR_ADAPTER)  # as `adair adapt` has them; all weights get the same
     if run.pairs:
-        store, objective = ten_pairs(options, damage), GivenPairs()
-        if run.noisy:
-            store = open_noisy(options.runs / damage / "degraded", options.runs / damage / "cache", SIDE)
-            objective = SelfSupervised()
+        store = ten_pairs(options, damage)
     else:
         photos = open_store(options.photos, options.cache or options.runs / "cache", options.exclude)
-        store, objective = photos.subset(spread(100, len(photos))), SyntheticPairs(DAMAGES[damage])
-    device = choose_device(None)
-    minutes = (options.minutes if run.pairs else options.photo_minutes) * (options.times if run.long else 1)
-    settings = RunSettings(
-        objective=objective,
-        schedule=Schedule(RATES[run.full]),
-        steps=10**9,
-        patches=((0.0, SIDE),),
-        precision=choose_precision(None, device).dtype,
-        max_minutes=minutes,
-        by_time=True,
-        validate_steps=100,
-        patience=5,
-    )
-    config, validation = TrainConfig(), {damage: objective}
+        store = photos.subset(spread(100, len(photos)))
+    if run.noisy:
+        largest = max(side for _, side in settings.patches)
+        store = open_noisy(options.runs / damage / "degraded", options.runs / damage / "cache", largest)
     if run.full:
         began = json.loads((place(options, damage, name.split(",")[0]) / "run.json").read_text())["began with"]
-        network = {"start": bundled_foundation(), "start_adapter": bundled_adapters().get(began)}
-        config = TrainConfig(network=network)
+        network = NetworkConfig(start=bundled_foundation(), start_adapter=bundled_adapters().get(began))
+        config = replace(config, network=network)
     parts = store.split(min(HELD_OUT_PHOTOS, max(1, len(store) // 10)))
-    ready = OpenRun(config, settings, device, Processes(), Messages(), store, *parts)
+    ready = OpenRun(config, settings, choose_device(None), Processes(), Messages(), store, *parts)
     if run.full:
         state = train_foundation(ready, validation, Begin(), {}, run.result(folder))
     else:
