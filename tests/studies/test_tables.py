@@ -28,6 +28,15 @@ def test_every_table_is_found_with_the_figures_of_the_page() -> None:
     assert verdicts == [["Claim", "Verdict", "Because"], ["A beats B", HOLDS, "0.30 dB"]]
 
 
+def test_figures_stand_right_and_words_left() -> None:
+    whole = table(
+        ("setting", "what is new", "PSNR", "gain"),
+        [["x2", "kernel", 30.0, "+0.10 (0.00 to 0.20)"], ["", "blur", None, "-1"]],
+    )
+    assert whole.splitlines()[1] == "| --- | --- | ---: | ---: |"
+    assert as_latex([["a", "b", "c"], ["x2", "-0.5", "many"]]).startswith(r"\begin{tabular}{lrl}")
+
+
 def test_csv_reads_back_and_latex_is_escaped(tmp_path: Path) -> None:
     first = tables_of(PAGE)[0]
     assert list(csv.reader(io.StringIO(as_csv(first)))) == first

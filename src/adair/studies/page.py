@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -53,9 +53,15 @@ class Page:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table: the first column left-aligned, the others right-aligned."""
-    lines = [list(columns), ["---", *["---:"] * (len(columns) - 1)], *[[*map(cell, row)] for row in rows]]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    """Return a Markdown table: columns of figures are right-aligned, all others left-aligned."""
+    body = [[*map(cell, row)] for row in rows]
+    sides = ["---:" if of_figures(texts) else "---" for texts in zip(*body, strict=True)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [list(columns), sides or ["---"] * len(columns), *body])
+
+
+def of_figures(column: Iterable[str]) -> bool:
+    """Tell whether every cell of a column is empty or starts with a number."""
+    return all(not text or text.lstrip("+-")[:1].isdigit() for text in column)
 
 
 def cell(value: object) -> str:

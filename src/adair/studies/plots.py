@@ -26,6 +26,7 @@ _MARKERS = "osD^vPXh"
 
 
 FORMATS = ("png", "svg")
+FEW = 6  # values of a logarithmic axis that all get a tick
 
 
 def require_matplotlib() -> None:
@@ -83,15 +84,20 @@ def scatter(
     lines: Mapping[str, float] | None = None,
     log: bool = True,
 ) -> Plot:
-    """Draw points of several groups, joined within a group; ``lines`` are dashed horizontal lines."""
+    """Draw points of several groups, joined within a group; ``lines`` are dashed horizontal lines.
+
+    On a logarithmic axis, the ticks are at the values of the points if these are few.
+    """
 
     def draw(figure: Figure) -> None:
-        from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+        from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
         axes = _axes(figure)
+        everywhere = sorted({x for points in groups.values() for x, _ in points})
         if log:
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            few = len(everywhere) <= FEW
+            axes.xaxis.set_major_locator(FixedLocator(everywhere) if few else LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.xaxis.set_minor_locator(NullLocator())
         for number, (label, points) in enumerate(groups.items()):
@@ -101,12 +107,20 @@ def scatter(
         for label, height in (lines or {}).items():
             axes.axhline(height, color=GRAY, linewidth=1, linestyle=(0, (4, 3)))
             side = "bottom" if height == max((lines or {}).values()) else "top"  # two labels may be close to each other
-            axes.text(0.005, height, label, transform=axes.get_yaxis_transform(), color=GRAY, fontsize=8, va=side)
+            ends = [_nearest(groups, x, height) for x in (everywhere[0], everywhere[-1])]
+            at, align = (0.995, "right") if ends[1] > ends[0] else (0.005, "left")  # where the points leave more room
+            transform = axes.get_yaxis_transform()
+            axes.text(at, height, label, transform=transform, color=GRAY, fontsize=8, va=side, ha=align)
         axes.set_xlabel(axes_names[0], fontsize=9)
         axes.set_ylabel(axes_names[1], fontsize=9)
         figure.legend(frameon=False, fontsize=8.5, loc="outside right upper")
 
     return Plot(name, caption, draw)
+
+
+def _nearest(groups: Mapping[str, Sequence[tuple[float, float]]], x: float, height: float) -> float:
+    """Return the distance of the point at ``x`` that is nearest to a line of this height."""
+    return min(abs(y - height) for points in groups.values() for at, y in points if at == x)
 
 
 def heat_map(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adair.images.files import write_whole
-from adair.studies.page import Page
+from adair.studies.page import Page, of_figures
 
 Table = list[list[str]]  # rows of text, the headings first
 
@@ -47,9 +47,9 @@ def as_csv(table: Sequence[Sequence[str]]) -> str:
 
 
 def as_latex(table: Sequence[Sequence[str]]) -> str:
-    """Return a table as a LaTeX ``tabular`` without packages: the first column left-aligned, others right-aligned."""
+    """Return a table as a LaTeX ``tabular`` without packages: columns of figures right-aligned, the others left."""
     head, *rows = ["  " + " & ".join(map(_escaped, row)) + r" \\" for row in table]
-    columns = "l" + "r" * (len(table[0]) - 1)
+    columns = "".join("r" if of_figures(column) else "l" for column in zip(*table[1:], strict=True))
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"  \hline", head, r"  \hline", *rows, r"  \hline", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
 
