@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from adair import __version__
 from adair.bench.meter import alone
@@ -126,11 +127,6 @@ def _jobs(value: Any) -> list[Job]:
         return [value]
     return [job for item in value for job in _jobs(item)] if isinstance(value, (list, tuple)) else []
 
-
-try:
-    import fcntl
-except ImportError:  # Windows, where only one process at a time may use a folder
-    fcntl = None  # type: ignore[assignment]
 
 _STRIDE = 65_537  # distance in bytes between the samples for the photos' fingerprint
 
@@ -280,18 +276,13 @@ class Workspace:
         """
         folder = self.folder(job)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as file:
-            yield _locked(file)
-
-
-def _locked(file: IO[str]) -> bool:
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        try:
+            held = FileLock(folder / "lock", timeout=0).acquire()
+        except Timeout:
+            yield False
+            return
+        with held:
+            yield True
 
 
 def _training_precision(name: str | None, device: torch.device) -> torch.dtype:

@@ -11,17 +11,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from adair.errors import AdairError, InputError
 from adair.images.files import write_whole
 from adair.ui.folder_job import RESULTS, Tally
 from adair.ui.workspace import safe_stem
-
-try:
-    import fcntl
-except ImportError:  # Windows, where only one page at a time should run
-    fcntl = None  # type: ignore[assignment]
 
 STATES = ("waiting", "running", "finished", "stopped", "failed")
 PHOTOS = "photos"  # dropped photos, in the folder of their batch
@@ -86,14 +83,16 @@ class QueueStore:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         self.folder = folder.resolve()
-        self._lock = (self.folder / "lock").open("w")  # the lock is the system's, so it ends with the process
-        if not _locked(self._lock):
-            self._lock.close()
-            raise InputError(f"{folder}: another page uses this queue")
+        # The lock is the system's, so it ends with the process; any thread may close the store.
+        self._lock = FileLock(self.folder / "lock", timeout=0, thread_local=False)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise InputError(f"{folder}: another page uses this queue") from None
 
     def close(self) -> None:
         """Let another page have the folder."""
-        self._lock.close()
+        self._lock.release()
 
     def load(self) -> list[QueueItem]:
         """Return the batches that an earlier page left, in order; running ones wait again.
@@ -178,12 +177,3 @@ def _free(folder: Path, upload: Path) -> Path:
         number += 1
         path = folder / f"{stem}_{number}{suffix}"
     return path
-
-
-def _locked(file: IO[str]) -> bool:
-    if fcntl is not None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-    return True
