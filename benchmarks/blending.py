@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor
 
 from adair import Restorer
-from adair.adapters import save_adapter
+from adair.adapters import load_adapter, save_adapter
+from adair.adapters.adapter import Combined
 from adair.adapters.merging import merge_files
 from adair.degradations import parse_recipe
 from adair.metrics import psnr, quantise
@@ -51,6 +52,26 @@ def damaged(clean: Tensor, recipe: str) -> Tensor:
     return quantise(parse_recipe(recipe).run(clean, torch.Generator().manual_seed(0)))
 
 
+def added(restorer: Restorer, combined: Combined, path: Path) -> str:
+    """Write an adapter, give it to the restorer, and return the name of its task, that of the file."""
+    mark = restorer.foundation.fingerprint
+    save_adapter(path, combined.adapter, foundation_fingerprint=mark, task=path.stem)
+    return restorer.add_adapter(path, replace=True)
+
+
+def refused(restorer: Restorer, strengths: Mapping[str, float]) -> str:
+    """Add a blend of bundled adapters, at strengths that the restorer refuses; return the name of its task."""
+    model = restorer.foundation.model
+    loaded = {task: load_adapter(bundled_adapters()[task], restorer.foundation).adapter for task in strengths}
+    first = next(iter(loaded.values()))
+    parts = [(loaded[task], strength) for task, strength in strengths.items()]
+    combined = type(first).combine(parts, model, lambda options: True)  # exact, whatever its size
+    assert combined is not None
+    name = "-".join(f"{task}-{round(100 * strength)}" for task, strength in strengths.items())
+    with tempfile.TemporaryDirectory() as folder:
+        return added(restorer, combined, Path(folder) / f"{name}.safetensors")
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     print("|", " | ".join(columns), "|")
     print("|" + "---|" * len(columns))
@@ -69,35 +90,38 @@ def main() -> None:
         return f"{float(psnr(quantise(image), reference).mean()):.2f}"
 
     print("Strength of `denoise` in the blend, and `--ensemble` at strength 1:\n")
-    rows = []
+    rows, beyond = [], {strength: refused(restorer, {"denoise": strength}) for strength in (1.5, 2.0)}
     for sigma in (15, 50):
         given = damaged(clean, f"noise(sigma={sigma})")
         ways: list[Callable[[], Tensor]] = [
             lambda given=given: given,
             *(lambda given=given, s=s: restorer.restore(given, {"denoise": s}) for s in (0.0, 0.5, 1.0)),
+            *(lambda given=given, task=task: restorer.restore(given, task) for task in beyond.values()),
             lambda given=given: restorer.restore(given, "denoise", ensemble=True),
         ]
         rows.append([f"sigma {sigma}", *(quality(way()) for way in ways)])
-    print_table(("noise (clipped)", "input", "0 (foundation)", "0.5", "1", "1 with `--ensemble`"), rows)
+    columns = ("input", "0 (foundation)", "0.5", "1", *(f"{strength:g} (refused)" for strength in beyond))
+    print_table(("noise (clipped)", *columns, "1 with `--ensemble`"), rows)
 
     print("Two kinds of damage at once:\n")
-    columns = {}
+    treated = {}
     for recipe, (last, early) in TWO_KINDS.items():
         given = damaged(clean, recipe)
         tasks = {
             f"`{last}` alone": last,
             f"`{early}` alone": early,
             "blend, both at 0.5": {last: 0.5, early: 0.5},
+            "blend, both at 1 (refused)": refused(restorer, {last: 1.0, early: 1.0}),
             "the last damage first": f"{last} > {early}",
             "the other way round": f"{early} > {last}",
             "`foundation`": "foundation",
             "`auto`": "auto",
         }
-        columns[recipe] = {"input": quality(given)} | {
+        treated[recipe] = {"input": quality(given)} | {
             name: quality(restorer.restore(given, task)) for name, task in tasks.items()
         }
-    names = list(dict.fromkeys(name for column in columns.values() for name in column))
-    print_table(("", *columns), [[name, *(column.get(name, "") for column in columns.values())] for name in names])
+    names = list(dict.fromkeys(name for column in treated.values() for name in column))
+    print_table(("", *treated), [[name, *(column.get(name, "") for column in treated.values())] for name in names])
 
     print("`denoise` and `dejpeg` merged with weights 0.7 and 0.3, on noise of sigma 25 (clipped):\n")
     given = damaged(clean, "noise(sigma=25)")
@@ -108,10 +132,7 @@ def main() -> None:
         for name, rank in (("`--rank 16`", 16), ("default, within 1.9 MB", None)):
             merged = merge_files(files, [0.7, 0.3], restorer.foundation, rank)
             path = Path(folder) / "merged.safetensors"
-            fingerprint = restorer.foundation.fingerprint
-            save_adapter(path, merged.combined.adapter, foundation_fingerprint=fingerprint, task="merged")
-            restorer.add_adapter(path, replace=True)
-            result = restorer.restore(given, "merged")
+            result = restorer.restore(given, added(restorer, merged.combined, path))
             facts = merged.card["merged"]
             size = f"{path.stat().st_size / 1e6:.2f} MB"
             near = f"{quality(result, quantise(blend))} ({round(255 * float((result - blend).abs().max()))} of 255)"
