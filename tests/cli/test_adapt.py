@@ -72,6 +72,7 @@ def test_noisy_pictures_alone(folder: Path) -> None:
     done = adair("adapt", "grain", "--degraded-only", "noisy", *OWN, "--minutes", "0.02", folder=folder)
     assert done.returncode == 0, done.stderr
     assert "stopped early" not in done.stdout  # the schedule ended with the minutes
+    assert "warning: without clean images nothing tells" in done.stdout
     foundation = load_foundation(folder / "foundation.safetensors")
     card = load_adapter(folder / "grain.safetensors", foundation).card
     assert "noisy targets" in card["validation"]["protocol"]

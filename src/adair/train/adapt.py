@@ -28,6 +28,7 @@ from adair.train.state import Callback, TrainState
 from adair.train.trainer import Trainer, channels_last
 from adair.train.validation import (
     GAIN,
+    NOT_MEASURED,
     ValidationSets,
     check_gain,
     check_objective,
@@ -207,7 +208,8 @@ def train_adapter(
     with stop_signals():
         trainer.train()
         with trainer.result() as state:
-            state = replace(state, warnings=(*warnings, *check_gain(state, 0.0 if noisy else GAIN)))
+            found = [NOT_MEASURED, *check_gain(state, 0.0)] if noisy else check_gain(state)
+            state = replace(state, warnings=(*warnings, *found))
             trainer.state = replace(trainer.state, warnings=state.warnings)
             if processes.first:
                 card = training_card(settings, state, run.train, device)

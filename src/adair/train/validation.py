@@ -27,6 +27,10 @@ EXACT = 100.0  # dB for equal images, instead of infinity: one pixel of a crop o
 FEW = 10  # photos or pairs; with fewer, the result depends on which ones they are
 CLOSE = 8.0  # of 255: recompression changes a miniature by about 1, cropping 2 % by 6; different photos by 13
 GAIN = 0.05  # dB; less does not count as a gain
+NOT_MEASURED = (
+    "without clean images nothing tells whether this is better than the bundled denoise, which knows most noise: "
+    "compare with --task denoise by eye"
+)
 TONE = 0.12  # mean change of local means, of 1: haze and darkness change them by 0.2, rain and salt by up to 0.07
 ValidationSets = Mapping[str, tuple[Tensor, Tensor]]
 
