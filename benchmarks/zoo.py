@@ -76,7 +76,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         return f"{score['psnr']:.2f} / {score['ssim']:.3f}" + (f" ({score['task']})" if "task" in score else "")
 
     lines = [
-        "| Task | Setting | Input | Foundation | EarlyStopping bundled | Adapter |",
+        "| Task | Setting | Input | Foundation | Best bundled | Adapter |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
