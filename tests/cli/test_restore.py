@@ -255,7 +255,7 @@ def test_ctrl_c_in_the_middle_keeps_what_is_finished(
         return genuine(self, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(restorer_module.Restorer, "run", interrupted)
-    assert restore(photos, "-t", "denoise", "-o", tmp_path / "out") == 130
+    assert restore(photos, "-t", "denoise", "-o", tmp_path / "out", "--workers", "1") == 130  # one after the other
     assert tree(tmp_path / "out") == {"a.png"}
     assert "interrupted" in capsys.readouterr().err
 
