@@ -154,19 +154,22 @@ def train(options: argparse.Namespace, damage: str, name: str) -> dict[str, Any]
     folder.mkdir(parents=True, exist_ok=True)
     minutes = (options.minutes if run.pairs else options.photo_minutes) * (options.times if run.long else 1)
     config = TrainConfig(schedule=ScheduleConfig(minutes=minutes, learning_rate=RATES[run.full]))
-    objective: Objective = GivenPairs() if run.pairs else SyntheticPairs(DAMAGES[damage])
+    objective: Objective
     if run.noisy:
         objective = SelfSupervised()
+    else:
+        objective = GivenPairs() if run.pairs else SyntheticPairs(DAMAGES[damage])
     validation = {damage: objective}
     settings = resolve(config, objective, FOR_ADAPTER)  # as `adair adapt` has them; all weights get the same
-    if run.pairs:
+    if run.noisy:
+        ten_pairs(options, damage)  # writes their degraded halves
+        largest = max(side for _, side in settings.patches)
+        store = open_noisy(options.runs / damage / "degraded", options.runs / damage / "cache", largest)
+    elif run.pairs:
         store = ten_pairs(options, damage)
     else:
         photos = open_store(options.photos, options.cache or options.runs / "cache", options.exclude)
         store = photos.subset(spread(100, len(photos)))
-    if run.noisy:
-        largest = max(side for _, side in settings.patches)
-        store = open_noisy(options.runs / damage / "degraded", options.runs / damage / "cache", largest)
     if run.full:
         began = json.loads((place(options, damage, name.split(",")[0]) / "run.json").read_text())["began with"]
         network = NetworkConfig(start=bundled_foundation(), start_adapter=bundled_adapters().get(began))

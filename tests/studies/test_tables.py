@@ -35,6 +35,7 @@ def test_figures_stand_right_and_words_left() -> None:
     )
     assert whole.splitlines()[1] == "| --- | --- | ---: | ---: |"
     assert as_latex([["a", "b", "c"], ["x2", "-0.5", "many"]]).startswith(r"\begin{tabular}{lrl}")
+    assert as_latex([["a", "b"]]).startswith(r"\begin{tabular}{rr}")  # a column for each heading, without rows, too
 
 
 def test_csv_reads_back_and_latex_is_escaped(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,13 +55,13 @@ class Page:
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return a Markdown table: columns of figures are right-aligned, all others left-aligned."""
     body = [[*map(cell, row)] for row in rows]
-    sides = ["---:" if of_figures(texts) else "---" for texts in zip(*body, strict=True)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [list(columns), sides or ["---"] * len(columns), *body])
+    sides = ["---:" if right else "---" for right in of_figures(columns, body)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [list(columns), sides, *body])
 
 
-def of_figures(column: Iterable[str]) -> bool:
-    """Tell whether every cell of a column is empty or starts with a number."""
-    return all(not text or text.lstrip("+-")[:1].isdigit() for text in column)
+def of_figures(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[bool]:
+    """Tell for each column whether all of its cells are empty or start with a number."""
+    return [all(not row[i] or row[i].lstrip("+-")[:1].isdigit() for row in rows) for i in range(len(columns))]
 
 
 def cell(value: object) -> str:

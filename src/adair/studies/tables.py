@@ -49,7 +49,7 @@ def as_csv(table: Sequence[Sequence[str]]) -> str:
 def as_latex(table: Sequence[Sequence[str]]) -> str:
     """Return a table as a LaTeX ``tabular`` without packages: columns of figures right-aligned, the others left."""
     head, *rows = ["  " + " & ".join(map(_escaped, row)) + r" \\" for row in table]
-    columns = "".join("r" if of_figures(column) else "l" for column in zip(*table[1:], strict=True))
+    columns = "".join("r" if right else "l" for right in of_figures(table[0], table[1:]))
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"  \hline", head, r"  \hline", *rows, r"  \hline", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
 
