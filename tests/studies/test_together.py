@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from adair.studies import runner
 from adair.studies.networks import Whole
-from adair.studies.runner import work_off
+from adair.studies.runner import say, work_off
 from adair.studies.workspace import Workspace
 
 TOGETHER = """
@@ -40,7 +39,7 @@ def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(stream, "write", written.append)
     monkeypatch.setattr(sys, "stderr", stream)
-    runner._say("[1/2] a job")
+    say("[1/2] a job")
     assert written == ["[1/2] a job\n"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -68,7 +67,7 @@ def study(
     from adair.studies.budget import find_budget, sized
     from adair.studies.plots import require_matplotlib
     from adair.studies.report import write_json, write_page
-    from adair.studies.runner import in_order, outlook, work_in_turns
+    from adair.studies.runner import in_order, outlook, say, work_in_turns
     from adair.studies.study import Results
     from adair.studies.tables import write_tables
     from adair.studies.workspace import Place, Workspace
@@ -84,21 +83,21 @@ def study(
     if plots is not None:
         require_matplotlib()
     place = Place(output, photos, level.held_out, data, device, precision, cache, foundation, level.validation)
-    workspace = Workspace(place, _say)
+    workspace = Workspace(place, say)
     for reason in workspace.skipped:
-        _say(f"skipped {reason}")
+        say(f"skipped {reason}")
     for one in chosen:
         level = one.settle(level, workspace)
     parts = {one.name: in_order(one.in_turn(level, seed), workspace) for one in chosen}
     work = in_order([job for part in parts.values() for job in part], workspace)
     ahead = outlook(work, workspace)
     count = min(jobs or (usable_cores() if workspace.device.type == "cpu" else 1), max(1, ahead.left))
-    _say(
+    say(
         f"{name}, budget {budget}: {len(work)} jobs, {ahead.done} done, {ahead.left} to do: "
         f"about {ahead.minutes(count):.1f} minutes if nothing else runs, {count} at a time; {workspace.machine}"
     )
     if level.meaningless:
-        _say("this is a smoke test: its figures are meaningless")
+        say("this is a smoke test: its figures are meaningless")
     if plan:
         return
     if max_minutes is None:
@@ -106,10 +105,10 @@ def study(
     else:
         work_in_turns(list(parts.values()), workspace, count, begun + 60 * max_minutes - time.monotonic())
     done = {key: sum(map(workspace.done, part)) for key, part in parts.items()}
-    _say(f"{sum(map(workspace.done, work)) - ahead.done} jobs took {(time.monotonic() - begun) / 60:.1f} minutes")
+    say(f"{sum(map(workspace.done, work)) - ahead.done} jobs took {(time.monotonic() - begun) / 60:.1f} minutes")
     for key, part in parts.items():
         if done[key] < len(part):
-            _say(f"{key}: {done[key]} of {len(part)} jobs are done; the same command goes on")
+            say(f"{key}: {done[key]} of {len(part)} jobs are done; the same command goes on")
     finished = [one for one in chosen if done[one.name] == len(parts[one.name])]
     if not finished:
         return
@@ -124,7 +123,3 @@ def study(
         write_tables(one.name, page, latex, csv)
     if json is not None:
         write_json(json, pages, results, seed)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

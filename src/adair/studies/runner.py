@@ -166,7 +166,7 @@ def _end_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     """Print a line in one write: two, as of `print` with PYTHONUNBUFFERED set, mix with those of other processes."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
@@ -178,9 +178,9 @@ def _worker(jobs: Sequence[Job], place: Place) -> None:
     if parent is not None:  # without the parent, nobody would see or stop this process
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
-        work_off(jobs, Workspace(place, _say))
+        work_off(jobs, Workspace(place, say))
     except KeyboardInterrupt:
         sys.exit(130)
     except AdairError as error:
-        _say(f"adair: {error}")
+        say(f"adair: {error}")
         sys.exit(1)
