@@ -1,20 +1,20 @@
 """The body of a request: the plain bytes of an image, or a form (RFC 7578) with the files ``image`` and ``mask``.
 
-Forms are taken apart here because parsers for whole web forms write large files to disk.
+``multipart`` takes forms apart in memory; the parsers that web frameworks bring write large files to disk.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import BytesHeaderParser
+
+from multipart import MultipartError, PushMultipartParser, parse_options_header
 
 from adair.errors import FileFormatError
 
 FORM = "multipart/form-data"
 FIELDS = ("image", "mask")
-LONGEST_HEADERS = 8192  # bytes of the headers of one file
+LONGEST_HEADER = 4096  # bytes of a line, and there are eight lines at most
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,14 @@ def read_upload(data: bytes, media_type: str) -> Upload:
         >>> read_upload(body, f"{FORM}; boundary=x")
         Upload(image=b'GIF', mask=None)
     """
-    header = Message()
-    header["Content-Type"] = media_type
-    if header.get_content_type() != FORM:
+    kind, options = parse_options_header(media_type)
+    if kind.lower() != FORM:
         return Upload(data)
-    boundary = header.get_boundary("")
+    boundary = options.get("boundary")
     if not boundary:
         raise FileFormatError("the form has no boundary; send its Content-Type as the client made it")
     files: dict[str, bytes] = {}
-    for name, content in _parts(data, b"--" + boundary.encode("latin-1", "replace")):
+    for name, content in _parts(data, boundary):
         if name not in FIELDS or name in files:
             problem = f"has '{name}' twice" if name in files else f"has a field '{name}'"
             raise FileFormatError(f"the form {problem}; send one file 'image' and at most one file 'mask'")
@@ -63,18 +62,17 @@ def read_upload(data: bytes, media_type: str) -> Upload:
     return Upload(files["image"], files.get("mask"))
 
 
-def _parts(data: bytes, mark: bytes) -> Iterator[tuple[str, bytes]]:
+def _parts(data: bytes, boundary: str) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of every part of a form."""
-    damaged = FileFormatError("the form is damaged or incomplete; send it again")
-    start = 0 if data.startswith(mark) else data.find(b"\r\n" + mark) + 2
-    if start == 1:
-        raise damaged
-    while not data.startswith(b"--", start := start + len(mark)):
-        end = data.find(b"\r\n" + mark, start)
-        headers_end = data.find(b"\r\n\r\n", start, start + LONGEST_HEADERS)
-        if end < 0 or not start <= headers_end <= end:
-            raise damaged
-        headers = BytesHeaderParser().parsebytes(data[start:headers_end].lstrip())
-        name = headers.get_param("name", "", "content-disposition")
-        yield name if isinstance(name, str) else "", data[headers_end + 4 : end]
-        start = end + 2
+    name, content = "", list[bytes | bytearray]()
+    try:
+        with PushMultipartParser(boundary, max_header_size=LONGEST_HEADER) as parser:
+            for event in parser.parse(data):
+                if event is None:
+                    yield name, b"".join(content)
+                elif isinstance(event, bytes | bytearray):
+                    content.append(event)
+                else:
+                    name, content = event.name or "", []
+    except MultipartError as error:
+        raise FileFormatError("the form is damaged or incomplete; send it again") from error
