@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import socket
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from adair.restore import Restorer
+from adair.restore import RestoreOptions, Restorer
+from adair.serve.forms import Upload
 
 
 @pytest.mark.parametrize(
@@ -233,6 +236,25 @@ def test_work_ends_when_the_client_leaves(start: Any, photo: Any, encode: Any, w
     assert server.restore(encode(photo()), task="foundation").status == 200
     assert len(server.runtime.batches) == 2  # the first tile, and the foundation's
     assert b'adair_requests_total{status="499"} 2.0' in server.service.metrics.text()
+
+
+def test_an_upload_nobody_waits_for_leaves_the_memory(start: Any, photo: Any, encode: Any) -> None:
+    """Its place in the queue is free at once, so the memory must be, too, although no thread has seen it yet."""
+    server = start(parallel=1)
+    server.runtime.gate.clear()
+    order = server.service.order(RestoreOptions("denoise"), None, 95)
+    busy = server.service.start(Upload(encode(photo())), order)
+    assert server.runtime.reached.acquire(timeout=60)
+    upload = Upload(encode(photo()))
+    seen = weakref.ref(upload)
+    job = server.service.start(upload, order)
+    del upload
+    assert seen() is not None
+    job.cancel()
+    gc.collect()
+    assert seen() is None
+    server.runtime.gate.set()
+    assert busy.answer.result(60).format == "png"
 
 
 def test_small_images_of_equal_size_run_together(

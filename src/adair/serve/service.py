@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from adair.errors import Interrupted
 from adair.images.image_file import ImageFile
@@ -47,15 +47,23 @@ class Answer:
 
 @dataclass(frozen=True)
 class Job:
-    """A running order: the future of its response, and a way to cancel it."""
+    """A running order: the future of its response, and a way to cancel it.
+
+    Attributes:
+        answer: the response.
+        upload: what is to be restored; taken out by the thread that begins with it.
+        cancelled: set when nobody waits for the response any more.
+    """
 
     answer: Future[Answer]
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    upload: list[Upload]
+    cancelled: threading.Event
 
     def cancel(self) -> None:
         """Cancel it: at once if it waits, otherwise after the current tile."""
         self.cancelled.set()
-        self.answer.cancel()
+        if self.answer.cancel():  # the pool keeps what it was given until a thread is free
+            self.upload.clear()
 
 
 class Service:
@@ -89,15 +97,16 @@ class Service:
 
     def start(self, upload: Upload, order: Order) -> Job:
         """Append an order to the queue."""
-        cancelled = threading.Event()
-        return Job(self._threads.submit(self._work, upload, order, cancelled), cancelled)
+        waiting, cancelled = [upload], threading.Event()
+        return Job(self._threads.submit(self._work, waiting, order, cancelled), waiting, cancelled)
 
     def close(self) -> None:
         """Finish the running orders."""
         self._open = False
         self._threads.shutdown()
 
-    def _work(self, upload: Upload, order: Order, cancelled: threading.Event) -> Answer:
+    def _work(self, waiting: list[Upload], order: Order, cancelled: threading.Event) -> Answer:
+        upload = waiting.pop()
         image = decode(upload.image, self.config.max_pixels // order.scale**2)
         format = order.format or format_of(upload.image)
         mask = None if upload.mask is None else self._mask(upload.mask, image)
