@@ -309,22 +309,29 @@ def reached(visit: Visit, last: str) -> set[str]:
     return seen
 
 
-def test_other_hosts_and_paths_are_refused(server: tuple[str, Restorer, Workspace], tmp_path: Path) -> None:
+def test_other_hosts_origins_and_paths_are_refused(server: tuple[str, Restorer, Workspace], tmp_path: Path) -> None:
     import http.client
     from urllib.parse import urlsplit
 
-    address = urlsplit(server[0])
+    address, workspace = urlsplit(server[0]), server[2]
     secret = photo(tmp_path, "secret.png")
 
-    def status(path: str, host: str | None = None) -> int:
+    def status(path: str, body: str | None = None, **headers: str) -> int:
         connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
-        connection.request("GET", path, headers={"Host": host or address.netloc})
+        connection.request("GET" if body is None else "POST", path, body, {"Host": address.netloc, **headers})
         return connection.getresponse().status
 
     assert status("/") == 200
-    assert status("/", "attacker.example") == 400
+    assert status("/", Host="attacker.example") == 400
     assert status(f"/gradio_api/file={secret}") in (403, 404)
     assert status("/gradio_api/file=/etc/passwd") in (403, 404)
+    form = '--x\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\nevil\r\n--x--\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    for origin in ("http://attacker.example", "http://localhost:1", "null"):
+        assert status("/gradio_api/upload", form, Origin=origin, **kind) == 403
+    assert not list(workspace.folder.rglob("a.txt"))
+    assert status("/gradio_api/upload", form, Origin=f"http://{address.netloc}", **kind) == 200
+    assert list(workspace.folder.rglob("a.txt"))
 
 
 def test_many_photos_compare_and_cards(visit: Visit, tmp_path: Path) -> None:

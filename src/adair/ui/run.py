@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from adair.addresses import LOOPBACK_NAMES
 from adair.errors import AdairError, InputError, one_line
 from adair.restore import Restorer
 from adair.ui.config import UiConfig
@@ -46,13 +45,10 @@ def serve(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
     from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+    from adair.ui.guard import Guard
     from adair.ui.page import CSS, THEME, build_page
 
-    # A foreign web page whose name resolves to this machine (DNS rebinding) is refused by that name.
-    names = [*LOOPBACK_NAMES, "[::1]", config.host]
-    guard = [Middleware(TrustedHostMiddleware, allowed_hosts=names)] if config.loopback else []
     page = build_page(Desk(config, restorer, workspace, queue, foundation))
     try:
         _, address, _ = page.launch(
@@ -73,7 +69,7 @@ def serve(
             run_history=False,
             css=CSS,
             theme=THEME,
-            app_kwargs={"middleware": guard},
+            app_kwargs={"middleware": [Middleware(Guard, host=config.host)]},
         )
     except OSError as error:
         raise InputError(
