@@ -100,6 +100,7 @@ def test_stopping_asks_it_to_end_and_keeps_what_it_wrote(tmp_path: Path) -> None
     job = TrainingJob(request_of(tmp_path), tmp_path / "run", None, (), pretend(code))
     for state in job.watch(every=0.05):
         assert state.over or state.adapter is None
+        assert job.running == (not state.over)
         if state.lines:
             job.stop()
     assert state.over and state.adapter is not None and state.adapter.read_bytes() == b"best"

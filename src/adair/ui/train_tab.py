@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,8 @@ class TrainTab:
 
     def __init__(self, desk: Desk, choices: int) -> None:
         self.desk, self.choices = desk, choices
-        self._running: TrainingJob | None = None
+        self._latest: TrainingJob | None = None
+        self._starting = threading.Lock()  # two visitors may ask at the same time
 
     def preview(self, clean: list[str] | None, recipe: str) -> tuple[Any, str]:
         """Return the centre of the first clean photo before and after the recipe, and what is wrong with the recipe."""
@@ -42,23 +44,31 @@ class TrainTab:
         return ((part, worse), "") if worse.shape == part.shape else (None, "")
 
     def begin(
-        self, clean: list[str] | None, degraded: list[str] | None, recipe: str, name: str, minutes: float
+        self,
+        former: TrainingJob | None,
+        clean: list[str] | None,
+        degraded: list[str] | None,
+        recipe: str,
+        name: str,
+        minutes: float,
     ) -> tuple[TrainingJob | None, str]:
-        """Start the training."""
+        """Start the training; if that is refused, the visitor's ``former`` one can still be stopped."""
         try:
             name = name.strip()
-            if self._running is not None:
-                raise AdairError("a training is already running; stop it first")
-            if name in self.desk.restorer.tasks:
-                raise AdairError(f"a task '{name}' exists already; choose another name")
-            before, after = (tuple(map(self.desk.workspace.checked, files or ())) for files in (degraded, clean))
-            request = TrainingRequest(name, after, before, recipe, float(minutes))
-            folder = self.desk.workspace.new_file("training")
-            folder.mkdir()
-            self._running = TrainingJob(request, folder, self.desk.foundation)
+            with self._starting:
+                # The job is asked, since a visitor who has left never watches its end.
+                if self._latest is not None and self._latest.running:
+                    raise AdairError("a training is already running; stop it first")
+                if name in self.desk.restorer.tasks:
+                    raise AdairError(f"a task '{name}' exists already; choose another name")
+                before, after = (tuple(map(self.desk.workspace.checked, files or ())) for files in (degraded, clean))
+                request = TrainingRequest(name, after, before, recipe, float(minutes))
+                folder = self.desk.workspace.new_file("training")
+                folder.mkdir()
+                self._latest = job = TrainingJob(request, folder, self.desk.foundation)
         except AdairError as error:
-            return None, failure(self.desk, error)
-        return self._running, "<p>Starting …</p>"
+            return former if former is not None and former.running else None, failure(self.desk, error)
+        return job, "<p>Starting …</p>"
 
     def watch(self, job: TrainingJob | None) -> Iterator[tuple[Any, ...]]:
         """Yield status, curve, sheet, files, and the choices of tasks on the other tabs."""
@@ -76,7 +86,6 @@ class TrainTab:
                 yield self._shown(state), curve, gr.skip(), gr.skip(), *same
         finally:
             job.stop()
-            self._running = None
         if state.adapter is None:
             yield self._shown(state), _curve(state), None, None, *same
             return
@@ -103,7 +112,8 @@ def train_tab(desk: Desk, tasks: list[Any]) -> None:
     Args:
         tasks: the choices of tasks on the other tabs, which are updated with the new adapter.
     """
-    tab, job = TrainTab(desk, len(tasks)), gr.State()
+    tab = TrainTab(desk, len(tasks))
+    job = gr.State(delete_callback=tab.stop)  # of a visitor who left before watching began
     private = {"api_visibility": "private"}
     gr.Markdown(
         "Train an adapter for your own kind of damage. Drop clean photos and describe the damage as a recipe; or drop "
@@ -143,7 +153,7 @@ def train_tab(desk: Desk, tasks: list[Any]) -> None:
     look = {"fn": tab.preview, "inputs": [clean, recipe], "outputs": [damage, status], "show_progress": "minimal"}
     clean.change(**look, **private)
     recipe.change(**look, trigger_mode="always_last", **private)
-    begun = run.click(tab.begin, [clean, degraded, recipe, name, minutes], [job, status], **private)
+    begun = run.click(tab.begin, [job, clean, degraded, recipe, name, minutes], [job, status], **private)
     begun.then(tab.watch, [job], [status, curve, sheet, files, *tasks], show_progress="hidden", **private)
     stop.click(tab.stop, [job], None, queue=False, **private)
 

@@ -149,9 +149,14 @@ class TrainingJob:
         self._reader.start()
         atexit.register(self.stop)  # a training must not go on when the page has ended
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._reader.is_alive()
+
     def watch(self, every: float = 1.0) -> Iterator[TrainingState]:
         """Yield the state at intervals until the training has ended, which the last state says."""
-        while self._reader.is_alive():
+        while self.running:
             yield self._state(over=False)
             self._reader.join(every)
         yield self._state(over=True)
