@@ -244,6 +244,35 @@ def test_cancel(visit: Visit, tmp_path: Path) -> None:
     assert not list(visit.workspace.folder.rglob("photo.dejpeg*.png"))
 
 
+def test_another_start_replaces_the_first(visit: Visit, tmp_path: Path) -> None:
+    visit.drop(photo(tmp_path, size=(1600, 1000)))
+    visit.wait("#words small")
+    visit.choose("dejpeg > denoise > dejpeg > denoise > dejpeg > denoise")
+    visit.page.wait_for_timeout(500)
+    visit.page.click("#run")
+    visit.wait("#status progress")
+    visit.choose("denoise")
+    visit.page.wait_for_timeout(500)
+    assert "--task denoise" in visit.run()
+    assert list(visit.workspace.folder.rglob("photo.denoise.png"))
+    assert not list(visit.workspace.folder.rglob("photo.dejpeg*.png"))
+
+
+def test_leaving_cancels(visit: Visit, tmp_path: Path) -> None:
+    visit.drop(photo(tmp_path, size=(1600, 1000)))
+    visit.wait("#words small")
+    visit.choose("dejpeg > denoise > dejpeg > denoise > dejpeg > denoise")
+    visit.page.wait_for_timeout(500)
+    visit.page.click("#run")
+    visit.wait("#status progress")
+    visit.page.reload()
+    end = time.monotonic() + SECONDS / 1000
+    while any(thread.name == "adair-ui" for thread in threading.enumerate()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert not list(visit.workspace.folder.rglob("photo.dejpeg*.png"))
+
+
 @pytest.mark.parametrize(
     "visit",
     [{"viewport": {"width": 360, "height": 740}, "has_touch": True}, {"color_scheme": "dark"}],

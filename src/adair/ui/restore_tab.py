@@ -71,8 +71,13 @@ class RestoreTab:
         text = "" if mask is None else f"{(mask.weights == 0).mean():.1%} of the photo stays unchanged."
         return photo and replace(photo, mask=mask), text
 
-    def begin(self, photo: Photo | None, format: str, quality: float, *chosen: Any) -> tuple[Work | None, str]:
-        """Start restoring the whole photo."""
+    def begin(
+        self, former: Work | None, photo: Photo | None, format: str, quality: float, *chosen: Any
+    ) -> tuple[Work | None, str]:
+        """Start restoring the whole photo, in place of the visitor's former work, which nothing could cancel later."""
+        if former is not None:
+            former.replaced = True
+            former.cancel()
         if photo is None:
             return None, "<p>Drop a photo first.</p>"
         try:
@@ -91,12 +96,16 @@ class RestoreTab:
             yield gr.skip(), gr.skip(), None, HIDDEN
             return
         status = work.wait(seconds=0)
-        while not status.over:
-            yield _bar(status), gr.skip(), None, HIDDEN
-            status = work.wait(status)
+        try:
+            while not status.over:
+                yield _bar(status), gr.skip(), None, HIDDEN
+                status = work.wait(status)
+        finally:
+            work.cancel()  # for a visitor who has left; what has ended stays as it is
         if status.result is None:
             text = "<p>Cancelled. Nothing was written.</p>" if status.cancelled else ""
-            yield text or failure(self.desk, status.error or "failed", photo.path), gr.skip(), None, HIDDEN
+            text = text or failure(self.desk, status.error or "failed", photo.path)
+            yield gr.skip() if work.replaced else text, gr.skip(), None, HIDDEN
             return
         result, options = status.result, work.options
         notes = "".join(f"<br>{html.escape(named(self.desk, note, photo.path))}" for note in result.notes)
@@ -130,7 +139,8 @@ class RestoreTab:
 def restore_tab(desk: Desk) -> tuple[Any, ...]:
     """Lay out the tab; return the visitor's photo and task, and the position of the previewed part."""
     tab = RestoreTab(desk)
-    photo, work = gr.State(), gr.State()
+    photo = gr.State()
+    work = gr.State(delete_callback=tab.cancel)  # of a visitor who left before watching began
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             upload = gr.File(
@@ -198,8 +208,10 @@ def restore_tab(desk: Desk) -> tuple[Any, ...]:
         control.release(**shown, trigger_mode="always_last", **private)
     for control in (task, scale):
         control.change(**shown, trigger_mode="always_last", **private)
-    begun = run.click(tab.begin, [photo, kind, quality, *chosen], [work, status], **private)
-    begun.then(tab.watch, [photo, work], [status, slider, download, mask], show_progress="hidden", **private)
+    begun = run.click(tab.begin, [work, photo, kind, quality, *chosen], [work, status], **private)
+    # While the former work is still watched, Gradio would leave out the next watching, unless it is put off.
+    watched = {"outputs": [status, slider, download, mask], "trigger_mode": "always_last", "show_progress": "hidden"}
+    begun.then(tab.watch, [photo, work], **watched, **private)
     stop.click(tab.cancel, [work], None, queue=False, **private)
     return photo, task, across, down
 

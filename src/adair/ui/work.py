@@ -42,6 +42,9 @@ class Work:
     Args:
         source, target: the files.
         turn: jobs that share it run one after the other.
+
+    Attributes:
+        replaced: whether the page shows another one instead, so that the end of this one is not told.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class Work:
         restorer: Restorer,
         turn: threading.Lock,
     ) -> None:
-        self.options = options
+        self.options, self.replaced = options, False
         self._source, self._target = source, target
         self._files, self._restorer, self._turn = files, restorer, turn
         self._status = Status()
