@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
-import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +11,13 @@ import gradio as gr
 from adair.errors import AdairError
 from adair.images import suffixes_read
 from adair.ui.desk import Desk
+from adair.ui.downloads import Downloads
 from adair.ui.folder_job import FAILURES_SHOWN, RESULTS
 from adair.ui.messages import failure
 from adair.ui.queue_store import FolderRequest, QueueItem
 
 DROPPED = "dropped photos"
 IN_FOLDER, BESIDE = f"in {RESULTS}", "next to the photos"
-ONE_BY_ONE = 12  # results; more become one archive
 EVERY = 1.0  # seconds between looks at the queue
 STATES = {"waiting": "waits for its turn", "running": "is being restored", "stopped": "stopped", "failed": "failed"}
 
@@ -29,7 +26,7 @@ class FolderTab:
     """The event handlers of the tab; all visitors see the same queue, and a reload of the page changes nothing."""
 
     def __init__(self, desk: Desk) -> None:
-        self.desk, self.queue = desk, desk.queue
+        self.desk, self.queue, self.downloads = desk, desk.queue, Downloads(desk.workspace)
 
     def add(
         self, uploads: list[str] | None, folder: int, place: str, task: str, scale: str, strength: float
@@ -64,7 +61,7 @@ class FolderTab:
         choice = gr.skip() if keys == offered else self._choices(chosen)
         item = next((item for item in items if item.key == chosen), None)
         ended = f"{item.key} {item.state} {item.tally.seconds}" if item and item.ended else ""
-        files = gr.skip() if ended == listed else self._results(item)
+        files = gr.skip() if ended == listed else self._results(item, ended)
         controls = gr.skip() if keys == offered else gr.update(visible=bool(items))
         return text, controls, choice, files, version, keys, ended
 
@@ -79,6 +76,7 @@ class FolderTab:
     def remove(self, key: str | None) -> None:
         """Remove the chosen batch."""
         self.queue.remove(key or "")
+        self.downloads.delete(key or "")
 
     def _choices(self, chosen: str | None) -> Any:
         items = self.queue.items
@@ -86,25 +84,11 @@ class FolderTab:
         value = chosen if chosen in keys else keys[-1] if keys else None
         return gr.update(choices=[(_title(item), item.key) for item in items], value=value)
 
-    def _results(self, item: QueueItem | None) -> list[str] | None:
+    def _results(self, item: QueueItem | None, ended: str) -> list[str] | None:
         """Return the files to download, once a batch has ended."""
-        found = self.queue.results(item.key) if item and item.ended else []
-        if len(found) > ONE_BY_ONE:
-            archive = self.desk.workspace.new_file(f"{RESULTS}.zip")
-            with zipfile.ZipFile(archive, "w") as file:  # not compressed: images hardly shrink
-                for path in found:
-                    file.write(path, path.name)
-            return [str(archive)]
-        return [str(self._copy(path)) for path in found] or None
-
-    def _copy(self, result: Path) -> Path:
-        """Return a result under a name in the folder that the page serves files from."""
-        copy = self.desk.workspace.new_file(result.name)
-        try:
-            os.link(result, copy)
-        except OSError:  # another disk, or one without links
-            shutil.copyfile(result, copy)
-        return copy
+        if item is None or not ended:
+            return None
+        return [str(path) for path in self.downloads.of(item.key, ended, self.queue.results(item.key))] or None
 
 
 def photos_of(uploads: list[str] | None) -> list[str]:
