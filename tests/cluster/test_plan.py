@@ -91,6 +91,15 @@ def test_overwriting_can_be_interrupted_and_resumed(source: Path, target: Path) 
     assert names(planned(source, target).todo) == ["a.png", "deep/c.png"]
 
 
+def test_results_in_a_folder_of_the_source_are_not_restored_again(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(source)
+    target = tmp_path / "link" / "out"  # the same place by another name
+    finish(planned(source, target), target)
+    again = planned(source, target)
+    assert (names(again.todo), names(again.done)) == ([], ["a.png", "b.jpg", "deep/c.png"])
+    assert len(again.notes) == 1, "only the text file of the source"
+
+
 def test_unusable_folders(source: Path, target: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no images"):
         planned(tmp_path / "none", target)

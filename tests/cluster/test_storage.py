@@ -39,6 +39,16 @@ def test_what_is_written_is_listed_and_read(url: str) -> None:
     assert storage.read("a.png") == b"twice"
 
 
+def test_whether_one_folder_is_in_another(url: str) -> None:
+    storage = Storage(url)
+    assert Storage(f"{url}/deep/out").place_in(storage) == "deep/out/"
+    for other in (url, f"{url}2", url.rpartition("/")[0]):
+        assert Storage(other).place_in(storage) is None
+    root = "memory://" if url.startswith("memory") else "/"
+    assert Storage(url).place_in(Storage(root)) == url.removeprefix("memory:").strip("/") + "/"
+    assert Storage("memory://x").place_in(Storage("/")) is None
+
+
 def test_only_regular_files_are_listed(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     os.mkfifo(tmp_path / "b.png")

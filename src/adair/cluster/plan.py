@@ -53,6 +53,8 @@ def make_plan(
 ) -> ClusterPlan:
     """Compare source and target, and leave a state file in the target.
 
+    Where the target is a folder of the source, what lies in it is not a source.
+
     The state file contains a mark of the settings, and the names of foreign files that existed when it was written.
     Results are written atomically. So a result that is not foreign, and newer than the state file and its source, is
     done; an older one was made with other settings or from another source, and is made again. All times are those of
@@ -71,6 +73,8 @@ def make_plan(
         AdairError: the storage does not respond.
     """
     entries = source.list(recursive)
+    if (below := target.place_in(source)) is not None:  # results are no sources, as on one machine
+        entries = {name: entry for name, entry in entries.items() if not name.startswith(below)}
     notes = [
         f"{source.url_of(name)}: skipped, its name is not that of an image" for name in entries if not _image(name)
     ]

@@ -56,6 +56,15 @@ class Storage:
         """Return the name of a file in messages."""
         return posixpath.join(self.url, name)
 
+    def place_in(self, other: Storage) -> str | None:
+        """Return the name of this folder below another, with a slash at its end; None if it is not below it."""
+        mine, theirs = (
+            Path(one._root or "/").resolve().as_posix().rstrip("/") if one.local else one._root for one in (self, other)
+        )
+        if self._system != other._system or mine == theirs or (theirs and not mine.startswith(f"{theirs}/")):
+            return None
+        return mine[len(theirs) :].lstrip("/") + "/"
+
     def list(self, recursive: bool = True) -> dict[str, Entry]:
         """Return regular files by name, without hidden files and folders; empty if there is no folder.
 
