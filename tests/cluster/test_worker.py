@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adair.cluster.run import Attempts
 from adair.cluster.storage import Storage
 from adair.cluster.worker import MOST_ATTEMPTS, Worker, WorkerSpec
 from adair.restore import RestoreOptions, Restorer
@@ -34,12 +34,12 @@ def row(name: str) -> dict[str, Any]:
     return {"source": name, "target": name}
 
 
-def once(name: str) -> int:
-    return 1
+class Killed(BaseException):
+    """Stands for the end of the worker's process."""
 
 
 def test_a_worker_makes_what_the_library_makes(spec: WorkerSpec, model_files: Path) -> None:
-    outcome = Worker(spec, once)(row("a.png"))
+    outcome = Worker(spec, Attempts())(row("a.png"))
     assert (outcome["status"], outcome["error"], outcome["megapixels"]) == ("done", "", 0.0012)
     restorer = Restorer.load(model_files / "foundation.safetensors", "cpu", "fp32")
     restorer.add_adapter(model_files / "denoise.safetensors")
@@ -48,7 +48,7 @@ def test_a_worker_makes_what_the_library_makes(spec: WorkerSpec, model_files: Pa
 
 
 def test_failures_name_the_file_and_leave_nothing(spec: WorkerSpec) -> None:
-    worker = Worker(spec, once)
+    worker = Worker(spec, Attempts())
     for name in ("broken.png", "none.png"):
         outcome = worker(row(name))
         assert outcome["status"] == "failed" and f"{spec.source}/{name}" in outcome["error"]
@@ -56,12 +56,28 @@ def test_failures_name_the_file_and_leave_nothing(spec: WorkerSpec) -> None:
     assert not Path(spec.target).exists()
 
 
-def test_a_file_that_kills_workers_is_given_up(spec: WorkerSpec) -> None:
-    counts = iter(range(1, 10))
-    attempts: Callable[[str], int] = lambda name: next(counts)  # noqa: E731
-    worker = Worker(spec, attempts)
-    states = [worker(row("a.png"))["status"] for _ in range(MOST_ATTEMPTS + 1)]
-    assert states == ["done"] * MOST_ATTEMPTS + ["failed"]
+def test_files_that_kill_workers_are_given_up_and_their_neighbours_are_not(
+    spec: WorkerSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restore = Worker._restore
+
+    def restore_or_die(worker: Worker, source: str, target: str) -> Any:
+        if source.startswith("killer"):
+            raise Killed
+        return restore(worker, source, target)
+
+    monkeypatch.setattr(Worker, "_restore", restore_or_die)
+    worker, block, deaths = Worker(spec, Attempts()), ("a.png", "broken.png", "killer1.png", "killer2.png"), 0
+    while True:  # as Ray does: a block whose worker died is repeated whole
+        try:
+            outcomes = [worker(row(name)) for name in block]
+            break
+        except Killed:
+            deaths += 1
+    assert deaths == 2 * MOST_ATTEMPTS
+    assert [outcome["status"] for outcome in outcomes] == ["done", "failed", "failed", "failed"]
+    assert "died 3 times" not in outcomes[1]["error"]
+    assert all("died 3 times" in outcome["error"] for outcome in outcomes[2:])
 
 
 def test_from_and_to_an_object_store(spec: WorkerSpec) -> None:
@@ -69,6 +85,6 @@ def test_from_and_to_an_object_store(spec: WorkerSpec) -> None:
     storage = Storage("memory://in")
     storage.write("deep/a.png", Path(spec.source, "a.png").read_bytes())
     remote = WorkerSpec(**{**vars(spec), "source": "memory://in", "target": "memory://out"})
-    Worker(spec, once)(row("a.png"))
-    assert Worker(remote, once)(row("deep/a.png"))["status"] == "done"
+    Worker(spec, Attempts())(row("a.png"))
+    assert Worker(remote, Attempts())(row("deep/a.png"))["status"] == "done"
     assert Storage("memory://out").read("deep/a.png") == Path(spec.target, "a.png").read_bytes()

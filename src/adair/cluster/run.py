@@ -114,15 +114,22 @@ def _restored(items: Sequence[Item], spec: WorkerSpec, workers: int | None) -> I
 
 
 class Attempts:
-    """Counts how often workers have started each file, because some files may kill their worker."""
+    """Counts the attempts at each file that have not ended, because some files kill their worker.
+
+    A block is repeated whole. So files that end well may begin many times, next to one that kills.
+    """
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
     def begin(self, name: str) -> int:
-        """Count an attempt, and return the number of attempts."""
+        """See `AttemptCounter`."""
         self._counts[name] += 1
         return self._counts[name]
+
+    def end(self, name: str) -> None:
+        """See `AttemptCounter`."""
+        self._counts.pop(name, None)
 
 
 @dataclass(frozen=True)
@@ -135,12 +142,18 @@ class RemoteAttempts:
 
     actor: Any
 
-    def __call__(self, name: str) -> int:
-        """Count an attempt, and return the number of attempts."""
+    def begin(self, name: str) -> int:
+        """See `AttemptCounter`."""
         import ray
 
         count: int = ray.get(self.actor.begin.remote(name))
         return count
+
+    def end(self, name: str) -> None:
+        """See `AttemptCounter`."""
+        import ray
+
+        ray.get(self.actor.end.remote(name))
 
 
 def _room(threads: int, gpus: int) -> int:

@@ -6,10 +6,9 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -66,15 +65,25 @@ class WorkerSpec:
         return restorer
 
 
+class AttemptCounter(Protocol):
+    """Counts the attempts at each file that have begun and not ended, as far as anyone knows."""
+
+    def begin(self, name: str) -> int:
+        """Count an attempt, and return the number of attempts that have not ended, with this one."""
+
+    def end(self, name: str) -> None:
+        """Forget the attempts at a file: its worker has lived to report the outcome."""
+
+
 class Worker:
     """Restores files of the source, one after the other; created once in each worker process.
 
     Args:
         spec: the settings.
-        attempts: counts how often workers have started a file; called with its name.
+        attempts: counts how often workers have died at a file.
     """
 
-    def __init__(self, spec: WorkerSpec, attempts: Callable[[str], int]) -> None:
+    def __init__(self, spec: WorkerSpec, attempts: AttemptCounter) -> None:
         self._spec, self._attempts = spec, attempts
         self._restorer = spec.load()
         self._source, self._target = Storage(spec.source), Storage(spec.target)
@@ -89,16 +98,18 @@ class Worker:
         Returns:
             The row with ``status`` ("done" or "failed"), ``error``, ``notes``, ``megapixels``, ``seconds``, ``host``.
         """
-        start = time.perf_counter()
+        start, name = time.perf_counter(), str(row["source"])
         outcome = {**row, "status": "done", "error": "", "notes": [], "megapixels": 0.0, "host": self._host}
+        if self._attempts.begin(name) > MOST_ATTEMPTS:  # no end here: the count outlasts repetitions of its block
+            text = f"{name}: its workers died {MOST_ATTEMPTS} times; see Ray's logs"
+            return {**outcome, "status": "failed", "error": text, "seconds": time.perf_counter() - start}
         try:
-            if self._attempts(str(row["source"])) > MOST_ATTEMPTS:
-                raise AdairError(f"{row['source']}: its workers died {MOST_ATTEMPTS} times; see Ray's logs")
-            notes, outcome["megapixels"] = self._restore(str(row["source"]), str(row["target"]))
+            notes, outcome["megapixels"] = self._restore(name, str(row["target"]))
             outcome["notes"] = list(notes)
         except (AdairError, OSError, MemoryError) as error:
             text = one_line(str(error)) or type(error).__name__
-            outcome |= {"status": "failed", "error": text if self._source.url in text else f"{row['source']}: {text}"}
+            outcome |= {"status": "failed", "error": text if self._source.url in text else f"{name}: {text}"}
+        self._attempts.end(name)
         return {**outcome, "seconds": time.perf_counter() - start}
 
     def _restore(self, source: str, target: str) -> tuple[tuple[str, ...], float]:
