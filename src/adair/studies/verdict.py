@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import hypot
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +15,16 @@ LEVEL = 0.05  # of significance, within a study
 LEAST_SEEDS = 3
 MOST_SEEDS = 20  # more are not proposed
 POWER = 0.84  # quantile of the normal distribution for four decisions out of five
-DRAWS = 4000
-# 97.5 % quantiles of Student's t by degrees of freedom; beyond them, that of the normal distribution.
-_STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
-_NORMAL = 1.96
+DRAWS = 4000  # of images
+T_DRAWS = 20_000  # of Student's t, so that p is known to a tenth at Holm's strictest level for a dozen claims
 
 RULE = (
     "A claim compares two networks by the differences of their PSNR for each seed and image; every test has the same "
-    f"weight. The interval is that of a hierarchical bootstrap over seeds and images ({DRAWS} draws, 95 %; the part of "
-    f"the seeds is widened by Student's t for their number). A claim {HOLDS} or {FAILS} if its margin lies outside, "
-    f"after Holm's correction for all claims of the study at {LEVEL:.0%}, and is {OPEN} otherwise, or if fewer than "
-    f"{LEAST_SEEDS} seeds were trained; then the number of seeds is given that would decide it, if others spread as "
-    f"these do. Counts and seconds must differ by more than {EQUAL:.0%}."
+    "weight. The 95 % interval adds up two errors, each with its own Student's t: that of the seeds and that of the "
+    f"images (by a bootstrap). A claim {HOLDS} or {FAILS} if its margin lies outside, after Holm's correction for all "
+    f"claims of the study at {LEVEL:.0%}, and is {OPEN} otherwise, or if fewer than {LEAST_SEEDS} seeds were trained; "
+    "then the number of seeds is given that would decide it, if others spread as these do. Counts and seconds must "
+    f"differ by more than {EQUAL:.0%}."
 )
 
 Samples = Sequence[Sequence[Sequence[float]]]  # PSNR in dB: for each seed, each test, each image
@@ -47,6 +44,7 @@ class Verdict:
         spread: standard deviation of the difference over seeds, in dB.
         noise: standard error of the difference because the images are a sample, in dB.
         seeds: number of seeds that were trained.
+        images: number of images of a test.
     """
 
     claim: str
@@ -57,6 +55,7 @@ class Verdict:
     spread: float = 0.0
     noise: float = 0.0
     seeds: int = 0
+    images: int = 0
 
 
 def compare(
@@ -78,27 +77,27 @@ def compare(
         retrained: whether each seed was trained separately; a single training has no spread over seeds.
         less: ours and theirs on other tests, whose difference is subtracted: how much of a lead is kept.
     """
-    of_seeds, draws = _bootstrap(_differences(ours, theirs))
+    of_seeds, by_images = _bootstrap(_differences(ours, theirs))
     if less is not None:
         others, drawn = _bootstrap(_differences(*less))
-        of_seeds, draws = of_seeds - others, draws - drawn
-    mean = float(of_seeds.mean())
-    low, high = (float(value) for value in np.quantile(draws, (0.025, 0.975)))
-    below, above = int((draws <= margin).sum()), int((draws >= margin).sum())
-    p = min(1.0, 2 * (min(below, above) + 1) / (len(draws) + 1))
-    seeds, enough = len(ours), not retrained or len(ours) >= LEAST_SEEDS
-    several_images = any(len(images) > 1 for images in ours[0])
+        of_seeds, by_images = of_seeds - others, by_images - drawn
+    mean, seeds, images = float(of_seeds.mean()), len(ours), min(len(test) for test in ours[0])
+    spread = float(of_seeds.std(ddof=1)) if seeds > 1 else 0.0
+    noise = float(by_images.std())
+    errors = _errors(spread, seeds, noise, images)
+    reach = float(np.quantile(errors, 0.95))
+    low, high = mean - reach, mean + reach
+    p = (float((errors >= abs(mean - margin)).sum()) + 1) / (T_DRAWS + 1)
+    enough = not retrained or seeds >= LEAST_SEEDS
     outcome = OPEN
-    if not meaningless and enough and several_images and p < LEVEL:
+    if not meaningless and enough and images > 1 and p < LEVEL:
         outcome = HOLDS if mean > margin else FAILS
     asked = f"; more than {margin:+.2f} dB asked for" if margin else ""
     few = "" if enough else f"; {seeds} seed{'s' if seeds > 1 else ''} of at least {LEAST_SEEDS}"
     why = f"mean difference {mean:+.2f} dB, 95 % from {low:+.2f} to {high:+.2f}{asked}{few}"
-    if meaningless or not retrained or seeds < 2 or not several_images:
+    if meaningless or not retrained or seeds < 2 or images < 2:
         return Verdict(claim, outcome, why, p)
-    spread = float(of_seeds.std(ddof=1))
-    noise = max(0.0, float(draws.var()) - (_widened(seeds) * spread) ** 2 / seeds) ** 0.5
-    return Verdict(claim, outcome, why, p, abs(mean - margin), spread, noise, seeds)
+    return Verdict(claim, outcome, why, p, abs(mean - margin), spread, noise, seeds, images)
 
 
 def counted(claim: str, ours: float, theirs: float, unit: str, meaningless: bool = False) -> Verdict:
@@ -123,7 +122,9 @@ def joined(claim: str, parts: Sequence[Verdict]) -> Verdict:
     if outcome != OPEN or not undecided:
         return whole
     _, hardest = max(undecided, key=lambda one: one[0])
-    return replace(whole, gap=hardest.gap, spread=hardest.spread, noise=hardest.noise, seeds=hardest.seeds)
+    return replace(
+        whole, gap=hardest.gap, spread=hardest.spread, noise=hardest.noise, seeds=hardest.seeds, images=hardest.images
+    )
 
 
 def seeds_needed(verdict: Verdict, claims: int) -> int | None:
@@ -136,10 +137,9 @@ def seeds_needed(verdict: Verdict, claims: int) -> int | None:
         claims: number of claims of the study; the strictest of Holm's steps is asked for.
     """
     assert verdict.gap is not None
-    strict = NormalDist().inv_cdf(1 - LEVEL / (2 * claims))
     for seeds in range(max(LEAST_SEEDS, verdict.seeds + 1), MOST_SEEDS + 1):
-        error = verdict.spread / seeds**0.5
-        if strict * hypot(_widened(seeds) * error, verdict.noise) + POWER * error < verdict.gap:
+        edge = np.quantile(_errors(verdict.spread, seeds, verdict.noise, verdict.images), 1 - LEVEL / claims)
+        if edge + POWER * verdict.spread / seeds**0.5 < verdict.gap:
             return seeds
     return None
 
@@ -172,28 +172,36 @@ def _differences(ours: Samples, theirs: Samples) -> list[Array]:
     return [np.array([np.subtract(a[t], b[t]) for a, b in zip(ours, theirs, strict=True)]) for t in tests]
 
 
-def _widened(seeds: int) -> float:
-    """Return how much wider than that of a normal distribution an interval is for so few seeds (Student's t)."""
-    return _STUDENT.get(seeds - 1, _NORMAL) / _NORMAL
+def _errors(spread: float, seeds: int, noise: float, images: int) -> Array:
+    """Return `T_DRAWS` draws of how far a mean may lie from the truth, in dB.
+
+    Each of the two errors has a Student's t of its own (Behrens and Fisher), which keeps the level that Holm's
+    correction asks for. One t with joint degrees of freedom (Welch and Satterthwaite) errs up to five times as often
+    with three seeds. They are too few for a bootstrap: drawn anew, they have ten means, and none beyond those seen.
+
+    Args:
+        spread: standard deviation over seeds, in dB.
+        seeds: their number.
+        noise: standard error because of the images, in dB.
+        images: their number in a test.
+    """
+    generator = np.random.default_rng(0)
+    of_seeds = spread / seeds**0.5 * generator.standard_t(max(1, seeds - 1), T_DRAWS)
+    errors: Array = np.abs(of_seeds + noise * generator.standard_t(max(1, images - 1), T_DRAWS))
+    return errors
 
 
 def _bootstrap(differences: Sequence[Array]) -> tuple[Array, Array]:
-    """Return the mean over tests and images of each seed, and `DRAWS` bootstrap draws of their mean.
+    """Return the mean over tests and images of each seed, and `DRAWS` draws of how the images move the mean, around 0.
 
     Tests with the same number of images share the draws of images, because they usually show the same photos.
     """
-    seeds = len(differences[0])
-    of_seeds = np.mean([test.mean(axis=1) for test in differences], axis=0)
-    mean = float(of_seeds.mean())
-    generator = np.random.default_rng(0)  # the same draws of seeds for everything with the same number of seeds
-    draws = np.full(DRAWS, mean)
-    if seeds > 1:
-        wide = (seeds / (seeds - 1)) ** 0.5 * _widened(seeds)
-        draws += wide * (of_seeds[generator.integers(0, seeds, (DRAWS, seeds))].mean(axis=1) - mean)
+    generator = np.random.default_rng(0)  # the same draws for two sides whose difference is asked for
+    draws = np.zeros(DRAWS)
     for count in sorted({test.shape[1] for test in differences}):
         drawn = generator.integers(0, count, (DRAWS, count))
         for test in differences:
             if test.shape[1] == count:
                 images = test.mean(axis=0)
                 draws += (images[drawn].mean(axis=1) - images.mean()) / len(differences)
-    return of_seeds, draws
+    return np.mean([test.mean(axis=1) for test in differences], axis=0), draws
