@@ -48,6 +48,18 @@ def test_the_next_call_goes_on_too(web: Web, tmp_path: Path) -> None:
     assert (tmp_path / "a.bin").read_bytes() == BODY and web.asked[-1] == ("/a.bin", "bytes=4000-")
 
 
+def test_bytes_of_another_program_in_the_part_are_not_taken_for_the_file(web: Web, tmp_path: Path) -> None:
+    web.files["/a.bin"] = BODY
+
+    def report(done: int, total: int | None) -> None:
+        if len(web.asked) == 1 and done == 0:
+            (tmp_path / "a.bin.part").write_bytes(b"of another program")
+
+    download([f"{web.base}/a.bin"], tmp_path / "a.bin", report)
+    assert (tmp_path / "a.bin").read_bytes() == BODY
+    assert web.asked == [("/a.bin", None)] * 2
+
+
 def test_a_server_that_knows_no_ranges_starts_anew(web: Web, tmp_path: Path) -> None:
     web.files["/a.bin"], web.ranges, web.cut_at = BODY, False, [5000]
     get(web, tmp_path / "a.bin")

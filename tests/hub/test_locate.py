@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ from adair.tasks import ZOO
 
 Hub = Any  # the one of conftest.py
 REPO = "anna/scanner"
+
+
+def left_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != cache.LOCK]
 
 
 def test_paths_stay_what_they_are(tmp_path: Path) -> None:
@@ -55,6 +61,20 @@ def test_damaged_copy_is_fetched_again(hub: Hub) -> None:
     assert locate(f"{hub.base}/a.safetensors").read_bytes() == b"whole"
 
 
+def test_those_who_need_a_file_at_once_wait_for_one_download(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    downloads: list[Path] = []
+
+    def download(addresses: object, path: Path, *rest: object, **named: object) -> None:
+        downloads.append(path)
+        time.sleep(0.1)  # all others come meanwhile
+        path.write_bytes(b"whole")
+
+    monkeypatch.setattr(importlib.import_module("adair.hub.locate"), "download", download)
+    with ThreadPoolExecutor(3) as threads:
+        paths = set(threads.map(locate, [f"{hub.base}/a.safetensors"] * 3))
+    assert len(downloads) == len(paths) == 1 and paths.pop().read_bytes() == b"whole"
+
+
 def test_checksum_in_the_address(hub: Hub) -> None:
     hub.files["/a.safetensors"] = b"mine"
     digest = hashlib.sha256(b"mine").hexdigest()
@@ -71,7 +91,7 @@ def test_large_files_are_refused(hub: Hub, name: str, monkeypatch: pytest.Monkey
     hub.files["/a.safetensors"] = hub.repos.setdefault(REPO, {})["a.safetensors"] = bytes(1001)
     with pytest.raises(AdairError, match=r"the limit is 1,000|more than the 1,000"):
         locate(f"hf://{REPO}" if name == "hf" else hub.base + name)
-    assert [path for path in own_cache.rglob("*") if path.is_file()] == []
+    assert left_in(own_cache) == []
     hub.files["/a.safetensors"] = hub.repos[REPO]["a.safetensors"] = bytes(1000)
     assert locate(f"hf://{REPO}" if name == "hf" else hub.base + name).stat().st_size == 1000
 
@@ -117,7 +137,7 @@ def test_another_file_than_the_listed_one_is_refused(hub: Hub, own_cache: Path) 
     hub.swap["a.safetensors"] = b"evil"
     with pytest.raises(FileFormatError, match="not the one that the hub lists"):
         locate(f"hf://{REPO}")
-    assert [path for path in own_cache.rglob("*") if path.is_file()] == []
+    assert left_in(own_cache) == []
 
 
 def test_a_hub_that_is_down(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

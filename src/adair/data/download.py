@@ -107,6 +107,9 @@ def _attempt(address: str, path: Path, report: Report, limit: int) -> None:
             part.unlink(missing_ok=True)  # nothing that could be gone on with
             note.unlink(missing_ok=True)
             raise
+    if not part.exists() or part.stat().st_size != have:
+        part.unlink(missing_ok=True)  # of no use to either
+        raise ConnectionError("was being downloaded to the same place by another program")
     if total is not None and have != total:
         raise ConnectionError(f"broke off at {have:,} of {total:,} bytes")
     part.replace(path)

@@ -7,13 +7,17 @@ import datetime
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from filelock import FileLock
 
 from adair.data.download import digest
 from adair.images.files import write_whole
 
 RECORD = "source.json"  # written last: it proves that the file is complete
+LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,19 @@ def find(folder: Path) -> tuple[Path, Record] | None:
     return None
 
 
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Wait until no other process changes ``folder``, which is created, and keep others from it during the block.
+
+    The lock belongs to the operating system, so it ends with the process in any case.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / LOCK):
+        yield
+
+
 def keep(folder: Path, fetched: Path, name: str, revision: str = "") -> tuple[Path, Record]:
-    """Move a downloaded file into ``folder``, replacing its content, and write its record."""
+    """Move a downloaded file into ``folder``, which is `locked`, replacing its content, and write its record."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     record = Record(name, fetched.name, digest(fetched), fetched.stat().st_size, revision, today)
     (folder / RECORD).unlink(missing_ok=True)
@@ -67,6 +82,6 @@ def keep(folder: Path, fetched: Path, name: str, revision: str = "") -> tuple[Pa
     fetched.replace(path)
     write_whole(folder / RECORD, (json.dumps(asdict(record), indent=1) + "\n").encode())
     for other in folder.iterdir():
-        if other.is_file() and other.name not in (RECORD, path.name):
+        if other.is_file() and other.name not in (RECORD, LOCK, path.name):
             other.unlink(missing_ok=True)
     return path, record

@@ -89,8 +89,8 @@ def _only(folder: Path) -> Path:
 def _fetched(name: str, refresh: bool) -> Located:
     reference = parse_reference(name)
     folder = cache.entry_folder(reference.key)
-    found = cache.find(folder)
-    if found and not refresh and (_wanted(reference) or found[1].sha256) == found[1].sha256:
+    found = None if refresh else _cached(reference, folder)
+    if found:
         return Located(name, *found)
     if is_offline():
         raise AdairError(
@@ -98,10 +98,17 @@ def _fetched(name: str, refresh: bool) -> Located:
             f"(offline mode is {', '.join(OFFLINE)} or --offline)"
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return Located(name, *_fetch(name, reference, folder))
+        with cache.locked(folder):  # another process may have fetched it while this one waited
+            found = None if refresh else _cached(reference, folder)
+            return Located(name, *(found or _fetch(name, reference, folder)))
     except OSError as error:
         raise AdairError(f"{folder}: cannot be written ({error.strerror or error}); set ADAIR_CACHE") from error
+
+
+def _cached(reference: Reference, folder: Path) -> tuple[Path, cache.Record] | None:
+    found = cache.find(folder)
+    wanted = reference.sha256 if isinstance(reference, WebReference) else None
+    return found if found and wanted in (None, found[1].sha256) else None
 
 
 def _fetch(name: str, reference: Reference, folder: Path) -> tuple[Path, cache.Record]:
@@ -117,7 +124,3 @@ def _fetch(name: str, reference: Reference, folder: Path) -> tuple[Path, cache.R
         arriving.unlink()
         raise FileFormatError(f"{name}: the downloaded file has the checksum {got}; do not use it, ask its author")
     return cache.keep(folder, arriving, name)
-
-
-def _wanted(reference: Reference) -> str | None:
-    return reference.sha256 if isinstance(reference, WebReference) else None
