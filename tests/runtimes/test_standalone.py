@@ -78,6 +78,37 @@ def test_bad_arrays_are_refused(doubled: Path) -> None:
         model.restore(np.zeros((2, 2, 3), np.int32))
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_deep_gray_photos_keep_their_levels(
+    doubled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    source, target = tmp_path / "in.tif", tmp_path / "out.png"
+    Image.fromarray(np.full((20, 30), 30_000, f"{order}u2")).save(source)
+    monkeypatch.setattr(sys, "argv", ["adair_onnx.py", str(doubled), str(source), str(target)])
+    assert standalone.main() == 0
+    with Image.open(target) as result:
+        assert result.mode == "I;16" and result.size == (60, 40)
+        np.testing.assert_allclose(np.asarray(result), 30_000, atol=1)
+
+
+@pytest.mark.parametrize(("dtype", "mode"), [("i4", "I"), ("f4", "F")])
+def test_deeper_photos_are_refused(
+    doubled: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    dtype: str,
+    mode: str,
+) -> None:
+    source, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    Image.fromarray(np.full((20, 30), 30_000, dtype)).save(source)
+    monkeypatch.setattr(sys, "argv", ["adair_onnx.py", str(doubled), str(source), str(target)])
+    with pytest.raises(SystemExit, match="2"):
+        standalone.main()
+    assert capsys.readouterr().err == f"{source}: pixels of Pillow's mode {mode}; save it with 8 or 16 bits\n"
+    assert not target.exists()
+
+
 def test_it_runs_alone(doubled: Path, tmp_path: Path) -> None:
     """Copied elsewhere, without AdaIR in reach: the command restores a photo with alpha."""
     script = tmp_path / "adair_onnx.py"

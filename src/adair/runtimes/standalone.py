@@ -214,9 +214,13 @@ def main() -> int:
 
     photo = ImageOps.exif_transpose(Image.open(words.source))
     alpha = photo.getchannel("A") if "A" in photo.getbands() else None
-    if photo.mode not in ("L", "I;16"):
+    deep = photo.mode.startswith("I;16")  # gray, in either order of bytes
+    if photo.mode.startswith(("I", "F")) and not deep:  # Pillow would clip them to 8 bits
+        parser.exit(2, f"{words.source}: pixels of Pillow's mode {photo.mode}; save it with 8 or 16 bits\n")
+    if not deep and photo.mode != "L":
         photo = photo.convert("L" if photo.mode == "LA" else "RGB")
-    result = Image.fromarray(Model(words.model, words.threads).restore(np.asarray(photo), words.tile))
+    pixels = np.asarray(photo, np.uint16 if deep else np.uint8)
+    result = Image.fromarray(Model(words.model, words.threads).restore(pixels, words.tile))
     if alpha is not None:
         result.putalpha(alpha.resize(result.size, Image.Resampling.BICUBIC))
     result.save(words.target, icc_profile=photo.info.get("icc_profile"))
