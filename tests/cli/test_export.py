@@ -21,6 +21,24 @@ def test_a_file_and_its_runner(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert facts["bytes"] == path.stat().st_size < 20e6
     assert main(words) == 2
     assert "exists" in capsys.readouterr().err
+    path.unlink()
+    assert main(words) == 0, "an equal runner is left alone"
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [(["--runner"], "adair_onnx.py"), (["--to", "openvino"], "net.bin"), (["--to", "darktable"], "versions.json")],
+)
+def test_no_file_of_another_program_is_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], name: str
+) -> None:
+    (tmp_path / name).write_text("mine")
+    output = tmp_path / {"net.bin": "net.xml", "versions.json": "net.dtmodel"}.get(name, "net.onnx")
+    assert main(["export", "-t", "denoise", "-o", str(output), *words]) == 2
+    error = capsys.readouterr().err
+    assert f"{tmp_path / name}: exists" in error and error.count("\n") == 1
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
 
 
 def test_bad_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

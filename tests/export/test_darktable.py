@@ -13,9 +13,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from adair.errors import InputError
+from adair.errors import AdairError, InputError
 from adair.export import ExportOptions, export
-from adair.export.darktable import read_package, write_repository
+from adair.export.darktable import check_repository, read_package, write_repository
 from adair.restore import Restorer
 
 
@@ -116,6 +116,15 @@ def test_a_repository_lists_its_packages(restorer: Restorer, tmp_path: Path) -> 
     assert versions == {"models": {"denoise-adair": {"version": "1.0", "sha256": f"sha256:{digest}"}}}
     index = json.loads((tmp_path / "releases-index.json").read_text())
     assert index == {"schema": 1, "compatible_releases": {"5.6.0": "v1"}}
+    check_repository(tmp_path)  # the next package of the folder
+
+
+@pytest.mark.parametrize("text", ['{"node": 20}', "3", "no JSON"])
+def test_indexes_of_other_programs_are_not_replaced(tmp_path: Path, text: str) -> None:
+    check_repository(tmp_path)
+    (tmp_path / "versions.json").write_text(text)
+    with pytest.raises(AdairError, match=r"versions\.json: exists and is not an index for darktable"):
+        check_repository(tmp_path)
 
 
 def test_refusals(restorer: Restorer, tmp_path: Path) -> None:

@@ -96,6 +96,10 @@ def test_refusals(restorer: Restorer, tmp_path: Path) -> None:
     with pytest.raises(AdairError, match="exists"):
         export(restorer, ExportOptions("denoise"), "onnx", taken)
     assert taken.read_text() == "mine"
+    (tmp_path / "net.bin").write_text("mine")
+    with pytest.raises(AdairError, match=r"net\.bin: exists"):
+        export(restorer, ExportOptions("denoise"), "openvino", tmp_path / "net.xml")
+    assert (tmp_path / "net.bin").read_text() == "mine"
     with pytest.raises(InputError, match="no such format; use onnx"):
         export(restorer, ExportOptions("denoise"), "coreml", tmp_path / "a.mlmodel")
     with pytest.raises(InputError, match=r"ends in \.onnx"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +28,7 @@ def export(
     ] = None,
     foundation: FoundationFile = None,
     adapter: Adapters = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Export the network of a task, adapters merged, for programs that do not have AdaIR.
@@ -43,10 +42,16 @@ def export(
     from adair.errors import InputError
     from adair.export import ExportOptions
     from adair.export import export as write
+    from adair.export.darktable import check_repository
+    from adair.images import write_whole
     from adair.restore import Restorer
 
     if runner and to != "onnx":
         raise InputError(f"--runner is for --to onnx, not for {to}")
+    beside = output.parent / "adair_onnx.py"
+    script = _runner(beside, overwrite) if runner else b""
+    if to == "darktable" and not overwrite:
+        check_repository(output.parent)
     options = ExportOptions(task[0] if len(task) == 1 else tuple(task), scale, size, half)
     restorer = Restorer.load(foundation, "cpu", "fp32")
     for path in adapter or []:
@@ -54,10 +59,8 @@ def export(
     written = write(restorer, options, to, output, photo or (), overwrite)
     files = [*written.files]
     if runner:
-        from adair.runtimes import standalone
-
-        files.append(output.with_name("adair_onnx.py"))
-        shutil.copyfile(standalone.__file__, files[-1])
+        write_whole(beside, script)
+        files.append(beside)
     if to == "darktable":
         from adair import __version__
         from adair.export.darktable import write_repository
@@ -78,3 +81,15 @@ def export(
     facts["bytes"] = f"{written.bytes:,} ({bytes_in_words(written.bytes)})"
     facts["compared on"] = f"{written.comparison.photos} photos, against PyTorch in float32"
     print_facts(facts)
+
+
+def _runner(path: Path, overwrite: bool) -> bytes:
+    """Return what `--runner` writes to ``path``, unless that is another file."""
+    from importlib.resources import files
+
+    from adair.errors import AdairError
+
+    script = files("adair.runtimes").joinpath("standalone.py").read_bytes()
+    if path.exists() and not overwrite and (path.is_dir() or path.read_bytes() != script):
+        raise AdairError(f"{path}: exists and is not this runner; choose another folder with -o, or add --overwrite")
+    return script

@@ -21,7 +21,7 @@ from typing import Any
 
 from torch import nn
 
-from adair.errors import InputError
+from adair.errors import AdairError, InputError
 from adair.export.compare import Run
 from adair.export.formats import onnx_model
 from adair.export.options import ExportOptions
@@ -30,6 +30,7 @@ VERSION = "1.0"  # of the models, two numbers; darktable compares them to offer 
 OLDEST = "5.6.0"  # the first darktable that reads packages
 FILES = {1: "model.onnx", 2: "model_x2.onnx", 4: "model_x4.onnx"}
 PAPER = "https://arxiv.org/abs/2404.11475"
+INDEXES = {"versions.json": "models", "releases-index.json": "compatible_releases"}  # with the key of each
 DATE = (1980, 1, 1, 0, 0, 0)  # of every entry, so that equal models are equal files
 
 
@@ -93,6 +94,22 @@ def configuration(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def check_repository(folder: Path) -> None:
+    """Check that `write_repository` would replace nothing but what it wrote itself.
+
+    Raises:
+        AdairError: another program's file has one of the names.
+    """
+    for name, key in INDEXES.items():
+        path = folder / name
+        try:
+            ours = not path.exists() or key in json.loads(path.read_bytes())
+        except (OSError, ValueError, TypeError):
+            ours = False
+        if not ours:
+            raise AdairError(f"{path}: exists and is not an index for darktable; choose another folder with -o")
+
+
 def write_repository(folder: Path, tag: str) -> None:
     """Describe the packages in ``folder`` as darktable looks for them: ``versions.json`` and ``releases-index.json``.
 
@@ -106,7 +123,7 @@ def write_repository(folder: Path, tag: str) -> None:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             models[config["id"]] = {"version": config["version"], "sha256": f"sha256:{digest}"}
     index = {"schema": 1, "compatible_releases": {OLDEST: tag}}
-    for name, content in (("versions.json", {"models": models}), ("releases-index.json", index)):
+    for name, content in zip(INDEXES, ({"models": models}, index), strict=True):
         aside = folder / f".{name}.part"
         aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         aside.replace(folder / name)

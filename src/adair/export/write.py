@@ -12,12 +12,13 @@ from typing import Any
 
 from torch import nn
 
-from adair.errors import AdairError, InputError
+from adair.errors import InputError
 from adair.export.compare import Comparison, Run, compare
 from adair.export.darktable import darktable_file
 from adair.export.formats import onnx_file, openvino_file, torch_file
 from adair.export.network import build, card
 from adair.export.options import ExportOptions
+from adair.images.files import exists_error
 from adair.restore import Restorer
 
 Write = Callable[[nn.Module, Path, ExportOptions, str], Run]
@@ -26,15 +27,16 @@ Write = Callable[[nn.Module, Path, ExportOptions, str], Run]
 
 @dataclass(frozen=True)
 class Format:
-    """An export format: its extension and its writer."""
+    """An export format: its extension, its writer, and the extension of a second file that it has."""
 
     extension: str
     write: Write
+    second: str | None = None
 
 
 FORMATS: dict[str, Format] = {
     "onnx": Format(".onnx", onnx_file),
-    "openvino": Format(".xml", openvino_file),
+    "openvino": Format(".xml", openvino_file, ".bin"),
     "darktable": Format(".dtmodel", darktable_file),
     "torch": Format(".pt2", torch_file),
 }
@@ -73,7 +75,7 @@ def export(
         to: one of `FORMATS`.
         path: the file, with the extension of the format.
         photos: what the comparison with PyTorch runs on; see `compare`.
-        overwrite: whether an existing file is replaced.
+        overwrite: whether existing files are replaced.
 
     Raises:
         AdairError: an unknown format or task, a missing package, an existing file, or a network that differs from
@@ -84,8 +86,9 @@ def export(
     path, form = Path(path), FORMATS[to]
     if path.suffix != form.extension:
         raise InputError(f"{path}: a file for {to} ends in {form.extension}")
-    if path.exists() and not overwrite:
-        raise AdairError(f"{path}: exists; choose another name with -o, or replace it with --overwrite")
+    for file in (path, *([path.with_suffix(form.second)] if form.second else [])):
+        if file.exists() and not overwrite:
+            raise exists_error(file)
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; create it first")
     facts = card(restorer, options)
