@@ -80,3 +80,14 @@ def test_what_our_graph_does_not_know_goes_through_the_exporter_of_pytorch() -> 
         warnings.simplefilter("ignore")  # of the exporter about itself, where it copies what it caught
         result = run(fused(adapted.model), x, (32, 32))
     np.testing.assert_allclose(result, adapted(x).detach().numpy(), atol=1e-5)
+
+
+def test_what_goes_through_the_exporter_has_half_the_bytes_too() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 3, 3)).eval().requires_grad_(False)
+    x = torch.rand(1, 3, 32, 32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        full, half = (to_onnx(model, (32, 32), half).ByteSize() for half in (False, True))
+        result = run(model, x, (32, 32), half=True)
+    assert half < 0.65 * full
+    assert 0 < np.abs(result - model(x).numpy()).max() < 2e-3

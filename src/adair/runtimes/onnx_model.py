@@ -60,7 +60,7 @@ def to_onnx(
 
     steps = list(network) if isinstance(network, nn.Sequential) else [network]
     known = all(isinstance(step, (Enlarge, Clamp)) or is_supported(step) for step in steps)
-    model = _ours(steps, size, half, metadata or {}) if known else _exported(network, size, metadata or {})
+    model = _ours(steps, size, half, metadata or {}) if known else _exported(network, size, half, metadata or {})
     return model
 
 
@@ -88,9 +88,11 @@ def _ours(steps: list[nn.Module], size: Size, half: bool, metadata: Mapping[str,
     return graph.model(y, height, width, scale, metadata)
 
 
-def _exported(network: nn.Module, size: Size, metadata: Mapping[str, str]) -> onnx.ModelProto:
+def _exported(network: nn.Module, size: Size, half: bool, metadata: Mapping[str, str]) -> onnx.ModelProto:
     """Run PyTorch's exporter without its output."""
     from onnx import helper
+
+    from adair.runtimes.onnx_graph import halve
 
     height, width = size or (64, 96)
     dynamic = None if size else ({2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC},)
@@ -117,5 +119,7 @@ def _exported(network: nn.Module, size: Size, metadata: Mapping[str, str]) -> on
         quiet.setLevel(level)
     assert program is not None
     model = program.model_proto
+    if half:
+        halve(model)
     helper.set_model_props(model, dict(metadata))
     return model
