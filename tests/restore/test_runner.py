@@ -166,6 +166,39 @@ def test_killed_between_writing_and_remembering(restorer: Restorer, jobs: list[J
     assert run(restorer, jobs[:1]) == ["skipped"]
 
 
+def test_a_file_put_where_a_result_was_to_be_is_not_ours(restorer: Restorer, jobs: list[Job]) -> None:
+    """A job that failed has written nothing, so what lies there afterwards is somebody's."""
+    whole = jobs[0].source.read_bytes()
+    jobs[0].source.write_bytes(whole[:60])
+    assert run(restorer, jobs[:1]) == ["failed"]
+    write_image(jobs[0].output, np.zeros((4, 4, 3), np.uint8))
+    jobs[0].source.write_bytes(whole)
+    assert run(restorer, jobs[:1]) == ["failed"]
+    assert read_image(jobs[0].output).pixels.shape == (4, 4, 3)
+
+
+def test_a_result_stays_ours_if_making_it_again_fails(restorer: Restorer, jobs: list[Job]) -> None:
+    assert run(restorer, jobs[:1]) == ["done"]
+    whole = jobs[0].source.read_bytes()
+    jobs[0].source.write_bytes(whole[:60])
+    assert run(restorer, jobs[:1]) == ["failed"]
+    jobs[0].source.write_bytes(whole)
+    assert run(restorer, jobs[:1]) == ["done"]
+
+
+def test_results_inside_the_source_are_no_sources_however_the_paths_are_written(
+    restorer: Restorer, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = jobs[0].source.parent
+    monkeypatch.chdir(folder)
+    (folder / "restored").mkdir()
+    for name in ("0.png", "other.png"):
+        (folder / "restored" / name).write_bytes(jobs[0].source.read_bytes())
+    for source, output in ((Path("."), folder / "restored"), (folder, Path("restored"))):
+        batch = plan_batch([source], output, Naming("denoise"), recursive=True)
+        assert len(batch.jobs) == 5
+
+
 def test_a_result_that_is_not_ours_is_left_alone(restorer: Restorer, jobs: list[Job]) -> None:
     write_image(jobs[0].output, np.zeros((4, 4, 3), np.uint8))
     assert run(restorer, jobs[:1]) == ["failed"]
@@ -196,6 +229,8 @@ def test_results_with_names_of_any_form_are_known_by_their_record(restorer: Rest
         ("a.denoise0.7+dejpeg0.3", True),
         ("a.dejpeg_denoise-s0.5-ensemble", True),
         ("a.sr-x4", True),
+        ("a.denoise-l0.5-c0", True),
+        ("a.denoise-s0.5-masked-ensemble", True),
         ("a.mine", True),
         ("a.special", True),
         ("a.final", False),

@@ -79,7 +79,9 @@ class Naming:
         """Whether ``path`` is named like a result of one of the files with the stems ``siblings``."""
         names = "|".join(re.escape(name) for name in {*TASKS, *self.tasks, AUTO, FOUNDATION})
         step = rf"(?:{names})[\d.]*"
-        label = re.compile(rf"{step}(?:[_+]{step})*(?:-x\d)?(?:-s[\d.]+)?(?:-ensemble)?|{re.escape(self.label)}")
+        label = re.compile(
+            rf"{step}(?:[_+]{step})*(?:-x\d)?(?:-[slc][\d.]+)*(?:-masked)?(?:-ensemble)?|{re.escape(self.label)}"
+        )
         dots = [place for place, letter in enumerate(path.stem) if letter == "."]
         return any(path.stem[:dot] in siblings and label.fullmatch(path.stem[dot + 1 :]) for dot in dots)
 
@@ -181,8 +183,10 @@ def _in_folder(
     stems: dict[Path, set[str]] = {}
     images: list[Path] = []
     readable = suffixes_read()
+    # Resolved: one may be relative and the other not, and results must never become sources.
+    left_out = output.resolve() if output is not None and output.resolve() != folder.resolve() else None
     for path in find_images(folder, recursive):
-        if output is not None and output.resolve() != folder.resolve() and path.is_relative_to(output):
+        if left_out is not None and path.parent.resolve().is_relative_to(left_out):
             continue
         if path.suffix.lower() not in readable:
             named = "that of a video; give the video itself to restore it" if is_video(path) else "not that of an image"

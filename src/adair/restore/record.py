@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,20 @@ class Record:
         entry = self._entry(target)
         return entry is not None and entry["result"] in ([], _state(target))
 
-    def begin(self, source: Path, target: Path) -> None:
-        """Record that ``target`` is about to be written, so that it counts as ours if the run dies just after."""
-        self._append(target, {**self._line(source, target), "result": []})
+    @contextlib.contextmanager
+    def writing(self, source: Path, target: Path) -> Iterator[None]:
+        """Record that ``target`` is being written, and then that it was: it is ours even if the run dies in between.
 
-    def finish(self, source: Path, target: Path) -> None:
-        """Record that ``target`` has been written."""
+        If nothing has been written in the end, all is as before: a file that somebody puts there later is not ours.
+        """
+        entry, state = self._entry(target) or {"name": target.name, "result": None}, _state(target)
+        self._append(target, {**self._line(source, target), "result": []})
+        try:
+            yield
+        except BaseException:
+            if _state(target) == state:
+                self._append(target, entry)
+            raise
         self._append(target, self._line(source, target))
 
     def _append(self, target: Path, line: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -146,18 +147,15 @@ class Runner:
             check_free(job.output, overwrite)
             if self.dry_run:
                 return Outcome(job, "planned")
-            if self.record is not None:
-                self.record.begin(job.source, job.output)
-            result = self.restore_one(
-                job.source,
-                job.output,
-                options=self.options,
-                files=replace(self.files, overwrite=overwrite),
-                restorer=self.restorer,
-                progress=partial(_report, progress, stop, number),
-            )
-            if self.record is not None:
-                self.record.finish(job.source, job.output)
+            with self.record.writing(job.source, job.output) if self.record is not None else nullcontext():
+                result = self.restore_one(
+                    job.source,
+                    job.output,
+                    options=self.options,
+                    files=replace(self.files, overwrite=overwrite),
+                    restorer=self.restorer,
+                    progress=partial(_report, progress, stop, number),
+                )
             return Outcome(job, "done", result)
         except Interrupted:
             raise
