@@ -101,7 +101,7 @@ def test_a_task_of_the_zoo_brings_its_recipe(folder: Path) -> None:
     assert card["recipe"] == "banding(levels=6..32)"
 
 
-@pytest.mark.parametrize("name", ["auto", "foundation", "a/b", "a=1"])
+@pytest.mark.parametrize("name", ["auto", "foundation", "a/b", "a=1", "größe", "_mine"])
 def test_names_that_no_command_could_use_are_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["adapt", name, "--photos", "clean", "--recipe", "noise(sigma=5)"]) == 2
     assert f"{name}: cannot be the name of a task" in capsys.readouterr().err

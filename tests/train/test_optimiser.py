@@ -127,3 +127,13 @@ def test_checkpoint_of_another_optimiser_is_refused() -> None:
     optimiser = AveragedOptimiser(_network(), 0.0, 0.9, muon=False)
     with pytest.raises(AdairError, match=r"second_moment.*--optimiser"):
         optimiser.load(AveragedOptimiser(_network(), 0.0, 0.9, muon=True).tensors(), 1)
+
+
+def test_the_average_keeps_no_graph_of_the_steps() -> None:
+    """Or memory grows with every step."""
+    weight = nn.Parameter(torch.ones(4, 4))
+    optimiser = AveragedOptimiser({"weight": weight}, 0.0, 0.9, muon=True)
+    for step in (1, 2):
+        weight.grad = torch.ones_like(weight)
+        optimiser.update(0.1, step)
+    assert optimiser.average["weight"].grad_fn is None and not optimiser.average["weight"].requires_grad

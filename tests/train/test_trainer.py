@@ -89,6 +89,39 @@ def test_a_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(
     assert same(whole.optimiser.average, second.optimiser.average)
 
 
+def test_where_a_run_is_interrupted_does_not_change_its_result(
+    make_settings: MakeSettings, make_trainer: MakeTrainer
+) -> None:
+    """Although interrupting it validates once more, and here the first steps are the best."""
+    settings = make_settings(rate=0.3, steps=12, validate_steps=4, patience=3)
+    whole = make_trainer(settings, "whole")
+    whole.run()
+
+    def interrupt(state: TrainState) -> None:
+        if state.step in (1, 6):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert not make_trainer(settings, "parts", step=interrupt).run().finished
+    for _ in range(2):
+        parts = make_trainer(settings, "parts", step=interrupt)
+        parts.resume()
+        parts.run()
+    assert parts.state.finished and parts.state.history == whole.state.history
+    assert parts.state.best == whole.state.best and parts.early_stopping.over == whole.early_stopping.over
+    assert same(parts.early_stopping.weights, whole.early_stopping.weights)
+
+
+def test_a_new_schedule_forgets_what_was_the_best(make_settings: MakeSettings, make_trainer: MakeTrainer) -> None:
+    """With another recipe, figures of the old one say nothing."""
+    easy = make_trainer(make_settings("noise(sigma=2)", steps=4, validate_steps=2, patience=1))
+    easy.run()
+    assert easy.early_stopping.weights
+    hard = make_trainer(make_settings("noise(sigma=50)", steps=4, validate_steps=2, patience=9))
+    hard.resume(restart=True)
+    assert not hard.state.best and not hard.state.history and not hard.early_stopping.weights
+    assert hard.run().step == 8 and hard.state.best_step > 4
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time that passes by a tenth of a second whenever somebody looks, however busy the machine is."""

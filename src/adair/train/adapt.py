@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from adair.adapters import AdaptedModel, Adapter, create_adapter, load_adapter, save_adapter
+from adair.adapters.files import TASK_NAME
 from adair.degradations import parse_recipe
 from adair.errors import AdairError, InputError
 from adair.tasks import BUNDLED, TASKS, Task, find_task
@@ -123,9 +123,11 @@ def _goal(config: TrainConfig) -> Goal:
     recipe = data.recipe or (task.recipe if task else None)
     if recipe is None and data.photos is not None:
         raise InputError(f"{name}: not a known task ({', '.join(TASKS)}); say what to undo with --recipe")
-    if name in RESERVED or not re.fullmatch(r"[\w-]+", name):
+    if name in RESERVED or "." in name or not TASK_NAME.fullmatch(name):
         words = " or ".join(RESERVED)
-        raise InputError(f"{name}: cannot be the name of a task; use letters, digits and -, not {words}")
+        raise InputError(
+            f"{name}: cannot be the name of a task; use up to 64 letters (a to z), digits, - and _, not {words}"
+        )
     if data.pairs is not None:
         return Goal(name, task, GivenPairs(), {"pairs": GivenPairs()})
     if data.degraded_only is not None:
@@ -169,10 +171,11 @@ def train_adapter(
     sets = make_validation_sets(run.held_out, goal.validation, device)
     bundled = bundled_adapters() if config.network.foundation is None else {}
     baselines: dict[str, float] = {}
-    if not begin.from_checkpoint:
+    if not begin.from_checkpoint or begin.restart_schedule:  # which may have another recipe
         baselines = processes.from_first(_measure_baselines, foundation, sets, bundled, settings.precision)
     foundation = foundation.unshuffled(config.network.unshuffle)
-    start = config.network.start or _best_start(config, goal, baselines, bundled, foundation.unshuffle)
+    known = {} if begin.from_checkpoint else baselines
+    start = config.network.start or _best_start(config, goal, known, bundled, foundation.unshuffle)
     adapter, history = _first_adapter(foundation, config.network, start)
     adapter = adapter.to(device)
     adapted = AdaptedModel(channels_last(foundation.model))
@@ -197,7 +200,7 @@ def train_adapter(
     )
     if begin.from_checkpoint:
         trainer.resume(begin.restart_schedule)
-    else:
+    if baselines:
         trainer.state = replace(trainer.state, baselines=baselines)
     for line in warnings:
         run.callbacks.on_message(f"note: {line}")

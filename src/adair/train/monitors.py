@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -109,8 +110,9 @@ class EarlyStopping:
         """Return what a checkpoint stores of this."""
         return {f"best.{name}": tensor for name, tensor in self.weights.items()}
 
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Load what a checkpoint stored, if anything."""
+    def load(self, tensors: Mapping[str, Tensor], state: TrainState) -> None:
+        """Load what a checkpoint stored, if anything; ``state`` has the validations so far."""
         found = {name: tensors[f"best.{name}"] for name in self._average if f"best.{name}" in tensors}
         self.weights = found if self.patience and len(found) == len(self._average) else {}
-        self._worse = 0
+        worse = takewhile(lambda entry: entry[1] < mean_psnr(state.best) - WORSE, reversed(state.history))
+        self._worse = len(list(worse)) if self.weights else 0

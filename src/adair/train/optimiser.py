@@ -135,6 +135,7 @@ class AveragedOptimiser:
         for parameter in self.parameters.values():
             parameter.grad = None
 
+    @torch.no_grad()  # or the average would keep a graph of every step
     def update(self, rate: float, step: int) -> None:
         """Update the weights as step ``step`` (from 1), and their average."""
         for optimiser in self._optimisers:

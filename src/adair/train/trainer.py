@@ -23,7 +23,7 @@ from adair.train.photos import PhotoStore
 from adair.train.processes import Processes, stop_signals
 from adair.train.settings import RunSettings
 from adair.train.state import Callback, CallbackList, TrainState
-from adair.train.validation import ValidationSets, evaluate
+from adair.train.validation import ValidationSets, evaluate, mean_psnr
 
 SLOWEST = 1 / 16  # of the learning rate: the slowdown at which a run has diverged too often
 
@@ -100,7 +100,9 @@ class Trainer:
         self.processes.copy_from_first(list(self.optimiser.tensors().values()))
         self.optimiser.set_step(state.step)  # of all processes
         if restart:
-            state = replace(state, origin=state.step, progress=0.0, slowdown=1.0, finished=False)
+            # What was measured may have been of another recipe: the new schedule has a best of its own.
+            measured: dict[str, Any] = {"psnr": {}, "input_psnr": {}, "best": {}, "best_step": 0, "history": ()}
+            state = replace(state, origin=state.step, progress=0.0, slowdown=1.0, finished=False, **measured)
         self.state = state
 
     def _load(self, restart: bool) -> TrainState:
@@ -111,8 +113,10 @@ class Trainer:
             if facts.get(key) != value:
                 raise AdairError(f"{self.checkpoint}: was trained with {key} {facts.get(key)}, not {value}")
         self.optimiser.load(tensors, facts["step"])
-        self.early_stopping.load(tensors)
-        return TrainState.from_facts(facts)
+        state = TrainState.from_facts(facts)
+        if not restart:
+            self.early_stopping.load(tensors, state)
+        return state
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -147,7 +151,7 @@ class Trainer:
         with stop_signals() as stopped:
             self._loop(stopped)
         self._is_healthy()
-        self.validate()
+        self.validate(counts=self.state.finished)  # where a run is interrupted must not change its result
         if self.early_stopping.over:
             self.state = replace(self.state, finished=True)
             best = self.state.best_step
@@ -164,7 +168,8 @@ class Trainer:
         Raises:
             AdairError: the checkpoint cannot be written; the previous one is kept.
         """
-        best = self.early_stopping.weights
+        earlier = bool(self.state.psnr) and mean_psnr(self.state.best) > mean_psnr(self.state.psnr)
+        best = self.early_stopping.weights if earlier else {}
         state = replace(self.state, psnr=self.state.best) if best else self.state
         if not self.processes.first:
             yield state
@@ -241,12 +246,18 @@ class Trainer:
         with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
             return self.forward(degraded).float()
 
-    def validate(self) -> None:
-        """Measure the averaged weights on the validation sets, and store the result in the state."""
+    def validate(self, counts: bool = True) -> None:
+        """Measure the averaged weights on the validation sets, and store the result in the state.
+
+        Args:
+            counts: whether early stopping takes it into account.
+        """
         if self.processes.first:
             with self.optimiser.averaged():
                 restored, before = evaluate(self.validation_sets, self.restore)
-            self.state = self.early_stopping.update(replace(self.state, psnr=restored, input_psnr=before))
+            self.state = replace(self.state, psnr=restored, input_psnr=before)
+            if counts:
+                self.state = self.early_stopping.update(self.state)
 
     def _is_healthy(self) -> bool:
         """Check the loss; after divergence, go back to the last good state with half the learning rate.
