@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -119,3 +120,16 @@ def test_debug_shows_the_traceback_anywhere(
     assert main(words) == 2
     shown = capsys.readouterr().err
     assert "Traceback" in shown and shown.strip().endswith("adair: a.png: broken; copy it again")
+
+
+def test_names_that_the_encoding_lacks_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", out)
+
+    def tasks() -> None:
+        print("\u5199\u771f.png")
+
+    monkeypatch.setattr(main_module, "_load", lambda name: tasks)
+    assert main(["tasks"]) == 0
+    out.flush()
+    assert out.buffer.getvalue().split() == [rb"\u5199\u771f.png"]  # type: ignore[attr-defined]

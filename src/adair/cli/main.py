@@ -10,6 +10,7 @@ Exit codes: 0 done, 1 some files failed, 2 bad use or bad input, 130 interrupted
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words, debug = _take(words, "--debug")
     words, offline = _take(words, "--offline")
     _end_like_ctrl_c()
+    _print_any_name()
     before = os.environ.get(OFFLINE)
     if offline:
         os.environ[OFFLINE] = "1"
@@ -87,6 +89,13 @@ def _end_like_ctrl_c() -> None:
     """Let SIGTERM end a command like Ctrl-C, so that no partial file is left."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _print_any_name() -> None:
+    """Let file names be printed that the output's encoding lacks, as a pipe on Windows does: escaped, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
