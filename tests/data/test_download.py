@@ -144,6 +144,22 @@ def test_other_addresses_are_refused(address: str, tmp_path: Path) -> None:
         download([address], tmp_path / "a", lambda done, total: None)
 
 
+def test_letters_beyond_ascii_are_encoded_once(web: Web, tmp_path: Path) -> None:
+    web.files["/gr%C3%B6%C3%9Fe%20a.bin?von=M%C3%BCller"] = BODY
+    get(web, tmp_path / "a.bin", "größe%20a.bin?von=Müller")
+    assert (tmp_path / "a.bin").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("address", ["https://[x/a.bin", f"https://{'ö' * 64}.example/a.bin"])
+def test_what_is_no_address_is_one_line(web: Web, tmp_path: Path, address: str) -> None:
+    with pytest.raises(AdairError, match=r"a\.bin is not an address that can be asked") as caught:
+        download([address], tmp_path / "a.bin", lambda done, total: None)
+    assert "\n" not in str(caught.value)
+    web.redirects = {"/there": address}
+    with pytest.raises(AdairError, match=r"there is not an address that can be asked"):
+        get(web, tmp_path / "a.bin", "there")
+
+
 def test_a_disk_that_is_too_small_is_known_before_a_byte_is_written(
     web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,8 @@ def test_names(name: str, expected: object) -> None:
         ("https://example.org/a#sha256=12", "not a checksum"),
         ("https://example.org/a b", "not an address"),
         ("https://#a", "not an address"),
+        ("https://[x/a.safetensors", "not an address"),
+        ("https://example.org:x/a.safetensors", "not an address"),
         ("ftp://example.org/a", "not an address"),
     ],
 )

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from adair import __version__
 from adair.errors import AdairError
@@ -25,6 +25,7 @@ MARGIN = 1.1  # times the size that the catalogue states: more is not the file t
 LIMIT = 2**28  # bytes of a file whose size nobody states: single images and small archives
 RATE, RATE_SECONDS = 2**10, 60.0  # bytes a second that must arrive in every such span of seconds
 _CHUNK = 2**18
+_PRINTABLE = "".join(map(chr, range(33, 127)))
 _ROOM_EVERY = 2**26  # bytes between looks at the free space, where the server does not say how many will come
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers that another try may change
 
@@ -160,10 +161,13 @@ _OPENER = urllib.request.build_opener(_Redirect)
 
 
 def _open(address: str, headers: dict[str, str], part: Path) -> Any:
-    if urlsplit(address).scheme not in ("http", "https"):
-        raise _Refused("is not an http or https address")
     try:
-        return _OPENER.open(urllib.request.Request(address, headers=headers), timeout=TIMEOUT)
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https"):
+            raise _Refused("is not an http or https address")
+        path, query = (quote(text, safe=_PRINTABLE) for text in (parts.path, parts.query))
+        encoded = parts._replace(path=path, query=query).geturl()
+        return _OPENER.open(urllib.request.Request(encoded, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:  # the part is longer than the file: start anew
@@ -172,6 +176,8 @@ def _open(address: str, headers: dict[str, str], part: Path) -> Any:
         if error.code in _PASSING:
             raise ConnectionError(f"answers {error.code} {error.reason}") from error
         raise _Refused(f"answers {error.code} {error.reason}") from error
+    except ValueError as error:  # of urllib, about this address or one that it redirects to
+        raise _Refused(f"is not an address that can be asked ({' '.join(str(error).split())})") from error
 
 
 def _version(headers: Any) -> str | None:

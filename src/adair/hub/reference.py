@@ -82,7 +82,11 @@ def parse_reference(name: str | os.PathLike[str]) -> Reference:
     if scheme == "hf":
         return _hub_reference(name, rest)
     address, _, fragment = f"{scheme}://{rest}".partition("#")
-    host = urlsplit(address).hostname or ""
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port  # a bad port raises, too
+    except ValueError:
+        host = None
     if not host or any(char.isspace() for char in address):
         raise InputError(f"{name}: is not an address; write https://host/path/file.safetensors")
     if scheme == "http" and not is_loopback(host):
