@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -197,6 +198,30 @@ def test_results_inside_the_source_are_no_sources_however_the_paths_are_written(
     for source, output in ((Path("."), folder / "restored"), (folder, Path("restored"))):
         batch = plan_batch([source], output, Naming("denoise"), recursive=True)
         assert len(batch.jobs) == 5
+
+
+def test_nothing_in_a_folder_is_passed_over_in_silence(
+    restorer: Restorer, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that cannot be read has a note, and a photo for which a package is missing fails."""
+    folder = jobs[0].source.parent
+    (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (folder / "locked").mkdir()
+    walk = os.scandir
+
+    def refuse(path: str | Path) -> object:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return walk(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    batch = plan_batch([folder], folder.parent / "all", Naming("denoise"), recursive=True)
+    assert batch.notes == (f"{folder / 'locked'}: not searched, permission denied",)
+    (outcome,) = [
+        one for one in Runner(restorer, RestoreOptions(task="denoise")).run(batch.jobs) if one.status == "failed"
+    ]
+    assert "phone.heic" in str(outcome.error) and "adair[heic]" in str(outcome.error)
 
 
 def test_a_result_that_is_not_ours_is_left_alone(restorer: Restorer, jobs: list[Job]) -> None:

@@ -50,19 +50,22 @@ def inspect(
 
 def _inspect_all(paths: list[Path], recursive: bool, as_json: bool) -> None:
     """Print a line for every image, as soon as it is known."""
-    from adair.images import FORMATS, read_image, suffixes_read
+    from adair.images import FORMATS, read_image, suffixes_known
     from adair.inspect import Inspector, advise
     from adair.restore.batch import find_images
     from adair.weights import bundled_adapters
 
     files: list[Path] = []
-    known = suffixes_read()
+    notes: list[str] = []
+    known = suffixes_known()
     for path in paths:
-        inside = find_images(path, recursive) if path.is_dir() else ()
+        inside = find_images(path, recursive, notes) if path.is_dir() else ()
         found = [one for one in inside if one.suffix.lower() in known] if path.is_dir() else [path]
         if not found:
             raise InputError(f"{path}: no images in this folder ({' '.join(FORMATS)} ...)")
         files += found
+    for note in notes:
+        print(f"adair: {note}", file=sys.stderr, flush=True)
     inspector, failed = Inspector(), 0
     for file in files:
         try:

@@ -9,7 +9,7 @@ from adair.images.buffer import WHITE, ImageBuffer, open_image
 from adair.images.files import new_file, write_whole
 from adair.images.image_file import FORMATS, ImageFile, check_quality, convert_depth, output_format
 from adair.images.limits import MAX_PIXELS
-from adair.images.optional import suffixes_read
+from adair.images.optional import suffixes_known, suffixes_read
 from adair.images.reading import decode_image, read_image
 from adair.images.writing import encode_image, write_image
 
@@ -27,6 +27,7 @@ __all__ = [
     "open_image",
     "output_format",
     "read_image",
+    "suffixes_known",
     "suffixes_read",
     "write_image",
     "write_whole",

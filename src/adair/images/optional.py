@@ -33,6 +33,11 @@ def suffixes_read() -> frozenset[str]:
     return frozenset(FORMATS) | {suffix for suffix, kind in READ_ONLY.items() if kind not in missing}
 
 
+def suffixes_known() -> frozenset[str]:
+    """Return the extensions of files that can be read, if not with what is installed then with one of the extras."""
+    return frozenset(FORMATS) | frozenset(READ_ONLY)
+
+
 def is_installed(module: str) -> bool:
     """Whether a module can be imported."""
     try:

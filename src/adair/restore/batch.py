@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from adair.errors import InputError
 from adair.images.image_file import FORMATS
-from adair.images.optional import suffixes_read
+from adair.images.optional import suffixes_known
 from adair.restore.clips import CONTAINERS, check_name, is_video, suffix_of_result
 from adair.restore.record import made_here
 from adair.restore.tasks import AUTO, FOUNDATION
@@ -106,11 +107,28 @@ def expand_patterns(words: Iterable[str | Path]) -> list[Path]:
     return paths
 
 
-def find_images(folder: Path, recursive: bool = False) -> Iterator[Path]:
-    """Yield the files of a folder that may be images, in order of names, without hidden files and folders."""
-    for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
-        if not path.is_dir() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
+def find_images(folder: Path, recursive: bool = False, notes: list[str] | None = None) -> list[Path]:
+    """Return the files of a folder that may be images, in order of names, without hidden files and folders.
+
+    Args:
+        folder: the folder.
+        recursive: whether the folders in it are searched, too.
+        notes: gets a line for every folder in it that cannot be read.
+
+    Raises:
+        OSError: ``folder`` itself cannot be read.
+    """
+
+    def report(error: OSError) -> None:
+        if notes is None or Path(error.filename) == folder:
+            raise error
+        notes.append(f"{error.filename}: not searched, {(error.strerror or 'cannot be read').lower()}")
+
+    found: list[Path] = []
+    for here, folders, names in os.walk(folder, onerror=report):
+        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+        found += [Path(here, name) for name in names if not name.startswith(".")]
+    return sorted(found)
 
 
 def plan_batch(sources: Sequence[Path], output: Path | None, naming: Naming, recursive: bool = False) -> Batch:
@@ -182,13 +200,13 @@ def _in_folder(
     """Yield the images of a folder that are not results."""
     stems: dict[Path, set[str]] = {}
     images: list[Path] = []
-    readable = suffixes_read()
+    known = suffixes_known()  # for want of a package a file fails, with its name; it is not passed over
     # Resolved: one may be relative and the other not, and results must never become sources.
     left_out = output.resolve() if output is not None and output.resolve() != folder.resolve() else None
-    for path in find_images(folder, recursive):
+    for path in find_images(folder, recursive, notes):
         if left_out is not None and path.parent.resolve().is_relative_to(left_out):
             continue
-        if path.suffix.lower() not in readable:
+        if path.suffix.lower() not in known:
             named = "that of a video; give the video itself to restore it" if is_video(path) else "not that of an image"
             notes.append(f"{path}: skipped, its name is {named}")
             continue
