@@ -133,3 +133,11 @@ def test_names_that_the_encoding_lacks_are_escaped(monkeypatch: pytest.MonkeyPat
     assert main(["tasks"]) == 0
     out.flush()
     assert out.buffer.getvalue().split() == [rb"\u5199\u771f.png"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device on this system")
+def test_a_full_standard_output_is_named() -> None:
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-c", "from adair.cli.main import main; raise SystemExit(main(['tasks', '--json']))"]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode and "standard output" in done.stderr, done.stderr

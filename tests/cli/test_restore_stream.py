@@ -76,6 +76,27 @@ def test_bad_use_is_one_line(
     assert said in heard.err and heard.err.count("\n") == 1 and heard.out == ""
 
 
+def test_a_closed_or_full_stream_is_named(
+    restore: Restore, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Full(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdin", None)
+    assert restore("-", "-o", photos / "new.png") == 2
+    assert "standard input is closed" in capsys.readouterr().err
+    for stream, said in ((None, "standard output is closed"), (Full(), "standard output: cannot be written")):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream and io.TextIOWrapper(stream))  # type: ignore[type-var]
+            assert restore(photos / "a.png", "-o", "-") == 2
+        heard = capsys.readouterr().err
+        assert said in heard and heard.count("\n") == 1
+
+
 def test_quoted_patterns(restore: Restore, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert restore(photos / "?.png", "-o", tmp_path / "out") == 0
     assert {path.name for path in (tmp_path / "out").glob("*.*g")} == {"a.png", "b.png"}

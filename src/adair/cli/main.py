@@ -9,6 +9,7 @@ Exit codes: 0 done, 1 some files failed, 2 bad use or bad input, 130 interrupted
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -161,5 +162,6 @@ def _explain(error: Exception) -> tuple[str, int]:
         where = getattr(getattr(error, "ctx", None), "command_path", "adair")
         return f"{bad_use().rstrip('.')}; see {where} --help", 2
     if isinstance(error, OSError):
-        return str(error), 2
+        unnamed = error.errno == errno.ENOSPC and error.filename is None  # all other files are named
+        return f"{error}{' for standard output, or for a temporary file' if unnamed else ''}", 2
     return f"unexpected {type(error).__name__}: {error}; add --debug for the traceback, and please report it", 1

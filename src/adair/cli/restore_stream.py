@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adair.errors import InputError, one_line
+from adair.errors import AdairError, InputError, one_line
 
 if TYPE_CHECKING:
     from adair.restore.options import RestoreOptions
@@ -35,11 +35,12 @@ def restore_stream(
         overwrite: whether an existing ``output`` is replaced.
 
     Raises:
-        InputError: several images, or standard output is a terminal.
+        InputError: several images, standard output is a terminal, or a stream that is needed is closed.
         AdairError: as `restore_file`.
     """
     from adair.images import encode_image, read_image, write_image
     from adair.images.image_file import result_suffix
+    from adair.images.parts import explain
     from adair.images.reading import decode_image, most_bytes
     from adair.images.sniff import find_format, suffix_of
     from adair.restore.single import check_free
@@ -47,6 +48,10 @@ def restore_stream(
     if len(images) != 1:
         raise InputError("- stands for one image; give it alone")
     target = None if output in (None, STREAM) else Path(str(output))
+    if STREAM in images and sys.stdin is None:
+        raise InputError("-: standard input is closed; give a file, or pipe an image in")
+    if target is None and sys.stdout is None:
+        raise InputError("-o -: standard output is closed; write into a file or a pipe")
     if target is None and sys.stdout.isatty():
         raise InputError("-o -: standard output is a terminal; write into a file or a pipe")
     if target is not None:
@@ -68,7 +73,10 @@ def restore_stream(
         encoded, notes = encode_image(
             Path(f"standard output{extension or suffix}"), result.pixels, result, files.quality
         )
-        sys.stdout.buffer.write(encoded)
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(encoded)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            raise AdairError(f"standard output: cannot be written: {explain(error)}") from error
     for note in (*map(str, restored.advice), *image.notes, *notes):
         print(f"adair: {one_line(f'{name}: {note}')}", file=sys.stderr, flush=True)
