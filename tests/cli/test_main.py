@@ -74,6 +74,26 @@ def test_bad_use_is_one_line_and_code_2(words: list[str], capsys: pytest.Capture
     assert error.startswith("adair: ") and error.count("\n") == 1 and "--help" in error
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["restore", "a.png", "-t", "denoise", "-o", "", "--overwrite"], "empty word after '-o'"),
+        (["restore", "a.png", "-t", "denoise", "--output=", "--overwrite"], "empty word for --output"),
+        (["restore", "", "-t", "denoise"], "empty word after 'restore'"),
+        (["inspect", ""], "empty word after 'inspect'"),
+        (["degrade", "", "-r", "noise(sigma=25)", "-o", "out"], "empty word after 'degrade'"),
+    ],
+)
+def test_an_empty_word_is_not_the_current_folder(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.png").write_bytes(b"no image")  # no network is needed to see that it is refused
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
 def test_missing_file_is_one_line_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(tmp_path / "none.png")]) == 2
     error = capsys.readouterr().err

@@ -25,7 +25,7 @@ import typer
 
 from adair import __version__
 from adair.cli.completion import words_to_complete
-from adair.errors import AdairError, one_line
+from adair.errors import AdairError, InputError, one_line
 
 OFFLINE = "ADAIR_OFFLINE"  # read by `adair.hub`
 
@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if offline:
         os.environ[OFFLINE] = "1"
     try:
+        _refuse_empty(words)
         result = _command_line(words).main(args=words, prog_name="adair", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
@@ -84,6 +85,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == 130:
         print("adair: interrupted; finished files are kept", file=sys.stderr)
     return code
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Raise `InputError` for an empty word, which would otherwise stand for the current folder."""
+    for before, word in zip(["adair", *words], words, strict=False):
+        flag, equals, value = word.partition("=")
+        if not word or (flag.startswith("--") and equals and not value):
+            where = f"after '{before}'" if not word else f"for {flag}"
+            raise InputError(f"empty word {where}; is a variable of your shell not set?")
 
 
 def _end_like_ctrl_c() -> None:
