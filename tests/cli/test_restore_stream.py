@@ -61,6 +61,11 @@ def test_from_pipe_to_pipe_it_is_what_files_give(
         (["-"], b"no image", "standard input: is not an image"),
         (["-", "-"], b"", "stands for one image"),
         (["-", "--json"], b"", "excludes --json"),
+        (["-", "--skip-existing", "-o", "c.jpg"], b"", "excludes"),
+        (["-", "--codec", "hevc"], b"", "--codec hevc: is for videos"),
+        (["a.png", "-o", "new.png", "--codec", "foo"], b"", "--codec foo: is for videos"),
+        (["-", "-o", "new.jpg", "--format", "png"], b"", "new.jpg: --format png is another format"),
+        (["a.png", "-o", "new.png", "--format", "jpg"], b"", "new.png: --format jpg is another format"),
         (["-", "-o", "c.jpg"], b"", "c.jpg: exists"),
         (["-", "--max-megapixels", "0.000001"], bytes(2**26 + 100), "raise --max-megapixels"),
     ],
@@ -74,6 +79,20 @@ def test_bad_use_is_one_line(
     assert restore(*words) == 2
     heard = capsys.readouterr()
     assert said in heard.err and heard.err.count("\n") == 1 and heard.out == ""
+
+
+def test_tiff_options_hold_for_streams(
+    restore: Restore, photos: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    words = ("--pyramid", "--bigtiff", "--format", "tif")
+    assert restore(photos / "a.png", "-o", photos / "file.tiff", *words) == 0
+    capsysbinary.readouterr()
+    feed((photos / "a.png").read_bytes(), monkeypatch)
+    assert restore("-", "-o", photos / "stream.tif", *words) == 0
+    assert restore(photos / "a.png", "-o", "-", *words) == 0
+    expected = (photos / "file.tiff").read_bytes()
+    assert expected[:4] == b"II+\0"  # BigTIFF
+    assert (photos / "stream.tif").read_bytes() == capsysbinary.readouterr().out == expected
 
 
 def test_a_closed_or_full_stream_is_named(

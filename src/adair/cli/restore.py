@@ -12,7 +12,7 @@ import typer
 
 from adair.cli.machine import Device, PrecisionName, RuntimeName
 from adair.cli.names import Adapters, FoundationFile
-from adair.errors import LONGEST_LINE, AdairError, one_line
+from adair.errors import LONGEST_LINE, AdairError, InputError, one_line
 
 if TYPE_CHECKING:
     from adair.restore.batch import Job
@@ -113,7 +113,6 @@ def restore(
     place of a result is an error, unless --overwrite or --skip-existing is given. Exit code 1: some files failed; 2:
     all failed.
     """
-    from adair.errors import InputError
     from adair.images.image_file import CLASSIC, TiffOptions
     from adair.restore.batch import Naming, expand_patterns, plan_batch
     from adair.restore.mask import Mask
@@ -138,6 +137,8 @@ def restore(
     restorer = _restorer(options, foundation, adapter or [], (runtime, device, precision), shared, cluster is None)
     extension = f".{format.removeprefix('.')}" if format else None
     naming = Naming(restorer.check(options), name, extension, restorer.tasks)
+    if one_file and extension and output not in (None, "-"):
+        _check_format(extension, Path(str(output)))
     mark = f"{restorer.mark(options)} {quality}" + (f" {codec}" if codec else "")
     mark += "" if tiff == CLASSIC else f" {tiff}"
     existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "resume"
@@ -154,11 +155,15 @@ def restore(
     if "-" in (*images, output):
         from adair.cli.restore_stream import restore_stream
 
-        if as_json or dry_run or name is not None:
-            raise InputError("- restores one image to one result; it excludes --json, --dry-run and --name")
+        if as_json or dry_run or skip_existing or name is not None:
+            raise InputError(
+                "- restores one image to one result; it excludes --json, --dry-run, --skip-existing and --name"
+            )
+        _check_codec(codec, [])
         restore_stream(images, output, extension, overwrite, restorer, options, files)
         return
     batch = plan_batch(paths, None if output is None else Path(output), naming, recursive)
+    _check_codec(codec, [job.source for job in batch.jobs])
     record = None if one_file else Record(mark)
     at_once = 1 if workers is None else workers
     runner = Runner(restorer, options, files, existing, record, at_once, small, dry_run, _restore_one)
@@ -176,6 +181,24 @@ def restore(
         _report(tally, failures)
     if tally["failed"]:
         raise typer.Exit(1 if tally["failed"] < len(batch.jobs) else 2)
+
+
+def _check_format(extension: str, output: Path) -> None:
+    """Raise `InputError` if --format and the extension of the result's name differ."""
+    from adair.images.image_file import FORMATS
+
+    named = output.suffix.lower()
+    same = FORMATS.get(extension.lower(), extension.lower()) == FORMATS.get(named, named)
+    if named and not same and not output.is_dir():
+        raise InputError(f"{output}: --format {extension[1:]} is another format than its name says; omit one of them")
+
+
+def _check_codec(codec: str | None, sources: list[Path]) -> None:
+    """Raise `InputError` if --codec is given, but no video."""
+    from adair.restore.clips import is_video
+
+    if codec is not None and not any(map(is_video, sources)):
+        raise InputError(f"--codec {codec}: is for videos, and there are none; omit it")
 
 
 def _restorer(

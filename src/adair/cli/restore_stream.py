@@ -68,10 +68,10 @@ def restore_stream(
     restored = restorer.run(image, options)
     result = restored.image
     if target is not None:
-        notes = write_image(target, result.pixels, result, files.quality, overwrite)
+        notes = write_image(target, result.pixels, result, files.quality, overwrite, files.tiff)
     else:
         encoded, notes = encode_image(
-            Path(f"standard output{extension or suffix}"), result.pixels, result, files.quality
+            Path(f"standard output{extension or suffix}"), result.pixels, result, files.quality, files.tiff
         )
         try:
             sys.stdout.buffer.write(encoded)
