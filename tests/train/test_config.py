@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def test_flags_override_a_file(tmp_path: Path) -> None:
         ('[optimiser]\npatch = "large"', "large"),
         ("[optimiser]\naverage_steps = 0", "average-steps"),
         ("[schedule]\nminutes = 1\nmax_minutes = 1", "give one"),
+        ("[schedule]\nminutes = 1\nsteps = 5", "--minutes and --steps: give one"),
         ("data = 3", "data 3"),
         ("= 3", "not TOML"),
     ],
@@ -52,6 +54,24 @@ def test_mistakes_are_named_with_the_file(tmp_path: Path, text: str, said: str) 
     with pytest.raises(InputError) as error:
         TrainConfig.read(path)
     assert str(error.value).startswith(f"{path}: ") and said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("optimiser.name", "foo", "--optimiser foo: choose muon or adamw"),
+        ("schedule.by", "foo", "--schedule foo: choose"),
+        ("checkpoint.precision", "fp8", "--checkpoint-precision fp8: choose"),
+        ("checkpoint.part_mb", math.inf, "--checkpoint-part-mb inf: must be a finite number"),
+        ("schedule.minutes", 0.0, "--minutes 0: must be positive"),
+        ("schedule.max_minutes", -1.0, "--max-minutes -1: must be positive"),
+        ("schedule.minutes", math.nan, "--minutes nan: must be a finite number"),
+    ],
+)
+def test_messages_name_the_flag_that_was_given(setting: str, value: object, said: str) -> None:
+    with pytest.raises(InputError) as error:
+        TrainConfig().override({setting: value})
+    assert str(error.value).startswith(said)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

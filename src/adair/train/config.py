@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from adair.errors import InputError
 from adair.images import write_whole
@@ -23,10 +23,13 @@ class Section:
     converted.
     """
 
+    FLAGS: ClassVar[Mapping[str, str]] = {}  # settings that messages call by their flag, because their name is another
+
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for part in fields(self):  # type: ignore[arg-type]
-            value = _convert(getattr(self, part.name), hints[part.name], part.name)
+            shown = self.FLAGS.get(part.name, part.name)
+            value = _convert(getattr(self, part.name), hints[part.name], part.name, shown)
             object.__setattr__(self, part.name, value)
 
     @classmethod
@@ -113,6 +116,8 @@ class ScheduleConfig(Section):
         validate_steps: steps between validations; None: 500 for a foundation, 100 for an adapter.
     """
 
+    FLAGS: ClassVar[Mapping[str, str]] = {"minutes": "--minutes", "max_minutes": "--max-minutes", "by": "--schedule"}
+
     steps: int | None = None
     minutes: float | None = None
     max_minutes: float | None = None
@@ -124,6 +129,12 @@ class ScheduleConfig(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("minutes", "max_minutes"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise InputError(f"{self.FLAGS[name]} {value:g}: must be positive")
+        if self.minutes is not None and self.steps is not None:
+            raise InputError("--minutes and --steps: give one; each is the length of the run")
         if self.minutes is not None and self.max_minutes is not None:
             raise InputError(
                 "--minutes and --max-minutes: give one; with --minutes, the learning rate falls over this time"
@@ -142,6 +153,8 @@ class OptimiserConfig(Section):
         clip: largest norm of the gradient.
         average_steps: horizon of the moving average of the weights, in steps; this average is the result.
     """
+
+    FLAGS: ClassVar[Mapping[str, str]] = {"name": "--optimiser"}
 
     name: Literal["muon", "adamw"] = "muon"
     batch: int | None = None
@@ -164,6 +177,10 @@ class OptimiserConfig(Section):
 @dataclass(frozen=True)
 class CheckpointConfig(Section):
     """How often and in which form checkpoints are written (see `adair.train.checkpoint.Saving`)."""
+
+    FLAGS: ClassVar[Mapping[str, str]] = {
+        key: f"--checkpoint-{key.replace('_', '-')}" for key in ("minutes", "keep", "part_mb", "precision")
+    }
 
     minutes: float = 5.0
     keep: int = 1
@@ -299,19 +316,19 @@ def parse_patches(text: str) -> tuple[tuple[float, int], ...]:
     return tuple(sorted(pairs))
 
 
-def _convert(value: Any, hint: Any, name: str) -> Any:
-    """Return ``value`` as the declared type, or raise an `InputError` that names the setting."""
+def _convert(value: Any, hint: Any, name: str, shown: str) -> Any:
+    """Return ``value`` as the declared type, or raise an `InputError` that calls the setting ``shown``."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is UnionType:
-        return None if value is None else _convert(value, next(x for x in inner if x is not NoneType), name)
+        return None if value is None else _convert(value, next(x for x in inner if x is not NoneType), name, shown)
     if origin is Literal:
         if value not in inner:
-            raise InputError(f"{name} {value}: choose {' or '.join(inner)}")
+            raise InputError(f"{shown} {value}: choose {' or '.join(inner)}")
         return value
     if origin is tuple and isinstance(value, list | tuple):
         kinds = [inner[0]] * len(value) if inner[1] is Ellipsis else list(inner)
         if len(kinds) == len(value):
-            return tuple(_convert(x, kind, name) for x, kind in zip(value, kinds, strict=True))
+            return tuple(_convert(x, kind, name, shown) for x, kind in zip(value, kinds, strict=True))
     elif isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, Mapping):
         return hint.from_mapping(value, f"{name}.")
     elif hint is Path and isinstance(value, str):
@@ -319,10 +336,11 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         if math.isfinite(value):
             return float(value)
+        raise InputError(f"{shown} {value}: must be a finite number")
     elif isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
     wanted = getattr(hint, "__name__", "list") if origin is None else "list"
-    raise InputError(f"{name} {value!r}: must be of type {wanted}")
+    raise InputError(f"{shown} {value!r}: must be of type {wanted}")
 
 
 def _plain(value: Any) -> Any:
