@@ -111,6 +111,12 @@ def test_a_report_measures_nothing(
     assert "sigma 25" in (text := capsys.readouterr().out) and "sigma 15" not in text
     assert (folder / "rows.json").read_text() == one
 
+    assert run(*words, "--report", "--data", "nowhere", "--markdown", "page.md") == 0  # needs no test sets
+    heard = capsys.readouterr()
+    assert "sigma 25" in heard.out and "not here to check" in heard.err
+    assert "sigma 25" in (folder / "page.md").read_text() and (folder / "rows.json").read_text() == one
+    assert run("sr", *words[1:], "--report", "--data", "nowhere") == 2  # the file has no such rows
+
 
 def test_published_rows_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
