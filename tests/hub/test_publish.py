@@ -61,7 +61,7 @@ def test_folder_gets_file_card_and_picture(adapter: Path, tmp_path: Path) -> Non
         "SHA-256",
     ):
         assert part in card
-    with pytest.raises(AdairError, match="exists"):
+    with pytest.raises(AdairError, match="exists; publish to another folder, or"):
         push(adapter, tmp_path / "out")
     push(adapter, tmp_path / "out", overwrite=True)
 

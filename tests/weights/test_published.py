@@ -68,8 +68,9 @@ def test_refusals(tmp_path: Path) -> None:
     torch.save([torch.zeros(2)], path)
     with pytest.raises(FileFormatError, match="something other than named tensors"):
         import_foundation(path, target, allow_pickle=True)
-    with pytest.raises(AdairError, match="cannot be read"):
-        import_foundation(tmp_path / "none.safetensors", target)
+    for name in ("none", "none.safetensors", "none.pth"):
+        with pytest.raises(AdairError, match=rf"{name}: not found"):
+            import_foundation(tmp_path / name, target)
     assert not target.exists()
 
 

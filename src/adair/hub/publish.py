@@ -13,7 +13,7 @@ from adair.hub.card import licence_of, write_card
 from adair.hub.client import explained, hub_client
 from adair.hub.locate import is_offline, locate
 from adair.hub.reference import HubReference, is_address, parse_reference
-from adair.images.files import exists_error, write_whole
+from adair.images.files import write_whole
 from adair.weights import read_header, read_tensors
 
 PICTURE = "before_after.webp"
@@ -72,7 +72,7 @@ def push(
     folder = Path(target)
     taken = next((folder / one for one in contents if (folder / one).exists()), None)
     if taken and not overwrite:
-        raise exists_error(taken)
+        raise AdairError(f"{taken}: exists; publish to another folder, or replace it with --overwrite")
     for one, data in contents.items():
         write_whole(folder / one, data, overwrite)
     return Published(name, tuple(contents))

@@ -81,6 +81,8 @@ def described(source: Path, tensors: Mapping[str, Tensor]) -> tuple[str, dict[st
 
 
 def _tensors(source: Path, allow_pickle: bool) -> dict[str, Tensor]:
+    if not source.exists():
+        raise InputError(f"{source}: not found")
     try:
         if source.suffix == ".safetensors":
             loaded: Any = read_stored(read_header(source))
