@@ -32,7 +32,7 @@ def check_zoo(folder: Path, python: Path, adair: Path) -> None:
     """Without the zoo a task of it says how to get it; with the second wheel it is a task like the others."""
     words = (adair, "restore", folder / "noisy.png", "--task", "dehaze", "-o", folder / "clear.png")
     failed = subprocess.run([str(word) for word in words], cwd=folder, env=CLEAN, stderr=subprocess.PIPE, text=True)
-    assert failed.returncode == 2 and "pip install adair-zoo" in failed.stderr, failed.stderr
+    assert failed.returncode == 2 and "pip install packaging/adair-zoo" in failed.stderr, failed.stderr
     pip = ("-m", "pip", "--disable-pip-version-check")
     source = ROOT / "packaging" / "adair-zoo"
     run(sys.executable, *pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source, folder=folder)

@@ -58,4 +58,7 @@ def local_zoo() -> dict[str, Path]:
 
 def remedy() -> str:
     """Return how to get the zoo."""
-    return f"install it with 'pip install adair-zoo', or set {WHERE} to a folder or an https address that holds it"
+    return (
+        f"'pip install packaging/adair-zoo' in a checkout installs it; or set {WHERE} to a folder or an https address "
+        "that holds it"
+    )

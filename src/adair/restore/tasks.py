@@ -135,8 +135,8 @@ def _checked(blend: Blend, task: object, known: Collection[str]) -> Blend:
             raise InputError(f"task '{AUTO}' chooses adapters and strengths itself; use it alone, or leave it out")
         if name not in known and name in ZOO:
             raise InputError(
-                f"task '{name}' is in the zoo, which is not installed; install it with 'pip install adair-zoo', "
-                f"or use a copy: --adapter zoo/{name}"
+                f"task '{name}' is in the zoo, which is not installed; in a checkout, "
+                f"'pip install packaging/adair-zoo' installs it, and --adapter zoo/{name}.safetensors uses its file"
             )
         if name not in known and name != FOUNDATION:
             near = difflib.get_close_matches(str(name), names, n=1)
