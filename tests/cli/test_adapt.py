@@ -18,8 +18,10 @@ from adair.degradations import degrade
 from adair.weights import load_foundation, save_foundation
 
 SHAPE = {"width": 4, "encoder": (1,), "middle": 1, "decoder": (1,)}
-QUICK = ["--batch", "2", "--patch", "16", "--device", "cpu", "--precision", "fp32", "--steps", "4"]
-OWN = ["--foundation", "foundation.safetensors", *QUICK]
+SMALL = ["--batch", "2", "--patch", "16", "--device", "cpu", "--precision", "fp32"]
+QUICK = [*SMALL, "--steps", "4"]
+FOUNDATION = ["--foundation", "foundation.safetensors"]
+OWN = [*FOUNDATION, *QUICK]
 
 
 def adair(*words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -69,7 +71,8 @@ def test_from_pairs_to_an_adapter_with_its_page(folder: Path) -> None:
 
 
 def test_noisy_pictures_alone(folder: Path) -> None:
-    done = adair("adapt", "grain", "--degraded-only", "noisy", *OWN, "--minutes", "0.02", folder=folder)
+    words = ["--degraded-only", "noisy", *FOUNDATION, *SMALL, "--minutes", "0.02"]
+    done = adair("adapt", "grain", *words, folder=folder)
     assert done.returncode == 0, done.stderr
     assert "stopped early" not in done.stdout  # the schedule ended with the minutes
     assert "warning: without clean images nothing tells" in done.stdout
@@ -117,7 +120,11 @@ def test_names_that_no_command_could_use_are_refused(name: str, capsys: pytest.C
         (["--degraded-only", "clean"], "no noise"),
         (["--photos", "clean", "--recipe", "noise(sigma=0)"], "nothing to learn"),
         (["--photos", "clean"], "mine: not a known task (denoise, "),
-        (["--photos", "clean", "--recipe", "noise(sigma=5)", "--minutes", "1", "--max-minutes", "2"], "--max-minutes"),
+        (["--photos", "clean", "--recipe", "noise(sigma=5)", "--minutes", "1"], "--minutes and --steps"),
+        (
+            ["--photos", "clean", "--recipe", "noise(sigma=5)", "--max-minutes", "0"],
+            "--max-minutes 0: must be positive",
+        ),
     ],
 )
 def test_mistakes_are_named_in_one_line(
