@@ -112,6 +112,29 @@ def test_turned_frames_come_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(pages.images[1].pixels[..., 0], np.asarray(ImageOps.exif_transpose(turned)))
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("suffix", [".webp", ".png"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_frame_is_turned_by_itself(tmp_path: Path, orientation: int, suffix: str, channels: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    frames = [Image.fromarray(noise(seed, 20, 30, channels) | 1) for seed in range(3)]  # no pixel wholly transparent
+    path = tmp_path / f"in{suffix}"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=50, exif=exif, lossless=True, dpi=(300, 600))
+    pages = read_pages(path.read_bytes(), path, path)
+    assert pages is not None and len(pages.images) == 3
+    for page, frame in zip(pages.images, frames, strict=True):
+        frame.getexif()[0x0112] = orientation
+        turned = np.asarray(ImageOps.exif_transpose(frame))
+        np.testing.assert_array_equal(page.pixels, turned[..., :3])
+        if channels == 4:
+            np.testing.assert_array_equal(page.alpha, turned[..., 3])
+        if suffix == ".png":
+            assert page.density is not None
+            across, down = page.density
+            assert (across < down) == (orientation < 5)
+
+
 def test_the_exif_of_turned_photos_says_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F], exif[0x0112] = "AdaIR", 6
@@ -120,6 +143,14 @@ def test_the_exif_of_turned_photos_says_upright(tmp_path: Path) -> None:
         write_pages(tmp_path / f"out{suffix}", Pages((page, page)))
         with Image.open(tmp_path / f"out{suffix}") as out:
             assert out.size == (30, 20) and out.getexif().get(0x0112, 1) == 1 and out.getexif()[0x010F] == "AdaIR"
+
+
+def test_broken_exif_does_not_cost_the_frames(tmp_path: Path) -> None:
+    frames = [Image.fromarray(noise(seed, 20, 30, 3)) for seed in range(2)]
+    frames[0].save(tmp_path / "in.png", save_all=True, append_images=frames[1:], exif=b"no EXIF at all")
+    pages = read_pages((tmp_path / "in.png").read_bytes(), tmp_path / "in.png", tmp_path / "out.png")
+    assert pages is not None
+    np.testing.assert_array_equal(pages.images[1].pixels, np.asarray(frames[1]))
 
 
 def test_what_an_animation_cannot_keep_is_said(tmp_path: Path) -> None:

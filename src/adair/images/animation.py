@@ -18,7 +18,7 @@ from PIL import Image
 from adair.errors import AdairError
 from adair.images import avif
 from adair.images.diagnosis import png_chunks
-from adair.images.exif import ORIENTATION, upright, without_thumbnail
+from adair.images.exif import ORIENTATION, SIDEWAYS, upright, without_thumbnail
 from adair.images.image_file import ImageFile, Pages, Pixels, fitting_icc, is_gray
 from adair.images.limits import Limits
 from adair.images.metadata import embed, fit, read_extras, upright_xmp
@@ -97,13 +97,29 @@ def _with_vips(data: bytes, kind: str, limits: Limits) -> Pages | None:
     if facts.count < 2:
         return None
     reel = vips.decode(data, kind, limits, page=0, count=facts.count)
-    starts = range(0, facts.height * facts.count, facts.height)
-    return Pages(tuple(_part(reel, start, start + facts.height) for start in starts), facts.delays, facts.loop)
+    parts = (_part(reel, start, start + facts.height) for start in range(0, facts.height * facts.count, facts.height))
+    turn = TURNS.get(facts.orientation)
+    return Pages(tuple(part if turn is None else _turned(part, turn) for part in parts), facts.delays, facts.loop)
 
 
 def _part(reel: ImageFile, top: int, bottom: int) -> ImageFile:
     alpha = None if reel.alpha is None else reel.alpha[top:bottom]
     return dataclasses.replace(reel, pixels=reel.pixels[top:bottom], alpha=alpha)
+
+
+def _turned(image: ImageFile, turn: Image.Transpose) -> ImageFile:
+    array = np.atleast_3d(np.asarray(_frame(image).transpose(turn)))
+    if image.alpha is None:
+        return dataclasses.replace(image, pixels=np.ascontiguousarray(array))
+    pixels, alpha = array[..., :-1], array[..., -1]
+    return dataclasses.replace(image, pixels=np.ascontiguousarray(pixels), alpha=np.ascontiguousarray(alpha))
+
+
+def _orientation(image: Any) -> int:
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # metadata comes from many programs; a broken tag must not cost the picture
+        return 1
 
 
 def _with_pillow(data: bytes, kind: str, limits: Limits) -> Pages | None:
@@ -119,7 +135,8 @@ def _with_pillow(data: bytes, kind: str, limits: Limits) -> Pages | None:
     notes = ["holds a picture for programs without animations: left out"] if start else []
     if avif.is_deep(data) if kind == "AVIF" else data[24] == 16:
         notes.append("frames hold more than 8 bits a channel: read with 8")
-    turn = TURNS.get(image.getexif().get(ORIENTATION, 1)) if kind == "AVIF" else None
+    orientation = _orientation(image)
+    turn = TURNS.get(orientation)
     icc, exif, xmp = (image.info.get(name) for name in ("icc_profile", "exif", "xmp"))
     mode = "RGBA" if image.has_transparency_data else "RGB"
     frames, alphas, delays = list[Pixels](), list[Pixels | None](), list[float]()
@@ -136,6 +153,7 @@ def _with_pillow(data: bytes, kind: str, limits: Limits) -> Pages | None:
             one: npt.NDArray[Any] = np.ascontiguousarray(frame[..., :1])
             frames[number] = one
     dpi = image.info.get("dpi")
+    dpi = dpi[::-1] if dpi and orientation in SIDEWAYS else dpi
     shared = ImageFile(
         frames[0],
         icc=fitting_icc(icc, 1 if gray else 3),

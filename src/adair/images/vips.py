@@ -28,10 +28,11 @@ pyvips.block_untrusted_set(True)  # loaders that libvips itself does not trust w
 
 @dataclass(frozen=True)
 class PageFacts:
-    """The number of pages; for an animation, the height of a frame and how it is shown (see `Pages`)."""
+    """The number of pages; for an animation, height and EXIF orientation of a frame, and how it is shown (`Pages`)."""
 
     count: int
     height: int
+    orientation: int
     delays: tuple[int, ...] | None
     loop: int
 
@@ -41,7 +42,11 @@ def page_facts(data: Data, kind: str) -> PageFacts:
     image = _open(data, kind, False)
     delays = _field(image, "delay", None)
     return PageFacts(
-        _field(image, "n-pages", 1), image.height, None if delays is None else tuple(delays), _field(image, "loop", 0)
+        _field(image, "n-pages", 1),
+        image.height,
+        _field(image, "orientation", 1),
+        None if delays is None else tuple(delays),
+        _field(image, "loop", 0),
     )
 
 
@@ -51,7 +56,8 @@ def decode(data: Data, kind: str, limits: Limits, page: int | None = None, count
     Args:
         data, kind, limits: the file, its format and its limits.
         page: which page or frame, from 0; None for the first, with a note if there are more.
-        count: number of frames of an animation, stacked vertically.
+        count: number of frames of an animation, stacked vertically; more than one are left for the caller to turn
+            upright, one by one.
 
     Raises:
         AdairError: an image that is too large, or of an unsupported pixel type.
@@ -76,7 +82,7 @@ def decode(data: Data, kind: str, limits: Limits, page: int | None = None, count
             f"{limits.path}: pixels are stored as '{image.format}'; save it with 8 or 16 bits per channel, or as floats"
         )
     density, bits = stated_density(data, kind, (image.xres, image.yres)), _field(image, "bits-per-sample", 8)
-    image, stored, said = _as_rgb(image.autorot(), data)
+    image, stored, said = _as_rgb(image.autorot() if count == 1 else image, data)
     notes += said
     if not 1 <= image.bands <= 4:
         raise InputError(f"{limits.path}: {image.bands} channels; save it as gray or RGB, with or without alpha")
