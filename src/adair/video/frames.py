@@ -60,7 +60,11 @@ class FrameRestorer:
         restored = self.restorer.run(given, self.options, lambda done, total: tick()).image
         if restored is given:
             return planes
-        before, after = _sixteen(given), self.steady[lines].apply(_sixteen(given), _sixteen(restored))
+        before, made = _sixteen(given), _sixteen(restored)
+        after = self.steady[lines].apply(before, made)
+        if self.options.mask is not None:  # `Steady` judges squares of pixels, which the border of a mask may cross
+            weights = self.options.mask.rows(0, len(made), len(made) // len(before))
+            after = np.where(weights[..., None] == 0, made, after)
         return colour.from_rgb(after) if after.shape != before.shape else colour.corrected(planes, before, after)
 
 
