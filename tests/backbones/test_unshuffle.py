@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adair.backbones import build_backbone
+from adair.backbones import CELL, build_backbone
 from adair.backbones.nafnet import NAFNet
 from adair.backbones.unshuffle import unshuffle
 from adair.errors import AdairError
@@ -61,6 +61,26 @@ def test_blocks_are_shared() -> None:
     after = unshuffle(before, 2)
     same = [name for name in before if after[name].data_ptr() == before[name].data_ptr()]
     assert set(before) - set(same) == {"intro.weight", "ending.weight", "ending.bias"}
+
+
+@pytest.mark.parametrize(
+    ("levels", "factor", "way"),
+    [
+        (4, 3, "use unshuffle 1 or 2$"),
+        (4, 4, "64 pixels.*use unshuffle 1 or 2$"),
+        (5, 2, "unshuffle 1$"),
+    ],
+)
+def test_what_does_not_fit_the_grid_of_tiles_is_refused(levels: int, factor: int, way: str) -> None:
+    shape = {"width": 2, "encoder": (0,) * levels, "middle": 0, "decoder": (0,) * levels}
+    with pytest.raises(AdairError, match=f"unshuffle {factor} .*{way}"):
+        build_backbone("nafnet", shape, factor)
+
+
+@pytest.mark.parametrize(("levels", "factor"), [(5, 1), (4, 2), (3, 4)])
+def test_the_most_levels_of_each_factor(levels: int, factor: int) -> None:
+    shape = {"width": 2, "encoder": (0,) * levels, "middle": 0, "decoder": (0,) * levels}
+    assert CELL % build_backbone("nafnet", shape, factor).multiple == 0
 
 
 @pytest.mark.parametrize(

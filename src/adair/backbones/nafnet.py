@@ -129,6 +129,7 @@ class NAFNet(nn.Module):
         decoder: blocks at each level on the way up, lowest first; as many levels as ``encoder``.
         unshuffle: the blocks see the image at 1/unshuffle of its resolution (pixel unshuffling, as in FFDNet, arXiv
             1710.04026): with 2 in less than a third of the time, for images whose finest detail is missing anyway.
+            `build_backbone` refuses what does not fit the grid of tiles.
     """
 
     def __init__(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from adair.backbones import fusing
 from adair.backbones.grow import grow
 from adair.backbones.nafnet import NAFNet
+from adair.backbones.pooling import CELL
 from adair.backbones.restormer import Restormer
 from adair.backbones.sites import named_sites
 from adair.backbones.unshuffle import unshuffle
@@ -189,7 +190,8 @@ def build_backbone(name: str, config: Mapping[str, Any] | None = None, unshuffle
     Args:
         name: the name.
         config: its settings; missing ones get their defaults.
-        unshuffle: 1 to 4; the blocks work at 1/unshuffle of the image's resolution.
+        unshuffle: 1, 2 or 4; the blocks work at 1/unshuffle of the image's resolution. The deepest stride has to
+            divide `CELL`: with 2 a NAFNet has at most four levels, with 4 three.
 
     Raises:
         AdairError: as `complete_config`; an ``unshuffle`` out of range, or one that the backbone cannot have.
@@ -201,7 +203,15 @@ def build_backbone(name: str, config: Mapping[str, Any] | None = None, unshuffle
     _in_range(name, "unshuffle", unshuffle, 1, 4)
     if entry.unshuffle is None:
         raise AdairError(f"{name}: works at full resolution only, not with unshuffle {unshuffle}")
-    return entry.network(**checked, unshuffle=unshuffle)
+    network = entry.network(**checked, unshuffle=unshuffle)
+    multiple: Any = network.multiple
+    if CELL % multiple:  # tiles would start within a pixel of the deepest level
+        fitting = [str(factor) for factor in (1, 2, 4) if CELL % (multiple // unshuffle * factor) == 0]
+        raise AdairError(
+            f"{name}: unshuffle {unshuffle} makes the deepest level work on squares of {multiple} pixels, which do not "
+            f"divide the {CELL} of the grid of tiles; use unshuffle {' or '.join(fitting)}"
+        )
+    return network
 
 
 def _typed(backbone: str, key: str, value: Any, default: Any) -> Any:
