@@ -38,3 +38,15 @@ def test_no_exif_is_made_up(photo: np.ndarray, tmp_path: Path) -> None:
     for suffix in (*SUFFIXES, ".webp", ".avif"):
         write_image(tmp_path / f"a{suffix}", photo)
         assert read_image(tmp_path / f"a{suffix}").exif is None
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6, 8])
+def test_it_is_turned_with_the_photo(photo: np.ndarray, tmp_path: Path, suffix: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(photo).save(tmp_path / f"in{suffix}", dpi=(300, 600), exif=exif)
+    density = read_image(tmp_path / f"in{suffix}").density
+    assert density is not None
+    expected = (300, 600) if orientation < 5 else (600, 300)
+    assert [value * 25.4 for value in density] == pytest.approx(expected, rel=0.01)

@@ -16,7 +16,7 @@ from adair.hardware import free_unused
 from adair.images import colour, floats, scratch
 from adair.images.density import stated_density
 from adair.images.diagnosis import find_losses
-from adair.images.exif import exif_from_tiff, without_thumbnail
+from adair.images.exif import SIDEWAYS, exif_from_tiff, without_thumbnail
 from adair.images.image_file import ImageFile, Stored, fitting_icc, is_gray
 from adair.images.limits import Limits
 from adair.images.metadata import read_extras
@@ -82,6 +82,8 @@ def decode(data: Data, kind: str, limits: Limits, page: int | None = None, count
             f"{limits.path}: pixels are stored as '{image.format}'; save it with 8 or 16 bits per channel, or as floats"
         )
     density, bits = stated_density(data, kind, (image.xres, image.yres)), _field(image, "bits-per-sample", 8)
+    if density and _field(image, "orientation", 1) in SIDEWAYS:
+        density = density[::-1]
     image, stored, said = _as_rgb(image.autorot() if count == 1 else image, data)
     notes += said
     if not 1 <= image.bands <= 4:
