@@ -106,7 +106,7 @@ def _open_pil(image: Image.Image) -> tuple[list[ImageBuffer], Close]:
     sixteen = mode.startswith("I;16")
     array = np.asarray(image if sixteen or mode == image.mode else image.convert(mode))
     info = {key: value for key, value in image.info.items() if key != "transparency"}
-    if mode == "RGB" and image.mode != "RGB":
+    if mode == "RGB" and image.mode not in ("RGB", "P"):
         info.pop("icc_profile", None)  # it described the inks, not the RGB values made from them
 
     def close(out: list[ImageBuffer]) -> Image.Image:
@@ -120,7 +120,7 @@ def _open_pil(image: Image.Image) -> tuple[list[ImageBuffer], Close]:
 def _open_tensor(image: Tensor) -> tuple[list[ImageBuffer], Close]:
     import torch
 
-    if image.ndim != 4 or not (image.is_floating_point() or image.dtype == torch.uint8):
+    if image.ndim != 4 or image.numel() == 0 or not (image.is_floating_point() or image.dtype == torch.uint8):
         shape = tuple(image.shape)
         raise InputError(
             f"a tensor of shape {shape} and {image.dtype} is not an image; give (N, C, H, W), float in 0..1 or uint8"
