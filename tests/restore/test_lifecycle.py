@@ -99,7 +99,7 @@ def test_a_combination_is_the_blend_that_it_names(restorer: Restorer, model_file
     assert restorer.adapters["deeper"].parts == {"denoise": 0.75, "branches": 0.25}
     with pytest.raises(InputError, match="is part of 'scan'"):
         restorer.delete_adapter("branches")
-    for bad in ({"denoise": 2.0}, {"nothing": 1.0}, {}):
+    for bad in ({"denoise": 2.0}, {"nothing": 1.0}, {}, {"foundation": 1.0}):
         with pytest.raises(InputError):
             restorer.add_weighted_adapter(bad, "bad")
     restorer.delete_adapter("scan")

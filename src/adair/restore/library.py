@@ -79,6 +79,8 @@ class AdapterLibrary:
         """Register a blend under a name; see `Restorer.add_weighted_adapter`."""
         with self._lock:
             (blend,) = parse_task(dict(parts), self.names)
+            if not blend:
+                raise InputError(f"combination '{name}': has no adapters; the task '{FOUNDATION}' is the network alone")
             flat: Blend = {}
             for part, weight in blend.items():
                 for member, share in (self._entries[part].parts or {part: 1.0}).items():

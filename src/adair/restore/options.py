@@ -32,7 +32,8 @@ class RestoreOptions:
             times as long.
 
     Raises:
-        InputError: a strength, luma or colour outside 0 to 1, a negative tile, or a mask that cannot be read.
+        InputError: a strength, luma or colour outside 0 to 1, a tile that is negative or no integer, or a mask that
+            cannot be read.
     """
 
     task: TaskSpec
@@ -52,6 +53,8 @@ class RestoreOptions:
         for name in ("strength", "luma", "colour"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)} is outside 0..1; 1 applies the whole correction")
+        if self.tile is not None and not isinstance(self.tile, int):
+            raise InputError(f"tile {self.tile} is not a whole number; give a side in pixels, or 0 for no tiles")
         if self.tile is not None and self.tile < 0:
             raise InputError(f"tile {self.tile} is negative; give a side in pixels, or 0 for no tiles")
 
