@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tifffile
 from PIL import Image, IptcImagePlugin, PngImagePlugin
 
 from adair.images import ImageFile, read_image, write_image
 from adair.images.image_file import Extras
 from adair.images.metadata import iptc_of
-from adair.images.pages import Pages, write_pages
+from adair.images.pages import Pages, read_pages, write_pages
 
 NOTE = b"MAKER II*\0" + bytes(range(250))
 XMP = (
@@ -166,3 +168,62 @@ def test_credentials_and_broken_blocks_are_left_out_with_a_note(tmp_path: Path, 
     (note,) = write_image(tmp_path / "b.jpg", photo, ImageFile(photo, exif=b"Exif\0\0nonsense"))
     assert "EXIF that cannot be read" in note
     assert read_image(tmp_path / "b.jpg").exif is None
+
+
+HLG, GAMMA = b"cICP" + bytes((9, 18, 0, 1)), b"gAMA" + struct.pack(">I", 55556)
+WIDE = b"cHRM" + struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+PLAIN = (
+    b"cICP" + bytes((1, 13, 0, 1)),
+    b"gAMA" + struct.pack(">I", 45454),
+    b"cHRM" + struct.pack(">8I", 31269, 32899, 63999, 33001, 30000, 60000, 15000, 5999),
+)
+
+
+def described(photo: np.ndarray, path: Path, *contents: bytes, frames: int = 1) -> Path:
+    """A PNG with chunks about its colours."""
+    buffer = io.BytesIO()
+    picture = Image.fromarray(photo)
+    options = {"save_all": True, "append_images": [Image.fromarray(255 - photo)]} if frames > 1 else {}
+    picture.save(buffer, "PNG", **options)
+    data = buffer.getvalue()
+    chunks = [
+        struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content)) for content in contents
+    ]
+    path.write_bytes(data[:33] + b"".join(chunks) + data[33:])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("contents", "kept"),
+    [
+        ((HLG,), (HLG,)),
+        ((GAMMA, WIDE), (WIDE, GAMMA)),
+        (PLAIN, ()),
+        ((b"sRGB\0", GAMMA, HLG), (HLG,)),
+        ((b"gAMA\1",), ()),
+    ],
+    ids=["cicp", "gamma", "srgb", "overruled", "broken"],
+)
+def test_what_a_png_says_of_its_colours_is_kept_or_named(
+    tmp_path: Path, photo: np.ndarray, contents: tuple[bytes, ...], kept: tuple[bytes, ...]
+) -> None:
+    image = read_image(described(photo, tmp_path / "in.png", *contents))
+    assert image.notes == () and write_image(tmp_path / "out.png", image.pixels, image) == ()
+    data = (tmp_path / "out.png").read_bytes()
+    for one in {HLG, GAMMA, WIDE, *PLAIN}:
+        assert (0 < data.find(one) < data.find(b"IDAT")) == (one in kept)
+    np.testing.assert_array_equal(read_image(tmp_path / "out.png").pixels, photo)
+    said = " ".join(write_image(tmp_path / "out.jpg", image.pixels, image))
+    assert said == "" if not kept else all(one[:4].decode() in said for one in kept)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".avif", ".webp"])
+def test_what_an_animated_png_says_of_its_colours_is_kept_or_named(
+    tmp_path: Path, photo: np.ndarray, suffix: str
+) -> None:
+    source = described(photo, tmp_path / "in.png", HLG, frames=2)
+    pages = read_pages(source.read_bytes(), source, tmp_path / f"out{suffix}")
+    assert pages is not None
+    said = " ".join(write_pages(tmp_path / f"out{suffix}", pages))
+    assert (HLG in (tmp_path / f"out{suffix}").read_bytes()) == (suffix == ".png")
+    assert ("cICP" in said) == (suffix != ".png")

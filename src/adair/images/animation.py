@@ -55,7 +55,7 @@ def encode_frames(path: Path, kind: str, pages: Pages, quality: int) -> tuple[by
     Raises:
         AdairError: frames that are too large for the format.
     """
-    first = pages.images[0]
+    first, notes = fit(kind, pages.images[0])
     longest = LONGEST_SIDE.get(kind)
     if longest and max(first.pixels.shape[:2]) > longest:
         raise AdairError(f"{path}: {kind} allows at most {longest} pixels per side; use .png")
@@ -65,8 +65,7 @@ def encode_frames(path: Path, kind: str, pages: Pages, quality: int) -> tuple[by
         alphas = [image.alpha for image in pages.images if image.alpha is not None]
         alpha: Any = np.concatenate(alphas) if alphas else None
         facts = {"page-height": first.pixels.shape[0], "loop": pages.loop}
-        return encode("WebP", pixels, alpha, first, quality, facts, delays), ()
-    first, notes = fit(kind, first)
+        return encode("WebP", pixels, alpha, first, quality, facts, delays), tuple(notes)
     frames = [_frame(image) for image in pages.images]
     buffer = io.BytesIO()
     options: dict[str, Any] = {"icc_profile": fitting_icc(first.icc, first.pixels.shape[-1])}

@@ -68,11 +68,13 @@ class Extras:
         resources: Photoshop's, among them IPTC, without thumbnails; None if there are none.
         comments: of a JPEG, as they are stored.
         texts: of a PNG: names and contents of chunks, as they are stored.
+        colours: the same of chunks of a PNG that describe its colours without a profile, if other than sRGB.
     """
 
     resources: bytes | None = None
     comments: tuple[bytes, ...] = ()
     texts: tuple[bytes, ...] = ()
+    colours: tuple[bytes, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

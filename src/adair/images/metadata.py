@@ -31,6 +31,10 @@ MAKER_NOTE = 0x927C
 IPTC_RESOURCE, THUMBNAILS = 0x0404, (0x0409, 0x040C)
 IPTC_TAG, PHOTOSHOP_TAG = 0x83BB, 0x8649
 STALE = re.compile(rb"^Raw profile type (exif|APP1|xmp|icc|icm)\0", re.IGNORECASE)  # with the old orientation
+# What of a PNG says that its colours are sRGB (cHRM and gAMA in 100,000ths), and how far rounding may be off.
+SRGB_CICP = bytes((1, 13, 0, 1))
+SRGB_NUMBERS = {b"cHRM": (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000), b"gAMA": (45455,)}
+ROUNDING = 100
 ORIENTATION = re.compile(rb"""(tiff:Orientation(?:=["']|>))[2-8]""")
 # Tags of a TIFF that describe how its pixels are stored, and those that are kept elsewhere.
 USED = {
@@ -75,6 +79,8 @@ def fit(kind: str, like: ImageFile) -> tuple[ImageFile, list[str]]:
         lost.append("comments")
     if extras.texts and kind != "PNG":
         lost.append(f"PNG texts ({', '.join(_keywords(extras.texts))})")
+    if extras.colours and kind != "PNG":
+        lost.append(f"a PNG's description of its colours ({', '.join(one[:4].decode() for one in extras.colours)})")
     notes = [f"{kind} has no place for {' or '.join(lost)}: left out"] if lost else []
     if exif and kind in ("TIFF", "AVIF") and MAKER_NOTE in (_exif_entries(exif) or ()):
         notes.append("the maker's note in EXIF has moved: some programs read it only where it was")
@@ -82,6 +88,7 @@ def fit(kind: str, like: ImageFile) -> tuple[ImageFile, list[str]]:
         extras.resources if kind in ("JPEG", "TIFF") else None,
         extras.comments if kind in EMBEDDED else (),
         extras.texts if kind == "PNG" else (),
+        extras.colours if kind == "PNG" else (),
     )
     return dataclasses.replace(like, exif=exif, xmp=xmp, extras=kept), notes
 
@@ -137,13 +144,29 @@ def _from_jpeg(data: Data) -> tuple[Extras, list[str]]:
 
 
 def _from_png(data: Data) -> Extras:
-    texts = []
+    texts, colours, ahead = list[bytes](), dict[bytes, bytes](), True
     for place, name, length in png_chunks(data):
+        ahead = ahead and name != b"IDAT"
+        if ahead and name in (b"cICP", b"cHRM", b"gAMA", b"iCCP", b"sRGB"):
+            colours[name] = bytes(data[place + 8 : place + 8 + length])
         if name in (b"tEXt", b"zTXt", b"iTXt"):
             content = bytes(data[place + 4 : place + 8 + length])
             stale = content[4:].startswith(XMP_KEYWORD + b"\0") or STALE.match(content[4:])
             texts += [] if stale else [content]
-    return Extras(texts=tuple(texts))
+    return Extras(texts=tuple(texts), colours=tuple(name + content for name, content in _odd_colours(colours)))
+
+
+def _odd_colours(found: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Of chunks about colour those that neither say sRGB nor are overruled by another one."""
+    if (content := found.get(b"cICP", SRGB_CICP)) != SRGB_CICP and len(content) == len(SRGB_CICP):
+        yield b"cICP", content
+    if b"iCCP" in found or b"sRGB" in found:
+        return
+    for name, numbers in SRGB_NUMBERS.items():
+        if len(content := found.get(name, b"")) == 4 * len(numbers):
+            stated = struct.unpack(f">{len(numbers)}I", content)
+            if any(abs(one - other) > ROUNDING for one, other in zip(stated, numbers, strict=True)):
+                yield name, content
 
 
 def _from_tiff(data: Data) -> tuple[Extras, list[str]]:
@@ -175,6 +198,7 @@ def _segment(marker: int, content: bytes) -> bytes:
 
 def _png_contents(exif: bytes, like: ImageFile) -> Iterator[bytes]:
     """Names and contents of chunks."""
+    yield from like.extras.colours  # have to precede all others but the first
     if exif:
         yield b"eXIf" + exif
     if like.xmp:
