@@ -85,7 +85,7 @@ class NetworkConfig(Section):
         start: file to start from: a foundation for a foundation, an adapter for an adapter.
         start_adapter: adapter to merge into ``start`` first (foundations only).
         fresh: start an adapter from the foundation alone, not from the best bundled adapter.
-        unshuffle: the network works at 1/unshuffle of the resolution (1, 2 or 4), with 2 in less than a third of the time.
+        unshuffle: the network works at 1/unshuffle of the resolution (1, 2 or 4), with 2 in under a third of the time.
             None: as ``start`` or the adapter's foundation does.
     """
 
