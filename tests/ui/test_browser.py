@@ -232,25 +232,24 @@ def test_hostile_names_and_files(visit: Visit, tmp_path: Path) -> None:
     assert "megapixels" in visit.wait("#words [role=alert]").inner_text()
 
 
-def test_cancel(visit: Visit, tmp_path: Path) -> None:
+def begin_long_work(visit: Visit, tmp_path: Path) -> None:
     visit.drop(photo(tmp_path, size=(1600, 1000)))
     visit.wait("#words small")
     visit.choose("dejpeg > denoise > dejpeg > denoise > dejpeg > denoise")
     visit.page.wait_for_timeout(500)
     visit.page.click("#run")
     visit.wait("#status progress")
+
+
+def test_cancel(visit: Visit, tmp_path: Path) -> None:
+    begin_long_work(visit, tmp_path)
     visit.page.click("#cancel")
     visit.page.wait_for_function("document.querySelector('#status').innerText.includes('Cancelled')", timeout=SECONDS)
     assert not list(visit.workspace.folder.rglob("photo.dejpeg*.png"))
 
 
 def test_another_start_replaces_the_first(visit: Visit, tmp_path: Path) -> None:
-    visit.drop(photo(tmp_path, size=(1600, 1000)))
-    visit.wait("#words small")
-    visit.choose("dejpeg > denoise > dejpeg > denoise > dejpeg > denoise")
-    visit.page.wait_for_timeout(500)
-    visit.page.click("#run")
-    visit.wait("#status progress")
+    begin_long_work(visit, tmp_path)
     visit.choose("denoise")
     visit.page.wait_for_timeout(500)
     assert "--task denoise" in visit.run()
@@ -259,12 +258,7 @@ def test_another_start_replaces_the_first(visit: Visit, tmp_path: Path) -> None:
 
 
 def test_leaving_cancels(visit: Visit, tmp_path: Path) -> None:
-    visit.drop(photo(tmp_path, size=(1600, 1000)))
-    visit.wait("#words small")
-    visit.choose("dejpeg > denoise > dejpeg > denoise > dejpeg > denoise")
-    visit.page.wait_for_timeout(500)
-    visit.page.click("#run")
-    visit.wait("#status progress")
+    begin_long_work(visit, tmp_path)
     visit.page.reload()
     end = time.monotonic() + SECONDS / 1000
     while any(thread.name == "adair-ui" for thread in threading.enumerate()):
