@@ -20,6 +20,20 @@ PUBLISHED = "published"
 BenchConfig = list[tuple[Setting, list[Method]]]
 
 
+def find_settings(suites: Sequence[str] = (), datasets: Sequence[str] = (), names: Sequence[str] = ()) -> list[Setting]:
+    """Select settings as `choose_settings` does, whether their images are there or not.
+
+    Raises:
+        AdairError: an unknown name.
+    """
+    _check("suite", suites, SUITES)
+    wanted = [setting for suite in suites or SUITES for setting in SUITES[suite]]
+    _check("test set", datasets, {setting.dataset for setting in wanted})
+    wanted = [setting for setting in wanted if not datasets or setting.dataset in datasets]
+    _check("setting", names, {setting.name for setting in wanted})
+    return [setting for setting in wanted if not names or setting.name in names]
+
+
 def choose_settings(
     data: Path, suites: Sequence[str] = (), datasets: Sequence[str] = (), names: Sequence[str] = ()
 ) -> tuple[list[Setting], list[str]]:
@@ -31,12 +45,7 @@ def choose_settings(
     Raises:
         AdairError: an unknown name, or no test set at all.
     """
-    _check("suite", suites, SUITES)
-    wanted = [setting for suite in suites or SUITES for setting in SUITES[suite]]
-    _check("test set", datasets, {setting.dataset for setting in wanted})
-    wanted = [setting for setting in wanted if not datasets or setting.dataset in datasets]
-    _check("setting", names, {setting.name for setting in wanted})
-    wanted = [setting for setting in wanted if not names or setting.name in names]
+    wanted = find_settings(suites, datasets, names)
     there = {name: (data / dataset(name).folder).is_dir() for name in {setting.dataset: None for setting in wanted}}
     missing = [name for name, present in there.items() if not present]
     if not any(there.values()):

@@ -62,7 +62,7 @@ def bench(
     """
     from adair.bench.baselines import unavailable
     from adair.bench.methods import load_ours
-    from adair.bench.plan import PUBLISHED, advice, choose_methods, choose_settings
+    from adair.bench.plan import PUBLISHED, advice, choose_methods, choose_settings, find_settings
     from adair.bench.published import published
     from adair.bench.report import print_rows
     from adair.bench.rows import Journal
@@ -73,25 +73,26 @@ def bench(
         return
     if report and (json is None or not json.exists()):
         raise AdairError("--report shows the rows of a file; give an existing one with --json")
-    stored = _stored(json, suites or [], dataset or [], setting or [], method or [], limit) if report and json else {}
-    try:
-        settings, missing = choose_settings(data, suites or [], dataset or [], setting or [])
-    except AdairError:
-        if not stored:
-            raise
-        settings, missing = [], list(dict.fromkeys(one.dataset for one in stored))
     for path in (markdown, plots):
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
-    if stored and not settings:
-        _report(stored, missing, markdown, plots)
+    chosen = (suites or [], dataset or [], setting or [])
+    try:
+        settings, missing = choose_settings(data, *chosen)
+    except AdairError:
+        rows = _stored(json, find_settings(*chosen), method or [], limit) if report and json else []
+        if not rows:
+            raise
+        print_rows(rows)
+        _say("as the file has them; the test sets are not here to check them against")
+        _write(find_settings(*chosen), rows, unavailable(), markdown, plots)
         return
     journal = Journal(json, fresh)
     restorer, adapters = load_ours(foundation, adapter or [], device, precision)
     plan = choose_methods(settings, restorer, adapters, baseline or [], method or [], ensemble)
+    rows = []
     with _progress(plan) as progress:
         run = Bench(data, journal, restorer, _say, progress, limit, not report)
-        rows: list[Row] = []
         for one, methods in plan:
             rows += run.run(one, methods)
             rows += published(one) if not method or PUBLISHED in method else []
@@ -106,47 +107,20 @@ def bench(
         raise typer.Exit(1)
 
 
-def _stored(
-    json: Path,
-    suites: Sequence[str],
-    datasets: Sequence[str],
-    names: Sequence[str],
-    methods: Sequence[str],
-    limit: int | None,
-) -> dict[Setting, list[Row]]:
-    """Return the rows of a file that were asked for, by setting."""
+def _stored(json: Path, settings: Sequence[Setting], methods: Sequence[str], limit: int | None) -> list[Row]:
+    """Return the rows of a file that belong to the settings and methods (all by default)."""
     from adair.bench.plan import KINDS
     from adair.bench.rows import read_rows
-    from adair.bench.suites import SUITES
 
     kinds = {KINDS.get(word, word) for word in methods}
-    rows = [
+    places = {(one.suite, one.dataset, one.label(score)) for one in settings for score in one.scores}
+    return [
         row
         for row in read_rows(json)
-        if (not methods or row.method in methods or row.kind in kinds) and (row.published or row.limit == limit)
+        if (row.suite, row.dataset, row.setting) in places
+        and (not methods or row.method in methods or row.kind in kinds)
+        and (row.published or row.limit == limit)
     ]
-    found = {}
-    for setting in (setting for settings in SUITES.values() for setting in settings):
-        asked = ((setting.suite, suites), (setting.dataset, datasets), (setting.name, names))
-        labels = {setting.label(score) for score in setting.scores}
-        place = setting.suite, setting.dataset
-        own = [row for row in rows if (row.suite, row.dataset) == place and row.setting in labels]
-        if own and all(not wanted or name in wanted for name, wanted in asked):
-            found[setting] = own
-    return found
-
-
-def _report(
-    stored: Mapping[Setting, list[Row]], missing: Sequence[str], markdown: Path | None, plots: Path | None
-) -> None:
-    """Show rows whose test sets are not here, so that they cannot be compared with what would be measured now."""
-    from adair.bench.baselines import unavailable
-    from adair.bench.report import print_rows
-
-    rows = [row for own in stored.values() for row in own]
-    print_rows(rows)
-    _say(f"as the file has them; the test sets are not here to check them against: {', '.join(missing)}")
-    _write(list(stored), rows, unavailable(), markdown, plots)
 
 
 def _write(
