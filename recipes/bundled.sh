@@ -23,15 +23,16 @@ if [ ! -e "$runs/done-foundation" ]; then
     touch "$runs/done-foundation"
 fi
 
-# Share of MINUTES and highest learning rate of each task.
-for entry in "denoise 0.22 2e-3" "gaussian-denoise 0.18 2e-3" "sr 0.18 3e-3" "deblur 0.16 3e-3" "derain 0.13 2e-3" "dejpeg 0.13 2e-3"; do
+# Share of MINUTES, highest learning rate, and the task whose adapter it starts from, if that is nearer than the foundation alone.
+for entry in "denoise 0.22 2e-3" "gaussian-denoise 0.14 1.5e-3 denoise" "sr 0.26 2e-3" "deblur 0.14 1.5e-3 sr" \
+    "dejpeg 0.14 2e-3" "derain 0.1 1.5e-3"; do
     # shellcheck disable=SC2086
     set -- $entry
-    task=$1 time=$(awk "BEGIN { print $minutes * $2 }") rate=$3
+    task=$1 time=$(awk "BEGIN { print $minutes * $2 }") rate=$3 start=${4:+"--start $runs/${4-}.safetensors"}
     if [ ! -e "$runs/done-$task" ]; then
         # shellcheck disable=SC2046,SC2086
         train $adair adapt "$task" $common -o "$runs/$task.safetensors" --foundation "$runs/foundation.safetensors" \
-            --learning-rate "$rate" --max-minutes "$time" $(go_on "$runs/$task.checkpoint.safetensors")
+            $start --learning-rate "$rate" --max-minutes "$time" $(go_on "$runs/$task.checkpoint.safetensors")
         touch "$runs/done-$task"
     fi
 done
