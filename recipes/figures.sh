@@ -23,9 +23,9 @@ once() { # NAME COMMAND...: keep what a command prints as RUN/NAME.md, unless th
 mkdir -p "$run"
 cd "$here"
 # Its status is 1 if a test set or another tool is missing, which the page says, too.
-python -m adair bench --data "$sets" --json "$run/rows.json" --markdown docs/benchmarks.md --plots docs/images/benchmarks \
+python -m adair bench --data "$sets" --json docs/benchmarks.json --markdown docs/benchmarks.md --plots docs/images/benchmarks \
     --overwrite || [ $? = 1 ]
-once readme python tools/record_figures.py "$run/rows.json"
+once readme python tools/record_figures.py docs/benchmarks.json
 once zoo python benchmarks/zoo.py --data "$sets" --limit 12 --json "$run/zoo.json" --sheet zoo/examples.webp --record
 once pictures python tools/pictures.py "$sets/Kodak24" docs
 once blending python benchmarks/blending.py

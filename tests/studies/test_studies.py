@@ -97,3 +97,4 @@ def test_a_smaller_study_is_smaller_in_proportion() -> None:
     assert given.pretrain_steps == BUDGETS["bundled"].pretrain_steps and given.seeds == 3
     assert all(sized(one) == one for one in BUDGETS.values())
     assert sized(BUDGETS["cpu"], steps=1).lengths == (1, 2, 4, 8)
+    assert sized(BUDGETS["tiny"], steps=1).lengths == (1, 2)  # a half and one would both be 1

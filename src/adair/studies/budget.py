@@ -202,12 +202,15 @@ def sized(budget: Budget, steps: int | None = None, images: int | None = None, s
     def scaled(count: int) -> int:
         return max(1, round(count * factor))
 
+    lengths: list[int] = []
+    for count in budget.lengths:  # rounding must not make two of them one
+        lengths.append(max([scaled(count), *(length + 1 for length in lengths[-1:])]))
     return replace(
         budget,
         steps=steps or budget.steps,
         pretrain_steps=budget.pretrain_steps if budget.foundation else scaled(budget.pretrain_steps),
         pair_steps=scaled(budget.pair_steps),
-        lengths=tuple(map(scaled, budget.lengths)),
+        lengths=tuple(lengths),
         scheme_pretraining=scaled(budget.scheme_pretraining),
         scheme_steps=scaled(budget.scheme_steps),
         images=images or budget.images,
