@@ -1,6 +1,6 @@
-"""Straight lines, lattices and letters: what people build and print, drawn on clean patches.
+"""Straight lines, lattices, letters and fur: texture that must not be taken for damage, drawn on clean patches.
 
-Wires look like rain, fabric like noise, letters like sharpened edges; photos for training have few of them.
+Wires look like rain, fabric and hair like noise, letters like sharpened edges; photos for training have few of them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import string
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -24,7 +25,7 @@ def draw_patterns(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor
     Returns:
         The images, and zeros (N,): the level of a damage that is none.
     """
-    makers = (_wires, _stripes, _lattice, _letters)
+    makers = (_wires, _stripes, _lattice, _letters, _fur)
     chosen = torch.randint(len(makers), (len(x),), generator=generator).tolist()
     height, width = x.shape[-2:]
     masks = torch.stack([makers[index](height, width, generator) for index in chosen]).unsqueeze(1)
@@ -78,3 +79,25 @@ def _letters(height: int, width: int, generator: torch.Generator) -> Tensor:
         line = "".join(letters[i] for i in torch.randint(len(letters), (2 * width // size,), generator=generator))
         ImageDraw.Draw(page).text((_draw(generator, -size, 0), top), line, fill=255, font=ImageFont.load_default(size))
     return torch.from_numpy(np.asarray(page, np.float32) / 255)
+
+
+def _fur(height: int, width: int, generator: torch.Generator) -> Tensor:
+    """Strands side by side, one or two pixels wide, that bend slowly: hair, fur and grass.
+
+    They are noise averaged along the lines of a smooth field (line integral convolution; Cabral and Leedom, 1993).
+    """
+    grain, contrast = _draw(generator, 1, 2), _draw(generator, 0.15, 0.35)
+    noise = torch.rand((1, 1, math.ceil(height / grain), math.ceil(width / grain)), generator=generator)
+    noise = F.interpolate(noise, (height, width), mode="bilinear")
+    turns = torch.rand((1, 1, 4, 4), generator=generator) - 0.5
+    turns = F.interpolate(turns, (height, width), mode="bicubic", align_corners=True)
+    angle = _draw(generator, 0, math.pi) + _draw(generator, 0, math.pi) * turns
+    step = torch.cat([angle.cos() * 2 / width, angle.sin() * 2 / height], 1)  # a pixel, in grid_sample's units
+    start = F.affine_grid(torch.eye(2, 3)[None], [1, 1, height, width], align_corners=False)
+    sums = torch.zeros_like(noise)
+    for sign in (1, -1):
+        at = start
+        for _ in range(int(_draw(generator, 6, 20))):
+            sums += F.grid_sample(noise, at, padding_mode="reflection", align_corners=False)
+            at = at + sign * F.grid_sample(step, at, padding_mode="border", align_corners=False).permute(0, 2, 3, 1)
+    return (0.5 + contrast * (sums - sums.mean()) / sums.std())[0, 0].clamp(0, 1)
