@@ -30,7 +30,10 @@ def test_clear_differences_decide() -> None:
 def test_fewer_than_three_seeds_decide_nothing() -> None:
     verdict = compare("", [shifted(1)] * 2, THREE[:2])
     assert verdict.outcome == OPEN and "2 seeds of at least 3" in verdict.why
-    assert compare("", [shifted(1)], THREE[:1], retrained=False).outcome == HOLDS
+    given = compare("", [shifted(1)], THREE[:1], retrained=False)
+    assert given.outcome == HOLDS
+    # What cannot be decided asks nothing more of the others.
+    assert verdict.p is None and holm([given, *[verdict] * 20])[0].outcome == HOLDS
 
 
 def test_a_margin_moves_what_is_asked() -> None:
@@ -42,6 +45,13 @@ def test_images_that_disagree_leave_it_open() -> None:
     assert compare("", [shifted(0.3, wobble=2.0)] * 3, THREE).outcome == OPEN
     single = compare("", [[[21.0]]] * 3, [[[20.0]]] * 3)  # one image has no spread
     assert single.outcome == OPEN and single.p is None
+
+
+def test_the_error_of_a_few_images_is_unbiased() -> None:
+    ours = [[[20.0, 21.0, 23.0], [30.0, 31.5, 31.0]]] * 3
+    verdict = compare("", ours, [[[20.0] * 3, [30.0] * 3]] * 3)
+    together = np.array([0.0, 2.5, 4.0])  # sums over both tests, which show the same images
+    assert verdict.noise == pytest.approx(np.std(together / 2, ddof=1) / 3**0.5, rel=0.05)
 
 
 def test_seeds_that_disagree_leave_it_open() -> None:
@@ -106,8 +116,9 @@ def test_a_claim_of_several_parts_has_the_price_of_the_hardest() -> None:
     easy, hard = (compare("", [shifted(value * 1.0), shifted(0.5), shifted(1 - value)], THREE) for value in (0.3, 0.1))
     (verdict,) = holm([joined("", [easy, hard])])
     assert (verdict.gap, verdict.spread) == (hard.gap, hard.spread) and verdict.why.endswith("seeds would decide it")
-    decided = compare("", [shifted(1)] * 3, THREE)
-    assert joined("", [decided, decided]).gap is None
+    holding = compare("", [shifted(1), shifted(1.3), shifted(0.7)], THREE)
+    several = [joined("", [holding, holding]), *[Verdict("", OPEN, "", 0.5)] * 200]
+    assert holding.outcome == HOLDS and "seeds would decide it" in holm(several)[0].why  # reopened, so it needs a price
 
 
 def test_as_many_seeds_as_it_says_decide() -> None:
@@ -145,6 +156,22 @@ def test_counts() -> None:
 def test_one_failure_fails_the_whole() -> None:
     parts = [Verdict("a", HOLDS, ""), Verdict("b", OPEN, ""), Verdict("c", FAILS, "")]
     assert [joined("", parts[:n]).outcome for n in (1, 2, 3)] == [HOLDS, OPEN, FAILS]
+
+
+def test_a_whole_is_rarely_refuted_by_chance() -> None:
+    """Of four parts that are all about nothing, the one that fails by chance must not refute the whole too often."""
+    generator = np.random.default_rng(3)
+
+    def part() -> Verdict:
+        ours = generator.normal(0, 0.1, (3, 1, 1)) + generator.normal(0, 0.2, (3, 1, 8))
+        return compare("", ours.tolist(), np.zeros_like(ours).tolist())
+
+    wholes = [joined("", [part() for _ in range(4)]) for _ in range(150)]
+    assert sum(whole.outcome == FAILS for whole in wholes) <= 3
+    failing = Verdict("a", FAILS, "", 0.01, 0.3, 0.1, 0.1, 3, 8)
+    assert joined("", [failing, Verdict("b", HOLDS, "", 0.001)]).p == pytest.approx(0.02)
+    unsure = joined("", [failing, *[Verdict("b", HOLDS, "", 0.001)] * 5])
+    assert unsure.outcome == OPEN and unsure.gap == 0.3
 
 
 def test_a_page_says_what_it_is_worth() -> None:

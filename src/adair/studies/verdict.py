@@ -39,7 +39,7 @@ class Verdict:
         claim: the claim as text.
         outcome: `HOLDS`, `FAILS` or `OPEN`.
         why: the numbers behind the outcome.
-        p: two-sided p-value against the margin; None if nothing is tested, as for counts.
+        p: two-sided p-value against the margin; None if nothing is tested, as for counts, or with too few seeds.
         gap: distance of the difference from the margin, in dB; None if other seeds would not change it.
         spread: standard deviation of the difference over seeds, in dB.
         noise: standard error of the difference because the images are a sample, in dB.
@@ -95,11 +95,12 @@ def compare(
     asked = f"; more than {margin:+.2f} dB asked for" if margin else ""
     few = "" if enough else f"; {seeds} seed{'s' if seeds > 1 else ''} of at least {LEAST_SEEDS}"
     why = f"mean difference {mean:+.2f} dB, 95 % from {low:+.2f} to {high:+.2f}{asked}{few}"
-    if images < 2:  # nothing is tested, so it must not count among the claims of Holm's correction
+    if images < 2:
         return Verdict(claim, outcome, why)
+    tested = p if enough else None  # what cannot be decided must not count among the claims of Holm's correction
     if meaningless or not retrained or seeds < 2:
-        return Verdict(claim, outcome, why, p)
-    return Verdict(claim, outcome, why, p, abs(mean - margin), spread, noise, seeds, images)
+        return Verdict(claim, outcome, why, tested)
+    return Verdict(claim, outcome, why, tested, abs(mean - margin), spread, noise, seeds, images)
 
 
 def counted(claim: str, ours: float, theirs: float, unit: str, meaningless: bool = False) -> Verdict:
@@ -112,18 +113,26 @@ def counted(claim: str, ours: float, theirs: float, unit: str, meaningless: bool
 
 
 def joined(claim: str, parts: Sequence[Verdict]) -> Verdict:
-    """Judge the claim that all ``parts`` hold."""
-    outcomes = {part.outcome for part in parts}
+    """Judge the claim that all ``parts`` hold.
+
+    They hold if each does, so the largest p counts. One that fails refutes them all, and is sought among all: its p is
+    multiplied by their number (Bonferroni).
+    """
+    outcomes, tested = {part.outcome for part in parts}, [part.p for part in parts if part.p is not None]
     outcome = FAILS if FAILS in outcomes else OPEN if OPEN in outcomes else HOLDS
-    decisive = [part.p for part in parts if part.p is not None and (outcome != FAILS or part.outcome == FAILS)]
+    p = max(tested, default=None)
+    if outcome == FAILS:
+        refuted = [part.p for part in parts if part.outcome == FAILS]
+        p = None if None in refuted else min(1.0, len(tested) * min(one for one in refuted if one is not None))
+        if p is not None and p >= LEVEL:
+            outcome = OPEN
     why = "; ".join(f"{part.claim}: {part.why}" for part in parts)
-    whole = Verdict(claim, outcome, why, max(decisive, default=None))
-    undecided = [
-        (hypot(part.spread, part.noise) / part.gap, part) for part in parts if part.outcome == OPEN and part.gap
-    ]
-    if outcome != OPEN or not undecided:
+    whole = Verdict(claim, outcome, why, p)
+    # Its price is that of its hardest part; a whole that holds needs one, too, should Holm's correction reopen it.
+    priced_parts = [part for part in parts if part.gap and (part.outcome != HOLDS or outcome == HOLDS)]
+    if outcome == FAILS or not priced_parts:
         return whole
-    _, hardest = max(undecided, key=lambda one: one[0])
+    hardest = max(priced_parts, key=lambda part: hypot(part.spread, part.noise) / (part.gap or 1.0))
     return replace(
         whole, gap=hardest.gap, spread=hardest.spread, noise=hardest.noise, seeds=hardest.seeds, images=hardest.images
     )
@@ -196,14 +205,16 @@ def _errors(spread: float, seeds: int, noise: float, images: int) -> Array:
 def _bootstrap(differences: Sequence[Array]) -> tuple[Array, Array]:
     """Return the mean over tests and images of each seed, and `DRAWS` draws of how the images move the mean, around 0.
 
-    Tests with the same number of images share the draws of images, because they usually show the same photos.
+    Tests with the same number of images share the draws of images, because they usually show the same photos. Means of
+    images drawn anew spread too little, by the factor sqrt((n - 1) / n) of the sample's own variance; it is undone.
     """
     generator = np.random.default_rng(0)  # the same draws for two sides whose difference is asked for
     draws = np.zeros(DRAWS)
     for count in sorted({test.shape[1] for test in differences}):
         drawn = generator.integers(0, count, (DRAWS, count))
+        unbiased = (count / max(1, count - 1)) ** 0.5
         for test in differences:
             if test.shape[1] == count:
                 images = test.mean(axis=0)
-                draws += (images[drawn].mean(axis=1) - images.mean()) / len(differences)
+                draws += unbiased * (images[drawn].mean(axis=1) - images.mean()) / len(differences)
     return np.mean([test.mean(axis=1) for test in differences], axis=0), draws
