@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class OnnxRuntime:
         if precision not in (None, "auto", "fp32"):
             raise InputError(f"precision '{precision}': runtime {self.name} computes in fp32; leave it out")
         self.precision = Precision(torch.float32, "ONNX Runtime is fastest in it on a CPU")
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would report to its maker, offline or not
         try:
             import onnx  # noqa: F401
             import onnxruntime

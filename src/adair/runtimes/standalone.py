@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would report to its maker
 import onnxruntime
 
 CELL = 32  # pixels: tiles begin at multiples, since the network takes local means on a grid of such cells
@@ -202,29 +204,66 @@ def weights(spans: list[Span], number: int, scale: int) -> Floats:
 
 
 def main() -> int:
-    """Restore one photo from the command line."""
+    """Restore one photo from the command line; status 2: a line on stderr says what is wrong."""
     parser = argparse.ArgumentParser(description="Restore a photo with an exported network.")
     parser.add_argument("model", help="a file that 'adair export --to onnx' wrote")
     parser.add_argument("source", help="the photo")
     parser.add_argument("target", help="where the result goes; its extension decides the format")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing target")
     parser.add_argument("--tile", type=int, help="side of the tiles in pixels; default: by memory")
     parser.add_argument("--threads", type=int, default=0, help="cores to use; default: all")
     words = parser.parse_args()
+    if os.path.exists(words.target) and not words.overwrite:
+        parser.exit(2, f"{words.target}: exists; choose another name, or replace it with --overwrite\n")
+    try:
+        _restore_file(words.model, words.source, words.target, words.tile, words.threads)
+    except FileNotFoundError as error:
+        parser.exit(2, f"{error.filename}: not found\n")
+    except (OSError, ValueError, ArithmeticError) as error:
+        parser.exit(2, f"{error}\n")
+    return 0
+
+
+def _restore_file(model: str, source: str, target: str, tile: int | None, threads: int) -> None:
+    """Restore one file; transparency, colour profile and EXIF are kept where Pillow can read and write them."""
     from PIL import Image, ImageOps
 
-    photo = ImageOps.exif_transpose(Image.open(words.source))
+    kind = Image.registered_extensions().get(os.path.splitext(target)[1].lower())
+    if kind not in Image.SAVE:
+        raise ValueError(f"{target}: not a format that Pillow writes; use .png, .jpg, .tif or .webp")
+    if not os.path.exists(model):
+        raise FileNotFoundError(2, "not found", model)
+    try:
+        network = Model(model, threads)
+    except Exception as error:  # the library has no exception class of its own for this
+        raise ValueError(f"{model}: is not a file that 'adair export --to onnx' wrote") from error
+    with Image.open(source) as file:
+        # Pillow clips deep pixels to 8 bits, those of colour PNG without a word.
+        deep_colour = file.mode.startswith("RGB") and ";16" in str(file.tile)
+        deep = file.mode.startswith("I;16")  # gray, in either order of bytes
+        if deep_colour or (file.mode.startswith(("I", "F")) and not deep):
+            raise ValueError(f"{source}: 16-bit colour or 32-bit pixels, which Pillow cuts to 8; save it with 8 bits")
+        profile = file.info.get("icc_profile") if file.mode not in ("CMYK", "LAB", "YCbCr", "HSV") else None
+        photo = ImageOps.exif_transpose(file)
+    if photo.mode in ("P", "PA") or "transparency" in photo.info:
+        photo = photo.convert("RGBA" if photo.mode == "PA" or "transparency" in photo.info else "RGB")
     alpha = photo.getchannel("A") if "A" in photo.getbands() else None
-    deep = photo.mode.startswith("I;16")  # gray, in either order of bytes
-    if photo.mode.startswith(("I", "F")) and not deep:  # Pillow would clip them to 8 bits
-        parser.exit(2, f"{words.source}: pixels of Pillow's mode {photo.mode}; save it with 8 or 16 bits\n")
     if not deep and photo.mode != "L":
         photo = photo.convert("L" if photo.mode == "LA" else "RGB")
     pixels = np.asarray(photo, np.uint16 if deep else np.uint8)
-    result = Image.fromarray(Model(words.model, words.threads).restore(pixels, words.tile))
-    if alpha is not None:
+    result = Image.fromarray(network.restore(pixels, tile))
+    if alpha is not None and kind in ("JPEG", "BMP"):
+        print(f"{target}: {kind} holds no transparency, so it is lost", file=sys.stderr)
+    elif alpha is not None:
         result.putalpha(alpha.resize(result.size, Image.Resampling.BICUBIC))
-    result.save(words.target, icc_profile=photo.info.get("icc_profile"))
-    return 0
+    kept = {"icc_profile": profile, "exif": photo.info.get("exif")}
+    part = f"{target}.part"  # so that the result appears whole or not at all
+    try:
+        result.save(part, kind, quality=95, **{name: value for name, value in kept.items() if value})
+        os.replace(part, target)
+    finally:
+        if os.path.exists(part):
+            os.remove(part)
 
 
 if __name__ == "__main__":
