@@ -153,6 +153,17 @@ def test_results_are_not_restored_again(restore: Restore, photos: Path, tmp_path
     assert tree(inside) == {"a.png", "b.jpg", "trip/c.tif"}
 
 
+def test_a_folder_of_nothing_but_results_says_so(
+    restore: Restore, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert restore(photos, "-t", "denoise") == 0
+    for source in (photos / "a.png", photos / "b.jpg"):
+        source.unlink()
+    assert restore(photos, "-t", "denoise") == 2
+    assert f"{photos}: all 2 images in it are results of earlier runs" in capsys.readouterr().err
+    assert restore(*photos.glob("*.denoise.*"), "-t", "denoise") == 0  # as the message recommends
+
+
 def test_a_stray_file_is_named_and_the_rest_is_written(
     restore: Restore, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,6 +223,21 @@ def test_two_sources_of_one_result_are_refused_before_anything_is_written(
         (["a.png", "-t", "denoise", "--name", "../{stem}{ext}"], "use {stem}, {task} and {ext}"),
         (["a.png", "-t", "denoise", "--workers", "0"], "workers 0: give 1 to 64"),
         (["a.png", "-t", "denoise", "--overwrite", "--skip-existing"], "mutually exclusive"),
+        (["a.png", "-t", "denoise", "-o", "s3://x/y.png"], "s3://x/y.png: is an address; --cluster ray restores"),
+        (["s3://b/x", "-t", "denoise"], "s3://b/x: is an address; --cluster ray restores"),
+        (["gs://b/*.png", "-t", "denoise"], "gs://b/*.png: is an address; --cluster ray restores"),
+        (["https://example.org/p.jpg", "-t", "denoise"], "https://example.org/p.jpg: is an address; download"),
+        (
+            ["a.png", "-t", "denoise", "-o", "https://example.org/"],
+            "https://example.org/: is an address, where nothing",
+        ),
+        (["file:///a.png", "-t", "denoise"], "file:///a.png: is an address; give the path alone"),
+        (["a.png", "-t", "denoise", "-o", "a.png", "--overwrite"], "a.png: is the file to read; the result would"),
+        (["a.png", "-t", "denoise", "-o", ".", "--overwrite"], "a.png: is the file to read; the result would"),
+        (
+            [".", "-t", "denoise", "-o", "../photos", "-r", "--overwrite"],
+            "a.png: is the file to read; the result would",
+        ),
         (["a.png"], "--task"),
     ],
 )

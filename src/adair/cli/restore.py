@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 REPORTED = {"done": "restored", "planned": "to do", "skipped": "already done", "failed": "failed"}
 MANY = 20  # files after which failures are named again at the end
 SMALL_WORKERS = 16  # small files at a time
+ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters or more: C:// is a drive of Windows
 SMALL = 256 * 256  # pixels of an image or tile up to which several go through the network together
 
 
@@ -125,6 +127,8 @@ def restore(
         raise InputError("--overwrite and --skip-existing are mutually exclusive; give one of them")
     if not 0 < max_megapixels <= 1e6:
         raise InputError(f"--max-megapixels {max_megapixels:g}: give a number of megapixels, such as 500")
+    if cluster is None:
+        _refuse_addresses(images, output)
     where = None if mask is None else Mask.of(mask)
     chosen = task[0] if len(task) == 1 else tuple(task)
     options = RestoreOptions(chosen, scale, strength, tile, ensemble, luma, colour, where)
@@ -181,6 +185,25 @@ def restore(
         _report(tally, failures)
     if tally["failed"]:
         raise typer.Exit(1 if tally["failed"] < len(batch.jobs) else 2)
+
+
+def _refuse_addresses(images: list[str], output: str | None) -> None:
+    """Raise `InputError` for an address: s3://bucket/a.png would be taken for a file in a folder called "s3:"."""
+    for word in (*images, *([] if output is None else [output])):
+        scheme = ADDRESS.match(word)
+        if scheme is None:
+            continue
+        if scheme[1].lower() == "file":
+            raise InputError(f"{word}: is an address; give the path alone, without file://")
+        if scheme[1].lower() not in ("http", "https"):
+            raise InputError(
+                f"{word}: is an address; --cluster ray restores from one folder of an object store to another"
+            )
+        if word in images:
+            raise InputError(
+                f"{word}: is an address; download the image first, or: curl -L ADDRESS | adair restore - ..."
+            )
+        raise InputError(f"{word}: is an address, where nothing can be written; give a file or a folder with -o")
 
 
 def _check_format(extension: str, output: Path) -> None:

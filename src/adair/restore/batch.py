@@ -142,7 +142,8 @@ def plan_batch(sources: Sequence[Path], output: Path | None, naming: Naming, rec
     Of ``a.jpg`` and ``a.heic``, whose result is a JPEG too, the latter's is called ``a.heic.jpg``.
 
     Raises:
-        InputError: a folder without images, an output that does not fit, or two sources with the same output.
+        InputError: a folder without images, an output that does not fit, two sources with the same output, or an
+            output that is its own source.
     """
     one_file = len(sources) == 1 and not sources[0].is_dir()
     if output is not None and output.suffix.lower() in (*FORMATS, *CONTAINERS) and not output.is_dir() and not one_file:
@@ -150,6 +151,7 @@ def plan_batch(sources: Sequence[Path], output: Path | None, naming: Naming, rec
     named = output if output is not None and one_file and output.suffix and not output.is_dir() else None
     if named is not None:
         check_name(named, sources[0])
+        _keep_source(sources[0], named)
         return Batch((Job(sources[0], named),), ())
     notes: list[str] = []
     found = list(dict.fromkeys(_found(sources, output, naming, recursive, notes)))
@@ -167,6 +169,7 @@ def plan_batch(sources: Sequence[Path], output: Path | None, naming: Naming, rec
             raise InputError(
                 f"{target}: {job.source} and {source} would both be written there; restore them one by one"
             )
+        _keep_source(source, target)
     return Batch(tuple(jobs.values()), tuple(notes))
 
 
@@ -175,6 +178,12 @@ def _target(source: Path, folder: Path, output: Path | None, naming: Naming, who
     if output is None:
         return source.with_name(naming.name(source, SAME_FOLDER, whole))
     return (output / source.relative_to(folder)).with_name(naming.name(source, OTHER_FOLDER, whole))
+
+
+def _keep_source(source: Path, target: Path) -> None:
+    """Raise `InputError` if a result would take the place of its own source, of which there may be no other copy."""
+    if target.exists() and source.exists() and target.samefile(source):
+        raise InputError(f"{target}: is the file to read; the result would replace it, so choose another name with -o")
 
 
 def _found(
@@ -215,6 +224,11 @@ def _in_folder(
     made = {parent / name for parent in stems for name in made_here(parent)}
     chosen = [path for path in images if path not in made and not naming.is_result(path, stems[path.parent])]
     notes += [f"{path}: skipped, an earlier result" for path in images if path not in set(chosen)]
+    if images and not chosen:
+        count = f"all {len(images)} images in it are results" if len(images) > 1 else "the only image in it is a result"
+        raise InputError(
+            f"{folder}: {count} of earlier runs; to restore them again, name the files instead of the folder"
+        )
     if not chosen:
         deeper = "" if recursive else "; --recursive also searches its folders"
         raise InputError(f"{folder}: no images in this folder ({' '.join(FORMATS)} ...){deeper}")
