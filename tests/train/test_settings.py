@@ -58,6 +58,7 @@ def test_patches_grow_with_progress(make_settings: Callable[..., RunSettings]) -
         {"by_time": True},
         {"max_minutes": 0.0},
         {"max_minutes": float("nan")},
+        {"minutes": -1.0},
         {"seed": 10**22},
         {"patches": ((0.0, 8),)},
         {"average": 1.0},

@@ -48,6 +48,8 @@ def test_a_state_comes_back_from_a_checkpoint() -> None:
     assert facts["beside"] == {"foundation": 19.0}  # its name in files of every version
     assert TrainState.from_facts({**facts, "kind": "merge"}) == state
     assert TrainState.from_facts({"step": 3}).step == 3
+    earlier = TrainState.from_facts({"step": 9, "origin": 6, "seconds": 30.0})  # origin_seconds is newer
+    assert earlier.origin_seconds == pytest.approx(20.0)
 
 
 def test_a_list_calls_all_of_its_callbacks(make_settings: Callable[..., RunSettings]) -> None:

@@ -149,6 +149,28 @@ def test_a_schedule_by_time_ends_annealed(make_settings: MakeSettings, make_trai
     assert state.rate < 0.1 * 3e-3
 
 
+@pytest.mark.usefixtures("clock")
+def test_minutes_are_those_of_all_calls(make_settings: MakeSettings, make_trainer: MakeTrainer) -> None:
+    settings = make_settings(steps=10**6, minutes=9 / 60, by_time=True)
+
+    def interrupt(state: TrainState) -> None:
+        if state.progress > 0.6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    first = make_trainer(settings, step=interrupt).run()
+    assert not first.finished and 5 < first.seconds < 7
+    progress: list[float] = []
+    second = make_trainer(settings, step=lambda state: progress.append(state.progress))
+    second.resume()
+    state = second.run()
+    assert state.finished and 8 < state.seconds < 10
+    assert 0.5 < progress[0] < 0.75 and progress[-1] > 0.9 and state.rate < 0.1 * 3e-3
+
+    third = make_trainer(settings)
+    third.resume(restart=True)
+    assert third.run().seconds > 16  # a new schedule has its own minutes
+
+
 def test_checkpoints_are_whole_and_leave_nothing_beside_them(
     make_settings: MakeSettings, make_trainer: MakeTrainer
 ) -> None:

@@ -106,7 +106,8 @@ class ScheduleConfig(Section):
 
     Attributes:
         steps: length of the run; None: 100,000 for a foundation, 10,000 for an adapter.
-        minutes: length of the run in minutes, instead of ``steps``; the learning rate falls over this time.
+        minutes: length of the run in minutes, over all its calls, instead of ``steps``; the learning rate falls over
+            this time.
         max_minutes: stop at a checkpoint after this many minutes of one call; resume to continue.
         by: "steps", or "time": the learning rate falls until ``max_minutes``.
         learning_rate: the highest; None: 0.001 for a foundation, 0.002 for an adapter.

@@ -62,8 +62,9 @@ class RunSettings:
         average: decay of the exponential moving average of the weights, per step.
         precision: precision of the forward pass (weights and optimiser stay in float32).
         seed: determines every patch and degradation of the run.
+        minutes: length of the schedule in minutes, over all calls, instead of ``steps``.
         max_minutes: stop at a checkpoint after this many minutes of this call.
-        by_time: let the learning rate fall until ``max_minutes`` instead of ``steps``.
+        by_time: let the learning rate fall until ``minutes`` or ``max_minutes`` instead of ``steps``.
         saving: how often and in which form checkpoints are written.
         validate_steps: steps between validations.
         texture: fraction of the patches that are the most textured of a few.
@@ -84,6 +85,7 @@ class RunSettings:
     average: float = 0.999
     precision: torch.dtype = torch.float32
     seed: int = 0
+    minutes: float | None = None
     max_minutes: float | None = None
     by_time: bool = False
     saving: Saving = field(default_factory=Saving)
@@ -101,12 +103,14 @@ class RunSettings:
             raise AdairError(f"patience {self.patience} must not be negative; 0 switches early stopping off")
         if self.optimiser not in ("muon", "adamw"):
             raise AdairError(f"--optimiser {self.optimiser}: choose muon or adamw")
-        if self.by_time and self.max_minutes is None:
-            raise AdairError("a schedule by time needs --max-minutes")
+        if self.by_time and self.minutes is None and self.max_minutes is None:
+            raise AdairError("a schedule by time needs --minutes or --max-minutes")
         if not 0 <= self.seed < 2**63:
             raise AdairError(f"seed {self.seed} is outside 0..2^63; use a smaller integer")
-        if self.max_minutes is not None and not self.max_minutes > 0:  # NaN, too
-            raise AdairError(f"max-minutes {self.max_minutes} must be positive")
+        for name in ("minutes", "max_minutes"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:  # NaN, too
+                raise AdairError(f"{name.replace('_', '-')} {value} must be positive")
         if not self.patches or self.patches[0][0] != 0 or any(side < 16 for _, side in self.patches):
             raise AdairError("the first patch size must apply from 0, and patches need at least 16 pixels per side")
         if not 0 <= self.texture <= 1:
@@ -158,7 +162,8 @@ def resolve(config: TrainConfig, objective: Objective, default: Defaults) -> Run
         average=1 - 1 / optimiser.average_steps,
         precision=_precision(config.precision, choose_device(config.device)),
         seed=config.seed,
-        max_minutes=schedule.max_minutes if schedule.minutes is None else schedule.minutes,
+        minutes=schedule.minutes,
+        max_minutes=schedule.max_minutes,
         by_time=schedule.by == "time" or schedule.minutes is not None,
         saving=Saving(saving.minutes, saving.keep, saving.part_mb, saving.precision == "bf16"),
         validate_steps=_or(schedule.validate_steps, default.validate_steps),

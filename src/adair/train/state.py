@@ -31,6 +31,7 @@ class TrainState:
         input_psnr: PSNR of each validation set before restoring.
         finished: whether the schedule has ended.
         origin: the step at which the schedule began.
+        origin_seconds: the ``seconds`` at which the schedule began.
         slowdown: factor of the learning rate after divergence: 1, 1/2, 1/4, ...
         history: step and mean PSNR of every validation, if the best weights are kept.
         best: PSNR of each validation set with the best averaged weights.
@@ -48,6 +49,7 @@ class TrainState:
     input_psnr: Mapping[str, float] = field(default_factory=dict)
     finished: bool = False
     origin: int = 0
+    origin_seconds: float = 0.0
     slowdown: float = 1.0
     history: tuple[tuple[int, float], ...] = ()
     best: Mapping[str, float] = field(default_factory=dict)
@@ -66,6 +68,10 @@ class TrainState:
         """Undo `to_facts`; values that checkpoints of earlier versions lack get their defaults."""
         known = {part.name for part in dataclasses.fields(cls)} - {"baselines"}
         values = {key: value for key, value in facts.items() if key in known}
+        if (
+            facts.get("origin") and "origin_seconds" not in facts
+        ):  # of an earlier version: as if all steps took the same
+            values["origin_seconds"] = facts.get("seconds", 0.0) * facts["origin"] / facts["step"]
         values["history"] = tuple((step, value) for step, value in facts.get("history", ()))
         return cls(**{**values, "warnings": tuple(facts.get("warnings", ()))}, baselines=facts.get("beside", {}))
 

@@ -102,7 +102,8 @@ class Trainer:
         if restart:
             # What was measured may have been of another recipe: the new schedule has a best of its own.
             measured: dict[str, Any] = {"psnr": {}, "input_psnr": {}, "best": {}, "best_step": 0, "history": ()}
-            state = replace(state, origin=state.step, progress=0.0, slowdown=1.0, finished=False, **measured)
+            begun: dict[str, Any] = {"origin": state.step, "origin_seconds": state.seconds, "progress": 0.0}
+            state = replace(state, slowdown=1.0, finished=False, **begun, **measured)
         self.state = state
 
     def _load(self, restart: bool) -> TrainState:
@@ -185,14 +186,18 @@ class Trainer:
     def _loop(self, stopped: list[float]) -> None:
         settings = self.settings
         begun, before, start, saved = time.monotonic(), self.state.seconds, self.state.progress, 0.0
+        limit, earlier = settings.max_minutes, 0.0
+        if settings.minutes is not None:  # of the schedule, however many calls it takes
+            limit, earlier, start = settings.minutes, before - self.state.origin_seconds, 0.0
         self._remember()
         while not self.state.finished:
             stop, elapsed = self.processes.agree(
                 bool(stopped) or self.early_stopping.over, time.monotonic() - begun, self.device
             )
-            out_of_time = settings.max_minutes is not None and elapsed >= 60 * settings.max_minutes
+            spent = earlier + elapsed
+            out_of_time = limit is not None and spent >= 60 * limit
             finished = out_of_time and settings.by_time
-            self.state = replace(self.state, progress=self._progress(start, elapsed), finished=finished)
+            self.state = replace(self.state, progress=self._progress(start, spent), finished=finished)
             if stop or out_of_time:
                 break
             self._step()
@@ -218,9 +223,11 @@ class Trainer:
         by_clock = self.settings.by_time and self.state.finished
         return by_clock or self.state.step - self.state.origin >= self.settings.steps
 
-    def _progress(self, start: float, elapsed: float) -> float:
-        if self.settings.by_time and self.settings.max_minutes:
-            return min(1.0, start + (1 - start) * elapsed / (60 * self.settings.max_minutes))
+    def _progress(self, start: float, spent: float) -> float:
+        """Return the progress after ``spent`` seconds of what began at progress ``start``."""
+        limit = self.settings.max_minutes if self.settings.minutes is None else self.settings.minutes
+        if self.settings.by_time and limit is not None:
+            return min(1.0, start + (1 - start) * spent / (60 * limit))
         return (self.state.step - self.state.origin) / self.settings.steps
 
     def _step(self) -> None:
