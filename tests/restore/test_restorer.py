@@ -272,7 +272,7 @@ def test_tasks_are_listed_and_unknown_ones_get_a_suggestion(restorer: Restorer, 
     with pytest.raises(AdairError, match="unknown task 'xyzzy'; known: dejpeg, denoise, sr, auto, foundation"):
         restorer.restore(photo, "xyzzy")
     with pytest.raises(
-        AdairError, match=r"task 'dehaze' is in the zoo, .*--adapter zoo/dehaze"
+        AdairError, match=r"task 'dehaze' is in the zoo, .*--adapter zoo/dehaze uses"
     ):  # not "did you mean derain"
         restorer.restore(photo, "dehaze")
 

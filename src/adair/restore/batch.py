@@ -49,7 +49,8 @@ class Naming:
         tasks: names of tasks besides the registered ones; results are recognised by them.
 
     Raises:
-        InputError: a template with other fields, or without a file name; an unknown extension.
+        InputError: a template with other fields, with a folder, or without {stem} or an extension; an extension of
+            files that are not written.
     """
 
     label: str
@@ -58,12 +59,22 @@ class Naming:
     tasks: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        if self.extension is not None:
-            check_name(Path(f"x{self.extension}"))
+        if self.extension is not None and self.extension.lower() not in (*FORMATS, *CONTAINERS):
+            raise InputError(
+                f"format '{self.extension[1:]}': cannot be written; use {_listed(FORMATS)}, or for videos "
+                f"{_listed(CONTAINERS)}"
+            )
         if self.template is not None:
-            rest = re.sub(r"\{(stem|task|ext)\}", "", self.template)
-            if "{stem}" not in self.template or set(rest) & set("{}/\\"):
-                raise InputError(f"name '{self.template}': use {{stem}}, {{task}} and {{ext}}, as in '{SAME_FOLDER}'")
+            self._check_template(self.template)
+
+    def _check_template(self, template: str) -> None:
+        rest = re.sub(r"\{(stem|task|ext)\}", "", template)
+        if "{stem}" not in template or set(rest) & set("{}"):
+            raise InputError(f"name '{template}': use {{stem}}, {{task}} and {{ext}}, as in '{SAME_FOLDER}'")
+        if set(rest) & set("/\\"):
+            raise InputError(f"name '{template}': has a slash, but names no folder; choose the folder with -o")
+        if not template.endswith("{ext}") and Path(template).suffix.lower() not in (*FORMATS, *CONTAINERS):
+            raise InputError(f"name '{template}': ends in no extension; end it in {{ext}}, as in '{SAME_FOLDER}'")
 
     def name(self, source: Path, default: str, whole: bool = False) -> str:
         """Return the name of the result of ``source``; ``whole``: its extension becomes part of the stem."""
@@ -178,6 +189,10 @@ def _target(source: Path, folder: Path, output: Path | None, naming: Naming, who
     if output is None:
         return source.with_name(naming.name(source, SAME_FOLDER, whole))
     return (output / source.relative_to(folder)).with_name(naming.name(source, OTHER_FOLDER, whole))
+
+
+def _listed(suffixes: Iterable[str]) -> str:
+    return ", ".join(suffix[1:] for suffix in suffixes)
 
 
 def _keep_source(source: Path, target: Path) -> None:

@@ -17,7 +17,9 @@ UPSCALING = "sr"
 SCALES = TASKS[UPSCALING].scales
 MOST_STEPS = 8
 THEN = ">"  # as in recipes of degradations
+OTHER_ADAPTERS = "; other adapters are files (--adapter FILE)"  # advice that a client of the server cannot follow
 SUM_LIMIT = 1.0  # of the strengths in a blend: above it, results are worse than with the same adapters in sequence
+_AUTO_AMONG_OTHERS = f"task '{AUTO}' chooses adapters and strengths itself; use it alone, or leave it out"
 
 Blend = dict[str, float]
 """Adapters with their strengths, added to one network; empty for the foundation alone."""
@@ -103,6 +105,8 @@ def _parse_blend(text: str, task: str) -> Blend:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"task '{task}': contains '{twice}' twice; write denoise=0.7,dejpeg=0.3")
+    if len(parts) > 1 and AUTO in names:
+        raise InputError(_AUTO_AMONG_OTHERS)
     if len(parts) > 1 and not all(equals for _, equals, _ in parts):
         equal = ",".join(f"{name}={1 / len(names):.2g}" for name in names)
         raise InputError(
@@ -131,19 +135,19 @@ def _checked(blend: Blend, task: object, known: Collection[str]) -> Blend:
             raise InputError(f"task '{name}' is given twice ('{alias}' is another name for it)")
         blend[name] = strength
     for name in blend:
+        if name == AUTO and isinstance(task, str) and is_auto(task):
+            raise InputError(f"task '{AUTO}' chooses adapters for each image, which is not possible here; name a task")
         if name == AUTO:
-            raise InputError(f"task '{AUTO}' chooses adapters and strengths itself; use it alone, or leave it out")
+            raise InputError(_AUTO_AMONG_OTHERS)
         if name not in known and name in ZOO:
             raise InputError(
-                f"task '{name}' is in the zoo, which is not installed; in a checkout, "
-                f"'pip install packaging/adair-zoo' installs it, and --adapter zoo/{name}.safetensors uses its file"
+                f"task '{name}' is in the zoo, which is not installed; in a checkout, or where ADAIR_ZOO names a copy, "
+                f"--adapter zoo/{name} uses its file, and 'pip install packaging/adair-zoo' in a checkout installs all"
             )
         if name not in known and name != FOUNDATION:
             near = difflib.get_close_matches(str(name), names, n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""
-            raise InputError(
-                f"unknown task '{name}'; {hint}known: {', '.join(names)}; other adapters are files (--adapter FILE)"
-            )
+            raise InputError(f"unknown task '{name}'; {hint}known: {', '.join(names)}{OTHER_ADAPTERS}")
     strengths = {name: check_strength(name, strength) for name, strength in blend.items()}
     chosen = {name: strength for name, strength in strengths.items() if name != FOUNDATION}
     if (total := sum(chosen.values())) > SUM_LIMIT + 1e-6:
