@@ -14,6 +14,7 @@ from numbers import Real
 from adair.errors import InputError
 
 STRONGEST = 1.0  # as trained; above it, results soon become useless: docs/blending.md
+SUM_LIMIT = 1.0  # of the strengths in a blend: above it, results are worse than with the same adapters in sequence
 
 NOISE = "noise(sigma=0..50, clip={true,false})"
 BLUR = "blur(sigma=0.3..3.5)"

@@ -225,13 +225,24 @@ def test_adapters_for_a_lower_resolution_merge_among_themselves(
         merge_files([files["denoise"], path], [0.5, 0.5], nafnet)
 
 
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [((1, 1), "add up to 2, more than 1; give 0.5,0.5"), ((0.7, 0.6), "add up to 1.3"), ((0, 0), "would do nothing")],
+)
+def test_weights_that_a_blend_refuses(
+    nafnet: Foundation, files: dict[str, Path], weights: tuple[float, float], says: str
+) -> None:
+    with pytest.raises(AdairError, match=says):
+        merge_files([files["denoise"], files["dejpeg"]], weights, nafnet)
+
+
 def test_the_card_names_the_parents(nafnet: Foundation, files: dict[str, Path]) -> None:
-    card = merge_files([files["denoise"], files["dejpeg"], files["mine"]], [0.5, 0.3, 1.0], nafnet, 2).card
+    card = merge_files([files["denoise"], files["dejpeg"], files["mine"]], [0.5, 0.3, 0.2], nafnet, 2).card
     merged = card["merged"]
     assert [(one["file"], one["task"], one["weight"], one["rank"]) for one in merged["parents"]] == [
         ("denoise.safetensors", "denoise", 0.5, 2),
         ("dejpeg.safetensors", "dejpeg", 0.3, 2),
-        ("mine.safetensors", "mine", 1.0, 2),
+        ("mine.safetensors", "mine", 0.2, 2),
     ]
     assert len({one["fingerprint"] for one in merged["parents"]}) == 3
     assert (merged["rank"], merged["exact_rank"]) == (2, 6)

@@ -64,7 +64,7 @@ def test_the_card_travels(restorer: Restorer, tmp_path: Path) -> None:
     assert card["scale"] == 3
     assert card["foundation"] == restorer.foundation.fingerprint
     assert card["adapters"] == {"dejpeg": {"about": "dejpeg"}, "sr": {"about": "sr"}}
-    assert card["licence"] == "CC0-1.0"
+    assert card["licence"] == "CC0-1.0 and not stated"  # of the foundation, and of the adapters in the file
 
 
 def test_a_program_of_pytorchs(restorer: Restorer, tmp_path: Path) -> None:

@@ -295,7 +295,7 @@ def test_a_flipped_bit_gives_an_image_or_one_line(
     tmp_path: Path, photo: np.ndarray, suffix: str, place: float, bit: int
 ) -> None:
     path = tmp_path / f"a{suffix}"
-    write_image(path, photo)
+    write_image(path, photo, overwrite=True)
     data = bytearray(path.read_bytes())
     data[int(place * len(data))] ^= 1 << bit
     path.write_bytes(data)
@@ -463,12 +463,12 @@ def test_lossless_formats_hold_any_image(
     pixels = rng.integers(0, white, (height, width, bands), dtype=dtype)
     alpha = rng.integers(0, white, (height, width), dtype=dtype) if with_alpha else None
     image = ImageFile(pixels, alpha, exif=exif_block())
-    write_image(tmp_path / f"a{suffix}", pixels, image)
+    write_image(tmp_path / f"a{suffix}", pixels, image, overwrite=True)
     again = read_image(tmp_path / f"a{suffix}")
     np.testing.assert_array_equal(again.pixels, pixels)
     assert again.pixels.dtype == dtype
     assert (again.alpha is None) == (alpha is None)
     if alpha is not None:
         np.testing.assert_array_equal(again.alpha, alpha)
-    write_image(tmp_path / f"b{suffix}", again.pixels, dataclasses.replace(again, alpha=None))
+    write_image(tmp_path / f"b{suffix}", again.pixels, dataclasses.replace(again, alpha=None), overwrite=True)
     assert read_image(tmp_path / f"b{suffix}").alpha is None

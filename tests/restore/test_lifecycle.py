@@ -84,6 +84,11 @@ def test_the_default_task(restorer: Restorer, photo: np.ndarray) -> None:
     with pytest.raises(InputError, match="unknown task"):
         restorer.set_adapter("nothing")
     np.testing.assert_array_equal(restorer.restore(photo), restorer.restore(photo, "dejpeg > denoise"))
+    restorer.delete_adapter("sr")  # which is no part of it
+    np.testing.assert_array_equal(restorer.restore(photo), restorer.restore(photo, "dejpeg > denoise"))
+    restorer.delete_adapter("denoise")
+    with pytest.raises(InputError, match="no task named"):
+        restorer.restore(photo)
     restorer.disable_adapters()
     np.testing.assert_array_equal(restorer.restore(photo), restorer.restore(photo, "foundation"))
 
@@ -123,6 +128,10 @@ def test_merging_into_the_foundation_and_back(
     saved = restorer.save_foundation(path, torch.float32)
     assert saved == restorer.foundation.fingerprint == load_foundation(path).fingerprint
     assert load_foundation(path).card["merged_into"] == mark
+    assert load_foundation(path).card["licence"] == "not stated"
+    with pytest.raises(InputError, match="exists; choose another name, or replace it with overwrite=True"):
+        restorer.save_foundation(path)
+    assert restorer.save_foundation(path, torch.float32, overwrite=True) == saved
     again = Restorer.load(path, device="cpu", precision="fp32")
     np.testing.assert_array_equal(again.restore(photo, "foundation"), before["denoise=0.5,dejpeg=0.5"])
     with pytest.raises(AdapterMismatchError):

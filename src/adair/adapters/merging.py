@@ -14,8 +14,9 @@ from adair.adapters.adapter import Combined
 from adair.adapters.files import LoadedAdapter, load_adapter
 from adair.adapters.kinds import fits_within
 from adair.errors import AdairError
-from adair.tasks import check_strength
+from adair.tasks import SUM_LIMIT, check_strength
 from adair.weights import Foundation, fingerprint, read_header
+from adair.weights.cards import joint_licence
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ def merge_files(
             largest rank within it.
 
     Raises:
-        AdairError: no file; another number of strengths than files; a strength out of range; a file that is not an
-            adapter for this foundation, or of a kind that cannot be merged.
+        AdairError: no file; another number of strengths than files; a strength out of range, all of them 0, or a sum
+            above 1, which a blend refuses, too; a file that is not an adapter for this foundation, or of a kind that
+            cannot be merged.
     """
     files = [Path(path) for path in paths]
     if not files:
@@ -51,6 +53,7 @@ def merge_files(
     if len(strengths) != len(files):
         raise AdairError(f"{len(files)} adapter files and {len(strengths)} weights; give one weight for each file")
     weights = [check_strength(str(path), value) for path, value in zip(files, strengths, strict=True)]
+    _check_sum(weights)
     _check_foundations(files)
     loaded = [load_adapter(path, foundation) for path in files]
     _check_resolutions(files, loaded)
@@ -59,6 +62,15 @@ def merge_files(
     if combined is None:
         raise _not_one(files, loaded, weights)
     return Merged(combined, _card(files, loaded, weights, combined))
+
+
+def _check_sum(weights: Sequence[float]) -> None:
+    given, total = ",".join(f"{weight:g}" for weight in weights), sum(weights)
+    if total == 0:
+        raise AdairError(f"weights {given}: the result would do nothing; give at least one above 0")
+    if total > SUM_LIMIT + 1e-6:
+        smaller = ",".join(f"{weight / total:.2g}" for weight in weights)
+        raise AdairError(f"weights {given}: add up to {total:g}, more than {SUM_LIMIT:g}; give {smaller}, for example")
 
 
 def _check_foundations(files: Sequence[Path]) -> None:
@@ -115,12 +127,11 @@ def _card(
         }
         for path, one, weight in zip(files, loaded, weights, strict=True)
     ]
-    licences = dict.fromkeys(str(parent.get("licence", "not stated")) for parent in parents)
     return {
         "merged": {
             "parents": parents,
             **combined.facts,
             "relative_error": float(f"{combined.error:.3g}"),
         },
-        "licence": " and ".join(licences),
+        "licence": joint_licence(parents),
     }

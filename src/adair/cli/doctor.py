@@ -87,7 +87,7 @@ def _images() -> dict[str, str]:
             try:
                 depths = []
                 for sample in samples:
-                    write_image(path, sample)
+                    write_image(path, sample, overwrite=True)
                     depths.append(read_image(path).pixels.dtype.itemsize * 8)
                 states[name] = f"reads and writes {' and '.join(f'{bits} bits' for bits in dict.fromkeys(depths))}"
             except (AdairError, OSError) as error:

@@ -150,7 +150,7 @@ def _readme(config: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         "Model license": card["license"],
         "Training data": card["training_data"],
         "Training data license": card["training_data_license"],
-        "Training code": f"AdaIR {facts['adair']}, {facts['licence']}",
+        "Training code": f"AdaIR {facts['adair']}, Apache-2.0",
         "Published research": f"AdaIR ({PAPER}); NAFNet (https://arxiv.org/abs/2204.04676)",
         "Known limitations": "small network, trained on a few hundred photos with synthetic degradations",
         "Inference": "local only",

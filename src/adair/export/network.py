@@ -14,6 +14,7 @@ from adair.restore.deploy import bytes_per_pixel
 from adair.restore.tasks import UPSCALING, check_scale, parse_task
 from adair.runtimes.enlarge import Clamp, Enlarge
 from adair.runtimes.onnx_model import fused
+from adair.weights.cards import joint_licence
 
 TILE_BYTES = 2**30  # for one tile of a graph, which may run on any machine
 
@@ -46,6 +47,7 @@ def card(restorer: Restorer, options: ExportOptions) -> dict[str, Any]:
     """
     steps = parse_task(options.task, restorer.tasks)
     foundation, known = restorer.foundation, restorer.adapters
+    members = [member for blend in steps for name in blend for member in known[name].parts or (name,)]
     cost = bytes_per_pixel(foundation.backbone, foundation.config, torch.float32)
     return {
         "format": 1,
@@ -59,5 +61,5 @@ def card(restorer: Restorer, options: ExportOptions) -> dict[str, Any]:
         "backbone": foundation.backbone,
         "foundation": foundation.fingerprint,
         "adapters": {name: known[name].card for blend in steps for name in blend},
-        "licence": foundation.card.get("licence", "unknown"),
+        "licence": joint_licence([foundation.card, *(known[name].card for name in members)]),
     }

@@ -48,7 +48,7 @@ def write_image(
     pixels: Pixels,
     like: ImageFile | None = None,
     quality: int = 95,
-    overwrite: bool = True,
+    overwrite: bool = False,
     tiff: TiffOptions = CLASSIC,
 ) -> tuple[str, ...]:
     """Write ``pixels`` atomically, in the format that the name of ``path`` asks for.

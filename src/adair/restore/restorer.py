@@ -41,6 +41,7 @@ from adair.restore.tasks import (
 )
 from adair.runtimes import Runtime, create_runtime
 from adair.weights import Foundation, bundled_adapters, fingerprint, load_foundation, save_foundation
+from adair.weights.cards import joint_licence
 
 
 class Restorer:
@@ -146,12 +147,15 @@ class Restorer:
         return self._library.add_weighted(blend, name, replace)
 
     def delete_adapter(self, name: str) -> None:
-        """Remove an adapter from the restorer; its file stays.
+        """Remove an adapter from the restorer; its file stays. A default task that needs it is no longer the default.
 
         Raises:
             InputError: the name is unknown, or a weighted adapter needs it.
         """
+        needed = () if not self._default or is_auto(self._default) else parse_task(self._default, self.tasks)
         adapter = self._library.delete(name)
+        if any(name in blend for blend in needed):
+            self._default = ""
         if adapter is not None:
             self._pipeline.sessions.forget(adapter)
 
@@ -193,7 +197,10 @@ class Restorer:
                     f"task {task!r}: has adapters that cannot be merged into weights; use them as they are"
                 )
             mark = fingerprint(model.state_dict())
+            known = self._library.info()
+            members = [member for name in steps[0] for member in known[name].parts or (name,)]
             card = {**self.foundation.card, "merged": steps[0], "merged_into": self.foundation.fingerprint}
+            card["licence"] = joint_licence([self.foundation.card, *(known[name].card for name in members)])
             self._use(replace(self.foundation, model=model, fingerprint=mark, card=card))
 
     def networks(self, task: TaskSpec) -> list[nn.Module]:
@@ -216,16 +223,21 @@ class Restorer:
         with self._lock:
             self._use(self._library.foundation)
 
-    def save_foundation(self, path: str | os.PathLike[str], dtype: torch.dtype = torch.float16) -> str:
+    def save_foundation(
+        self, path: str | os.PathLike[str], dtype: torch.dtype = torch.float16, *, overwrite: bool = False
+    ) -> str:
         """Write the foundation, merged or not, as a file for `Restorer.load`; returns its fingerprint.
 
         Args:
-            path: the file; an existing one is replaced.
+            path: the file.
             dtype: how values are stored: torch.float16, bfloat16 or float32.
+            overwrite: whether an existing file is replaced.
 
         Raises:
-            AdairError: a file that cannot be written, or values that ``dtype`` cannot hold.
+            AdairError: a file that exists or cannot be written, or values that ``dtype`` cannot hold.
         """
+        if os.path.lexists(path) and not overwrite:
+            raise InputError(f"{os.fspath(path)}: exists; choose another name, or replace it with overwrite=True")
         one = self.foundation
         weights = one.model.state_dict()
         return save_foundation(path, one.backbone, one.config, weights, one.card, dtype, one.unshuffle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from adair.weights.header import Header
@@ -34,6 +35,15 @@ def describe_weights(header: Header) -> dict[str, Any]:
     facts["measured"] = measured(card)
     facts["card"] = {key: value for key, value in card.items() if key not in (*known, "measured", "validation")}
     return facts
+
+
+def joint_licence(cards: Iterable[Mapping[str, Any]]) -> str:
+    """Return the licences of all files that went into one, each once; one without counts as "not stated".
+
+    >>> joint_licence([{"licence": "Apache-2.0"}, {}, {"licence": "Apache-2.0"}])
+    'Apache-2.0 and not stated'
+    """
+    return " and ".join(dict.fromkeys(str(card.get("licence") or "not stated") for card in cards))
 
 
 def measured(card: dict[str, Any]) -> list[dict[str, Any]]:
