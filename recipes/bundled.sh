@@ -17,9 +17,11 @@ go_on() { # the word that resumes a run, if there is a checkpoint
     if [ -e "$1" ]; then echo --resume; fi
 }
 
-train() { # run a training command; an interrupted one (it saves and ends well) ends the script, not yet done
-    "$@" >"$runs/last-$$.txt"
+train() { # run a training command; an interrupted one (it saves, and exits with 130) ends the script, not yet done
+    code=0
+    "$@" >"$runs/last-$$.txt" || code=$?
     cat "$runs/last-$$.txt"
+    [ "$code" -eq 0 ] || exit "$code"
     if grep -q "stopped early" "$runs/last-$$.txt"; then exit 130; fi
 }
 

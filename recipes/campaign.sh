@@ -24,7 +24,8 @@ train() {
     # shellcheck disable=SC2086
     ${LAUNCH-} sh -c "$lowest" adair pretrain --device "${DEVICE:-cpu}" \
         --photos "$photos" --cache "${CACHE:-$run/cache}" $held_out --texture 0.5 --patch "${PATCH:-128}" \
-        --batch "${BATCH:-8}" --learning-rate 6e-4 --average-steps 4000 --validate-steps 1000 --output "$run" "$@"
+        --batch "${BATCH:-8}" --learning-rate 6e-4 --average-steps 4000 --validate-steps 1000 --output "$run" "$@" ||
+        [ $? -eq 130 ] # a signal to the training alone ends its piece, which is saved like any other
 }
 
 mkdir -p "$run" "$here/campaign"

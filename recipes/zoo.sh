@@ -16,10 +16,13 @@ for entry in "motion-deblur 128 4" "defocus-deblur 128 4" "dehaze 128 4" "bright
     # shellcheck disable=SC2086
     set -- $entry
     if [ ! -e "$runs/done-$1" ]; then
+        code=0
         # shellcheck disable=SC2046,SC2086
         $adair adapt "$1" --photos "$photos" --cache "${CACHE:-$runs/cache}" $held_out -o "$runs/$1.safetensors" \
-            --minutes "$minutes" --patch "$2" --batch "$3" $(go_on "$runs/$1.checkpoint.safetensors") >"$runs/last.txt"
+            --minutes "$minutes" --patch "$2" --batch "$3" $(go_on "$runs/$1.checkpoint.safetensors") >"$runs/last.txt" ||
+            code=$?
         cat "$runs/last.txt"
+        [ "$code" -eq 0 ] || exit "$code"
         if grep -q "stopped early" "$runs/last.txt"; then exit 130; fi
         touch "$runs/done-$1"
     fi

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,22 +53,39 @@ def test_from_pairs_to_an_adapter_with_its_page(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "left out" in done.stderr and "3.png" in done.stderr
     assert "only 3 photos" in done.stdout
-    assert "adair restore PHOTO --adapter scanner.safetensors --task scanner" in done.stdout
+    use = "adair restore PHOTO --adapter scanner.safetensors --task scanner --foundation foundation.safetensors"
+    assert f"use it: {use}\n" in done.stdout
     foundation = load_foundation(folder / "foundation.safetensors")
     card = load_adapter(folder / "scanner.safetensors", foundation).card
     assert card["recipe"] == "given pairs"
     with Image.open(folder / "scanner.sheet.png") as sheet:
         assert sheet.width >= 3 * 112
     page = (folder / "scanner.html").read_text()
-    assert (
-        "adair restore PHOTO" in page and page.count("data:image/webp") == 3 and "http" not in page.split("<body>")[1]
-    )
+    assert use in page and page.count("data:image/webp") == 3 and "http" not in page.split("<body>")[1]
 
     again = adair("adapt", "scanner", "--pairs", "noisy", "clean", *OWN, folder=folder)
     assert again.returncode == 2 and "exists; choose another" in again.stderr
     more = adair("adapt", "scanner", "--pairs", "noisy", "clean", *OWN, "--steps", "6", "--resume", folder=folder)
     assert more.returncode == 0, more.stderr
     assert "6 steps" in more.stdout
+
+
+def test_a_signal_ends_it_early_with_130(folder: Path) -> None:
+    words = ["--pairs", "noisy", "clean", *FOUNDATION, *SMALL, "--steps", "1000000", "--validate-steps", "1"]
+    command = [sys.executable, "-m", "adair", "adapt", "scanner", *words, "--learning-rate", "1e-9"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None and process.stdout is not None
+        assert any(line.startswith("step ") for line in process.stderr)  # it has begun
+        process.send_signal(signal.SIGINT)
+        printed, rest = process.communicate(timeout=60)
+    assert process.returncode == 130, rest
+    assert "stopped early; continue with --resume" in printed and "interrupted" in rest
+    assert (folder / "scanner.safetensors").exists() and (folder / "scanner.checkpoint.safetensors").exists()
+
+    planned = [*words[:-2], "--validate-steps", "100", "--max-minutes", "0.001", "--resume"]
+    done = adair("adapt", "scanner", *planned, folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "stopped early; continue with --resume" in done.stdout
 
 
 def test_noisy_pictures_alone(folder: Path) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
 from adair.adapters import load_adapter
 from adair.cli.main import main
+from adair.cli.training import Terminal, end
+from adair.train.run import Result
+from adair.train.state import TrainState
 from adair.weights import load_foundation
 
 QUICK = ["--batch", "2", "--patch", "16", "--device", "cpu", "--precision", "fp32", "--validate-steps", "2"]
@@ -67,6 +73,29 @@ def test_from_photos_to_a_restored_image(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     with Image.open(folder / "better.png") as image:
         assert image.size == (90, 70)
+
+
+def test_a_signal_ends_pretraining_with_130(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(Terminal, "on_step", lambda self, state: os.kill(os.getpid(), signal.SIGTERM))
+    words = ["pretrain", "--photos", "photos", "-o", "run", "--width", "4", "--blocks", "1/1/1", *QUICK]
+    assert main([*words, "--steps", "9"]) == 130
+    assert "1 steps" in (printed := capsys.readouterr().out) and "stopped early; continue with --resume" in printed
+    assert (folder / "run" / "foundation.safetensors").exists()
+
+
+def test_only_a_signal_to_a_single_process_changes_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    """A planned end is none, and a launcher of several processes would take the code for a crash."""
+    end(Result(Path("a"), TrainState(finished=True, interrupted=True)))
+    assert not capsys.readouterr().out
+    end(Result(Path("a"), TrainState()))
+    end(Result(Path("a"), TrainState(interrupted=True), processes=2))
+    with pytest.raises(typer.Exit) as exit:
+        end(Result(Path("a"), TrainState(interrupted=True)))
+    assert exit.value.exit_code == 130
+    assert capsys.readouterr().out.count("stopped early; ") == 3
 
 
 @pytest.mark.parametrize(

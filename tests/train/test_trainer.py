@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,26 @@ def test_where_a_run_is_interrupted_does_not_change_its_result(
     assert parts.state.finished and parts.state.history == whole.state.history
     assert parts.state.best == whole.state.best and parts.early_stopping.over == whole.early_stopping.over
     assert same(parts.early_stopping.weights, whole.early_stopping.weights)
+
+
+def test_the_result_knows_the_step_of_its_weights(make_settings: MakeSettings, make_trainer: MakeTrainer) -> None:
+    """Interrupted between validations it may be newer than the best so far; an earlier best is named as such."""
+    settings = make_settings(rate=1e-2, steps=40, batch=8, validate_steps=4, patience=3, average=0.5)
+
+    def interrupt(state: TrainState) -> None:
+        if state.step == 19:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    newer = make_trainer(settings, step=interrupt).run()
+    assert newer.interrupted and newer.best_step == 16 and newer.result_step == newer.step == 19
+    again = make_trainer(settings)
+    again.resume()
+    assert not again.state.result_step and not again.state.interrupted
+    again.train()
+    assert not again.state.interrupted
+    again.state = replace(again.state, best={"noise": 99.0}, best_step=8)
+    with again.result() as state:
+        assert state.result_step == 8 and state.psnr == {"noise": 99.0}
 
 
 def test_a_new_schedule_forgets_what_was_the_best(make_settings: MakeSettings, make_trainer: MakeTrainer) -> None:

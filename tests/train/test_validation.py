@@ -76,6 +76,12 @@ def test_an_adapter_that_gains_nothing_is_told() -> None:
     assert check_gain(TrainState(psnr={"a": 1.0})) == []
 
 
+def test_a_result_that_is_worse_than_its_input_is_told() -> None:
+    state = TrainState(psnr={"a": 30.0, "b": 24.0}, input_psnr={"a": 20.0, "b": 25.0})
+    (line,) = check_gain(state, gain=0.0)
+    assert "worse than the input (b: 24.00 dB, input 25.00 dB)" in line
+
+
 def test_flat_photos_and_broken_networks_have_finite_figures() -> None:
     flat = torch.full((2, 3, 32, 32), 0.5)
     sets = {"blur": (flat, flat), "noise": (flat, flat + 0.1)}

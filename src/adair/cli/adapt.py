@@ -111,7 +111,7 @@ def adapt(
     alone. --minutes sets the length; everything else has good defaults.
     """
     flags = dict(locals())  # all parameters, before any other local variable exists
-    from adair.cli.training import Terminal
+    from adair.cli.training import Terminal, end
     from adair.train.adapt import adapt as run
     from adair.train.config import TrainConfig
     from adair.train.report import pages_of, use_line
@@ -131,8 +131,8 @@ def adapt(
         return
     target, state = result.path, result.state
     print(f"{target}: {state.step} steps, {state.seconds / 60:.1f} minutes")
-    if state.best_step and state.best_step != state.step:
-        print(f"its weights are the average at step {state.best_step}, the best on held-out photos")
+    if state.result_step != state.step:
+        print(f"its weights are the average at step {state.result_step}, the best on held-out photos")
     for label, value in state.psnr.items():
         print(f"  {label}: input {state.input_psnr[label]:.2f} dB, restored {value:.2f} dB")
     for label, value in state.baselines.items():
@@ -140,6 +140,5 @@ def adapt(
     for line in state.warnings:
         print(f"warning: {line}")
     print(f"look at it: {' and '.join(str(path) for path in pages_of(target))}")
-    print(f"use it: {use_line(target, result.task, result.scale)}")
-    if not state.finished:
-        print("stopped early; continue with --resume and the same options")
+    print(f"use it: {use_line(target, result.task, result.scale, settings.network.foundation)}")
+    end(result)

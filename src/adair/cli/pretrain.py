@@ -84,7 +84,7 @@ def pretrain(
 ) -> None:
     """Pre-train a foundation on clean photos by undoing random degradations."""
     flags = dict(locals())  # all parameters, before any other local variable exists
-    from adair.cli.training import Terminal
+    from adair.cli.training import Terminal, end
     from adair.train.config import TrainConfig
     from adair.train.pretrain import pretrain as run
 
@@ -96,5 +96,4 @@ def pretrain(
     if result.first:
         state = result.state
         print(f"{result.path}: {state.step} steps, {state.seconds / 60:.1f} minutes")
-        if not state.finished:
-            print(f"stopped early; continue with --resume and the same options (checkpoint in {result.path.parent})")
+        end(result, f" (checkpoint in {result.path.parent})")

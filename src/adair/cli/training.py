@@ -1,13 +1,15 @@
-"""Output of the two training commands: the decoding of photos, a progress bar, a line for each validation."""
+"""Output of the two training commands: the decoding of photos, a progress bar, a line for each validation, the end."""
 
 from __future__ import annotations
 
 import sys
 from typing import Self
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from adair.train.run import Result
 from adair.train.settings import RunSettings
 from adair.train.state import Callback, TrainState
 
@@ -54,6 +56,21 @@ class Terminal(Callback):
     def on_message(self, line: str) -> None:
         """Print a line."""
         print(line, file=sys.stderr, flush=True)
+
+
+def end(result: Result, where: str = "") -> None:
+    """Print how to continue a run that stopped before its end; after a signal, exit with 130.
+
+    Args:
+        result: the result of the run, in the process that prints.
+        where: added to the line, such as the place of the checkpoint.
+    """
+    if result.state.finished:
+        return
+    print(f"stopped early; continue with --resume and the same options{where}")
+    # A launcher of several processes takes anything but 0 for a crash, and may start them again.
+    if result.state.interrupted and result.processes == 1:
+        raise typer.Exit(130)
 
 
 def _results(state: TrainState) -> str:

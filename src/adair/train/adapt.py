@@ -81,7 +81,7 @@ def adapt(
         state = train_adapter(run, goal, begin, foundation, output, scale)
     if processes.first:
         config.write(config_of(output))
-    return Result(output, state, goal.name, scale, processes.first)
+    return Result(output, state, goal.name, scale, processes.first, processes.count)
 
 
 def checkpoint_of(output: Path) -> Path:
@@ -224,7 +224,7 @@ def train_adapter(
                 mark = foundation.fingerprint
                 save_adapter(output, adapter, foundation_fingerprint=mark, task=goal.name, card=card)
                 rows = sample_rows(run.held_out, goal.objective, trainer.restore, device)
-                write_pages(output, goal.name, card, state, rows)
+                write_pages(output, goal.name, card, state, rows, config.network.foundation)
     return state
 
 

@@ -69,7 +69,7 @@ def pretrain(
         state = train_foundation(run, validation, begin, shape, output)
     if processes.first:
         config.write(config_of(output))
-    return Result(output, state, first=processes.first)
+    return Result(output, state, first=processes.first, processes=processes.count)
 
 
 def train_foundation(

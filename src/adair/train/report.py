@@ -76,7 +76,14 @@ def pages_of(output: Path) -> tuple[Path, Path]:
     return output.with_suffix(".sheet.png"), output.with_suffix(".html")
 
 
-def write_pages(output: Path, task: str, card: Mapping[str, Any], state: TrainState, rows: Sequence[Row]) -> None:
+def write_pages(
+    output: Path,
+    task: str,
+    card: Mapping[str, Any],
+    state: TrainState,
+    rows: Sequence[Row],
+    foundation: Path | None = None,
+) -> None:
     """Write the sheet and the page next to the adapter.
 
     Raises:
@@ -86,15 +93,23 @@ def write_pages(output: Path, task: str, card: Mapping[str, Any], state: TrainSt
     buffer = io.BytesIO()
     draw_sheet(rows).save(buffer, "PNG", optimize=True)
     write_whole(sheet, buffer.getvalue())
-    write_whole(page, training_page(output.name, task, card, state, rows).encode())
+    write_whole(page, training_page(output.name, task, card, state, rows, foundation).encode())
 
 
-def use_line(output: Path | str, task: str, scale: int = 1) -> str:
-    """Return the command that uses an adapter."""
-    return f"adair restore PHOTO --adapter {output} --task {task}" + (f" --scale {scale}" if scale > 1 else "")
+def use_line(output: Path | str, task: str, scale: int = 1, foundation: Path | None = None) -> str:
+    """Return the command that uses an adapter; ``foundation`` is the file that it needs, None for the bundled one."""
+    options = f" --foundation {foundation}" if foundation else ""
+    return f"adair restore PHOTO --adapter {output} --task {task}{f' --scale {scale}' if scale > 1 else ''}{options}"
 
 
-def training_page(name: str, task: str, card: Mapping[str, Any], state: TrainState, rows: Sequence[Row]) -> str:
+def training_page(
+    name: str,
+    task: str,
+    card: Mapping[str, Any],
+    state: TrainState,
+    rows: Sequence[Row],
+    foundation: Path | None = None,
+) -> str:
     """Return the HTML of a run: figures, notes, pictures, curve and facts.
 
     Args:
@@ -103,15 +118,16 @@ def training_page(name: str, task: str, card: Mapping[str, Any], state: TrainSta
         card: the card in the file.
         state: state of the run; its ``psnr`` are those of the file.
         rows: images of held-out photos.
+        foundation: the foundation that the adapter is for; None for the bundled one.
     """
     figures = [("Input", mean_psnr(state.input_psnr)), *((k.capitalize(), v) for k, v in state.baselines.items())]
     figures.append((f"This adapter ({task})", mean_psnr(state.psnr)))
     cards = "".join(f"<div><dt>{html.escape(label)}</dt><dd>{value:.2f} dB</dd></div>" for label, value in figures)
-    facts = {"learnt": card["recipe"], "best weights at step": state.best_step or state.step, **card["training"]}
+    facts = {"learnt": card["recipe"], "weights of step": state.result_step or state.step, **card["training"]}
     return fill_page(
         "adair.train",
         task=html.escape(task),
-        use=html.escape(use_line(name, task, card.get("scale", 1))),
+        use=html.escape(use_line(name, task, card.get("scale", 1), foundation)),
         cards=cards,
         protocol=html.escape(card["validation"]["protocol"]),
         notes="".join(f"<li>{html.escape(line)}</li>" for line in state.warnings),

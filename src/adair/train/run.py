@@ -60,6 +60,7 @@ class Result:
         state: the state of the run, with the results of the weights in the file.
         scale: factor by which the degraded images of pairs were enlarged (super-resolution), otherwise 1.
         first: whether this is the process that writes and prints.
+        processes: number of processes that trained together.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class Result:
     task: str = ""
     scale: int = 1
     first: bool = True
+    processes: int = 1
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ class TrainState:
         best_step: the step of these weights.
         baselines: mean PSNR of what the result is compared with ("foundation", and bundled adapters by task).
         warnings: what a user should know about the run, one line each.
+        interrupted: whether a signal ended the last call before the schedule did.
+        result_step: the step of the weights that were written as the result: the best ones, or the last ones; 0 before.
     """
 
     step: int = 0
@@ -56,11 +58,15 @@ class TrainState:
     best_step: int = 0
     baselines: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    interrupted: bool = False
+    result_step: int = 0
 
     def to_facts(self) -> dict[str, Any]:
         """Return what a checkpoint stores, for `json`."""
         facts = dict(vars(self))
         facts["beside"] = facts.pop("baselines")  # its name in files since version 0.1
+        for name in ("interrupted", "result_step"):  # of a call, not of the run
+            del facts[name]
         return facts
 
     @classmethod

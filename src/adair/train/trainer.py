@@ -143,7 +143,7 @@ class Trainer:
         Raises:
             AdairError: there is no room for the checkpoint, or training diverges again and again.
         """
-        self.state = replace(self.state, finished=self._ended())
+        self.state = replace(self.state, finished=self._ended(), interrupted=False)
         if self.state.finished:
             message = f"{self.checkpoint}: its schedule has ended; begin a new one with --restart-schedule"
             self.callbacks.on_message(message)
@@ -164,14 +164,17 @@ class Trainer:
     def result(self) -> Iterator[TrainState]:
         """Put the resulting weights into the model, so that they can be written; then save the checkpoint.
 
-        Yields the state with the figures of these weights. If writing them fails, the checkpoint is still saved.
+        Yields the state with the figures and the step of these weights. If writing them fails, the checkpoint is still
+        saved.
 
         Raises:
             AdairError: the checkpoint cannot be written; the previous one is kept.
         """
         earlier = bool(self.state.psnr) and mean_psnr(self.state.best) > mean_psnr(self.state.psnr)
         best = self.early_stopping.weights if earlier else {}
-        state = replace(self.state, psnr=self.state.best) if best else self.state
+        state = replace(self.state, result_step=self.state.step)
+        if best:
+            state = replace(state, psnr=state.best, result_step=state.best_step)
         if not self.processes.first:
             yield state
             return
@@ -199,6 +202,8 @@ class Trainer:
             finished = out_of_time and settings.by_time
             self.state = replace(self.state, progress=self._progress(start, spent), finished=finished)
             if stop or out_of_time:
+                signalled = stop and not finished and not self.early_stopping.over
+                self.state = replace(self.state, interrupted=signalled)
                 break
             self._step()
             self.state = replace(self.state, seconds=before + time.monotonic() - begun, finished=self._ended())

@@ -134,6 +134,16 @@ def check_gain(state: TrainState, gain: float = GAIN) -> list[str]:
         gain: dB by which it should be better; 0 with noisy targets, whose noise hides most of a gain.
     """
     reached, warnings = mean_psnr(state.psnr), []
+    worse = [
+        f"{name}: {value:.2f} dB, input {state.input_psnr[name]:.2f} dB"
+        for name, value in state.psnr.items()
+        if value < state.input_psnr.get(name, -np.inf)
+    ]
+    if worse:
+        warnings.append(
+            f"on held-out photos, the result is worse than the input ({'; '.join(worse)}): do not use it; train "
+            "longer, or with more photos"
+        )
     bundled = {name: value for name, value in state.baselines.items() if name != "foundation"}
     if reached < state.baselines.get("foundation", -np.inf) + gain:
         warnings.append(
