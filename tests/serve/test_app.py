@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from adair.restore import RestoreOptions, Restorer
+from adair.serve.app import PARAMETERS
 from adair.serve.forms import Upload
 
 
@@ -48,6 +49,32 @@ def test_the_format_is_that_of_the_upload_unless_another_is_asked_for(
     reply = server.restore(data, format="webp")
     assert reply.headers["content-type"] == "image/webp"
     assert Image.open(io.BytesIO(reply.body)).format == "WEBP"
+
+
+@pytest.mark.parametrize(("given", "kind"), [("jpg", "jpeg"), ("jpeg", "jpeg"), ("tif", "tiff"), ("tiff", "tiff")])
+def test_formats_have_the_spellings_of_the_command_line(
+    server: Any, photo: Any, encode: Any, given: str, kind: str
+) -> None:
+    reply = server.restore(encode(photo()), format=given)
+    assert (reply.status, reply.headers["content-type"]) == (200, f"image/{kind}")
+
+
+def test_a_wrong_task_gets_no_advice_that_only_the_operator_could_follow(server: Any, photo: Any, encode: Any) -> None:
+    assert server.restore(encode(photo()), task="denois").error.endswith("known: dejpeg, denoise, sr, auto, foundation")
+
+
+def test_the_parameters_that_are_known_are_those_of_the_description(server: Any) -> None:
+    described = json.loads(server.get("/openapi.json").body)["paths"]["/restore"]["post"]["parameters"]
+    assert tuple(one["name"] for one in described) == PARAMETERS
+
+
+def test_of_several_pages_the_first_is_answered(server: Any, library: Restorer, photo: Any) -> None:
+    buffer = io.BytesIO()
+    first, second = (Image.fromarray(photo(seed=seed)) for seed in (0, 1))
+    first.save(buffer, "TIFF", save_all=True, append_images=[second])
+    reply = server.restore(buffer.getvalue(), format="png")
+    np.testing.assert_array_equal(reply.pixels, library.restore(photo(), "denoise"))
+    assert "only the first" in json.loads(reply.headers["adair-notes"])[0]
 
 
 def test_colour_profile_transparency_and_depth_are_kept(server: Any, photo: Any) -> None:
@@ -91,6 +118,7 @@ def test_auto_says_what_it_found(server: Any, library: Restorer, photo: Any, enc
         ({"format": "gif"}, 422, "format: "),
         ({"task": "x\n\x1b[31m" * 50}, 422, "unknown task"),
         ({"task": "y" * 501}, 422, "task: "),
+        ({"strenght": 1}, 422, "unknown parameter 'strenght'; known: task, scale, strength, luma, colour, format,"),
     ],
 )
 def test_bad_values_get_one_line(

@@ -16,17 +16,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from adair import __version__
-from adair.errors import AdairError, TooLargeError, one_line
+from adair.errors import AdairError, InputError, TooLargeError, one_line
 from adair.restore.options import RestoreOptions
 from adair.serve import errors, openapi
 from adair.serve.access import Access
-from adair.serve.codec import MEDIA_TYPES
+from adair.serve.codec import MEDIA_TYPES, SPELLINGS
 from adair.serve.config import ServeConfig
 from adair.serve.forms import read_upload
 from adair.serve.service import Answer, Job, Service
 
 CLIENT_LEFT = 499
-Format = Literal["png", "jpeg", "webp", "tiff", "avif", "bmp"]
+PARAMETERS = ("task", "scale", "strength", "luma", "colour", "format", "quality")  # of /restore
+Format = Literal["png", "jpeg", "jpg", "webp", "tiff", "tif", "avif", "bmp"]
 
 
 def create_app(service: Service) -> FastAPI:
@@ -80,9 +81,10 @@ async def restore(
     service: Service = request.app.state.service
     start, status = time.monotonic(), 500
     try:
+        _refuse_unknown(request)
         with service.admission.enter():
             options = RestoreOptions(task, scale, strength, luma=luma, colour=colour)
-            order = service.order(options, format, quality)
+            order = service.order(options, None if format is None else SPELLINGS.get(format, format), quality)
             upload = read_upload(await _body(request, service.config), request.headers.get("content-type", ""))
             answer = await _wait(request, service.start(upload, order), service.config.seconds)
         status = 200
@@ -96,6 +98,13 @@ async def restore(
     finally:
         service.metrics.requests.labels(str(status)).inc()
         service.metrics.seconds.observe(time.monotonic() - start)
+
+
+def _refuse_unknown(request: Request) -> None:
+    """Raise `InputError` for a misspelt parameter, which FastAPI would ignore, so that its default were used unseen."""
+    unknown = next((name for name in request.query_params if name not in PARAMETERS), None)
+    if unknown is not None:
+        raise InputError(f"unknown parameter '{unknown}'; known: {', '.join(PARAMETERS)}")
 
 
 async def _body(request: Request, config: ServeConfig) -> bytes:

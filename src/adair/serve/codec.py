@@ -16,6 +16,7 @@ MEDIA_TYPES = {
     "avif": "image/avif",
     "bmp": "image/bmp",
 }
+SPELLINGS = {"jpg": "jpeg", "tif": "tiff"}  # other names of formats, as `adair restore` takes them
 SUFFIXES = {name.lower(): suffix for suffix, name in reversed(FORMATS.items())}
 UPLOAD, MASK = Path("upload"), Path("mask")  # their names in messages
 

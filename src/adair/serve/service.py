@@ -6,12 +6,12 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from adair.errors import Interrupted
+from adair.errors import InputError, Interrupted
 from adair.images.image_file import ImageFile
 from adair.restore import Restorer
 from adair.restore.mask import Mask
 from adair.restore.options import RestoreOptions
-from adair.restore.tasks import check_scale, is_auto, parse_task
+from adair.restore.tasks import OTHER_ADAPTERS, check_scale, is_auto, parse_task
 from adair.serve.admission import Admission
 from adair.serve.codec import MASK, decode, encode, format_of
 from adair.serve.config import ServeConfig
@@ -92,7 +92,10 @@ class Service:
         Raises:
             InputError: an unknown task or a bad scale.
         """
-        steps = () if is_auto(options.task) else parse_task(options.task, self.restorer.tasks)
+        try:
+            steps = () if is_auto(options.task) else parse_task(options.task, self.restorer.tasks)
+        except InputError as error:
+            raise InputError(str(error).removesuffix(OTHER_ADAPTERS)) from error
         return Order(options, check_scale(options.scale, steps), format, quality)
 
     def start(self, upload: Upload, order: Order) -> Job:
