@@ -33,7 +33,8 @@ class Method:
 
     ``suites`` are those whose images it can restore. ``run`` returns (1, 3, H, W), float, of the size ``case.size``;
     the runner rounds it to 8 bits. ``note`` states the facts that the method uses, and its licence. ``version`` names
-    the code or weights (such as "bm3d 4.0.3"): a row of an earlier run is reused only if it is the same.
+    the code or weights (such as "bm3d 4.0.3"): a row of an earlier run is reused only if it is the same. ``enlarges``
+    says whether a baseline restores low-resolution images, and no others.
     """
 
     name: str
@@ -42,3 +43,4 @@ class Method:
     kind: Kind = "baseline"
     note: str = ""
     version: str = ""
+    enlarges: bool = False

@@ -79,7 +79,8 @@ def choose_methods(
         methods = own_methods(setting, restorer, adapters, ensemble) + find_baselines(
             setting.suite, setting.source.scale
         )
-        methods += [method for method in loaded if setting.suite in method.suites]
+        enlarges = setting.source.scale is not None
+        methods += [method for method in loaded if setting.suite in method.suites and method.enlarges == enlarges]
         plan.append((setting, [method for method in methods if method.kind in setting.kinds]))
     _check("method", wanted, {*KINDS, PUBLISHED, *(method.name for _, methods in plan for method in methods)})
     kinds = {KINDS[word] for word in wanted if word in KINDS}

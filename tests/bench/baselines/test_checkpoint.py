@@ -12,8 +12,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from adair.backbones import build_backbone
+from adair.bench import plan
 from adair.bench.baselines import checkpoint, load_baseline
-from adair.bench.case import Case
+from adair.bench.case import Case, Method
+from adair.bench.suites import PHOTO, SUITES, UNSEEN
 from adair.degradations import resize
 from adair.errors import AdairError
 
@@ -37,7 +39,8 @@ def test_a_published_network_restores_as_it_should(tmp_path: Path) -> None:
     assert method.run(Case("denoise", given[..., :13, :21], (13, 21))).shape == (1, 3, 13, 21)
     assert (method.name, method.kind) == ("their denoiser", "baseline")
     assert "NAFNet" in method.note and method.version.startswith("sha256 ")
-    assert "sr" not in method.suites and {"denoise", "derain", "unseen"} <= method.suites
+    assert not method.enlarges
+    assert "sr" not in method.suites and {"denoise", "derain", "photo", "unseen"} <= method.suites
 
 
 def small_upscaler(path: Path, channels: int) -> None:
@@ -56,7 +59,7 @@ def small_upscaler(path: Path, channels: int) -> None:
 def test_an_upscaler_serves_every_scale(tmp_path: Path) -> None:
     small_upscaler(tmp_path / "up.safetensors", channels=3)
     method = load_baseline(tmp_path / "up.safetensors")
-    assert method.suites == {"sr"} and "x2" in method.note
+    assert method.enlarges and method.suites == {"sr", "unseen"} and "x2" in method.note
     given = torch.rand(1, 3, 10, 12)
     twice = F.interpolate(given, scale_factor=2.0, mode="nearest")
     assert torch.equal(method.run(Case("sr", given, (20, 24), 2)), twice)
@@ -106,3 +109,16 @@ def test_a_missing_file_and_a_missing_spandrel_are_said(tmp_path: Path, monkeypa
     monkeypatch.setattr(checkpoint, "find_spec", lambda name: None)
     with pytest.raises(AdairError, match="pip install --no-deps spandrel einops"):
         load_baseline(tmp_path / "up.safetensors")
+
+
+@pytest.mark.parametrize("enlarges", [False, True])
+def test_a_network_is_measured_only_where_it_fits(monkeypatch: pytest.MonkeyPatch, enlarges: bool) -> None:
+    """Suite "unseen" has settings of both kinds: images of their own size, and small ones that are to be enlarged."""
+    suites = frozenset({"photo", "unseen"})
+    other = Method("other", suites, lambda case: case.given, enlarges=enlarges)
+    monkeypatch.setattr(plan, "load_baseline", lambda path: other)
+    monkeypatch.setattr(plan, "own_methods", lambda *given: [])
+    monkeypatch.setattr(plan, "find_baselines", lambda *given: [])
+    chosen = plan.choose_methods([*SUITES["unseen"], *SUITES["photo"]], None, {}, [Path("x")])  # type: ignore[arg-type]
+    names = {setting.name for setting, _ in chosen}
+    assert names == ({"x2 lanczos", "x2 box"} if enlarges else {*UNSEEN, *PHOTO})

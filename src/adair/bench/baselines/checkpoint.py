@@ -18,13 +18,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from adair.bench.case import Case, Method
+from adair.bench.suites import SUITES
 from adair.degradations import resize
 from adair.errors import AdairError
-from adair.tasks import TASKS
 from adair.weights.header import short
 
-_ENLARGING = frozenset(task.suite for task in TASKS.values() if task.suite and task.scales)
-_RESTORATION = frozenset(task.suite for task in TASKS.values() if task.suite and not task.scales) | {"unseen"}
 _PICKLES = {".pth", ".pt", ".ckpt", ".bin"}
 _CONVERT = (
     "import torch, safetensors.torch as s; d = torch.load('{path}', map_location='cpu', weights_only=True); "
@@ -36,10 +34,11 @@ _TORCHVISION = "torchvision.transforms.functional"
 def load_baseline(path: Path) -> Method:
     """Return a published network, built from its weights alone, as a row.
 
-    A network for super-resolution takes part in suite "sr" at every scale; if its own scale differs, its result is
-    resized (MATLAB's bicubic). Every other network takes part in all suites that keep the size; its file does not say
-    which of them it was trained for, so choose the suites yourself. Networks run with spandrel's settings; DRUNet,
-    which needs sigma, always receives 15. Images are not tiled, and networks for 8-bit images receive unclipped noise.
+    A network for super-resolution takes part in all settings that enlarge, at every scale; if its own scale differs,
+    its result is resized (MATLAB's bicubic). Every other network takes part in all settings that keep the size; its
+    file does not say which of them it was trained for, so choose the suites yourself. Networks run with spandrel's
+    settings; DRUNet, which needs sigma, always receives 15. Images are not tiled, and networks for 8-bit images receive
+    unclipped noise.
 
     Args:
         path: a safetensors file with the published names. Pickles are never opened; the error says how to convert one
@@ -76,9 +75,11 @@ def load_baseline(path: Path) -> Method:
         restored: Tensor = network(case.given)
         return restored if tuple(restored.shape[2:]) == case.size else resize(restored, case.size)
 
-    suites = _ENLARGING if network.scale > 1 else _RESTORATION
+    enlarges = network.scale > 1
+    settings = (setting for settings in SUITES.values() for setting in settings)
+    suites = frozenset(setting.suite for setting in settings if (setting.source.scale is not None) == enlarges)
     note = f"{kind} from {path.name}, through spandrel {spandrel.__version__}"
-    return Method(path.stem, suites, run, "baseline", note, f"sha256 {digest}")
+    return Method(path.stem, suites, run, "baseline", note, f"sha256 {digest}", enlarges)
 
 
 def _spandrel(path: Path) -> Any:
