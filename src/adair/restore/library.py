@@ -15,6 +15,7 @@ from adair.errors import InputError
 from adair.hub import locate
 from adair.restore.tasks import AUTO, FOUNDATION, Blend, parse_task
 from adair.weights import Foundation, fingerprint, read_header
+from adair.weights.cards import joint_licence
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,12 @@ class AdapterLibrary:
         """Return what is known about every adapter, by name."""
         with self._lock:
             return {name: self._info(name, entry) for name, entry in sorted(self._entries.items())}
+
+    def licence(self, blend: Mapping[str, float]) -> str:
+        """Return the licences of the foundation and of every adapter in a blend, as one line."""
+        known = self.info()
+        members = [known[member] for name in blend for member in known[name].parts or (name,)]
+        return joint_licence([self.foundation.card, *(one.card for one in members)])
 
     def fingerprint(self, name: str) -> str:
         """Return a hash of the values of an adapter, or of the members of a combination."""

@@ -41,7 +41,6 @@ from adair.restore.tasks import (
 )
 from adair.runtimes import Runtime, create_runtime
 from adair.weights import Foundation, bundled_adapters, fingerprint, load_foundation, save_foundation
-from adair.weights.cards import joint_licence
 
 
 class Restorer:
@@ -152,10 +151,9 @@ class Restorer:
         Raises:
             InputError: the name is unknown, or a weighted adapter needs it.
         """
-        needed = () if not self._default or is_auto(self._default) else parse_task(self._default, self.tasks)
+        steps = parse_task(self._default, self.tasks) if self._default and not is_auto(self._default) else ()
         adapter = self._library.delete(name)
-        if any(name in blend for blend in needed):
-            self._default = ""
+        self._default = "" if any(name in blend for blend in steps) else self._default
         if adapter is not None:
             self._pipeline.sessions.forget(adapter)
 
@@ -197,10 +195,8 @@ class Restorer:
                     f"task {task!r}: has adapters that cannot be merged into weights; use them as they are"
                 )
             mark = fingerprint(model.state_dict())
-            known = self._library.info()
-            members = [member for name in steps[0] for member in known[name].parts or (name,)]
-            card = {**self.foundation.card, "merged": steps[0], "merged_into": self.foundation.fingerprint}
-            card["licence"] = joint_licence([self.foundation.card, *(known[name].card for name in members)])
+            facts = {"merged": steps[0], "merged_into": self.foundation.fingerprint}
+            card = {**self.foundation.card, **facts, "licence": self._library.licence(steps[0])}
             self._use(replace(self.foundation, model=model, fingerprint=mark, card=card))
 
     def networks(self, task: TaskSpec) -> list[nn.Module]:
