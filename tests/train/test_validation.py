@@ -9,7 +9,7 @@ from PIL import Image
 
 from adair.degradations import parse_recipe
 from adair.errors import AdairError
-from adair.train.objectives import SyntheticPairs, ToneAndDetail
+from adair.train.objectives import GivenPairs, SyntheticPairs, ToneAndDetail
 from adair.train.photos import PhotoStore, open_store
 from adair.train.state import TrainState
 from adair.train.validation import check_gain, check_objective, check_photos, evaluate
@@ -19,6 +19,27 @@ def test_a_recipe_that_does_nothing_is_refused(photos: PhotoStore) -> None:
     with pytest.raises(AdairError, match="nothing to learn"):
         check_objective(photos, SyntheticPairs(parse_recipe("noise(sigma=0)")))
     check_objective(photos, SyntheticPairs(parse_recipe("noise(sigma=5)?0.5")))
+
+
+def specks(size: int, count: int, level: int) -> PhotoStore:
+    """A pair of gray photos; the degraded one has ``count`` specks of one pixel."""
+    pixels = np.full((size, size, 6), 128, np.uint8)
+    places = np.random.default_rng(0).integers(0, size, (count, 2))
+    pixels[places[:, 0], places[:, 1], 3:] = level
+    return PhotoStore(pixels.reshape(-1), ("one",), ((size, size),), (0,), channels=6)
+
+
+def test_sparse_damage_is_not_refused_as_none(photos: PhotoStore) -> None:
+    """Of given pairs, however few specks they have; of a recipe, if more and larger patches show it."""
+    assert check_objective(specks(600, 1, 255), GivenPairs()) == GivenPairs()
+    assert check_objective(specks(600, 0, 255), GivenPairs()) == GivenPairs()  # reading has refused identical ones
+    rare = SyntheticPairs(parse_recipe("noise(sigma=25)?0.02"))
+    assert check_objective(photos, rare) == rare
+
+
+def test_only_patches_that_change_tell_of_a_change_of_tone(photos: PhotoStore) -> None:
+    objective = SyntheticPairs(parse_recipe("haze(thickness=1)?0.1"))
+    assert isinstance(check_objective(photos, objective), ToneAndDetail)
 
 
 @pytest.mark.parametrize(

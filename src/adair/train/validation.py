@@ -17,7 +17,7 @@ from adair.degradations import parse_recipe
 from adair.errors import AdairError
 from adair.metrics import psnr
 from adair.train.batches import Patches
-from adair.train.objectives import Objective, SyntheticPairs, ToneAndDetail, local_means
+from adair.train.objectives import GivenPairs, Objective, SyntheticPairs, ToneAndDetail, local_means
 from adair.train.photos import PhotoStore
 from adair.train.state import TrainState
 
@@ -32,6 +32,8 @@ NOT_MEASURED = (
     "compare with --task denoise by eye"
 )
 TONE = 0.12  # mean change of local means, of 1: haze and darkness change them by 0.2, rain and salt by up to 0.07
+CHANGE = 0.25 / 255  # of 1: the largest difference in a patch that counts as none
+LOOKS = ((16, 32), *[(64, 128)] * 4)  # patches and their side; more, and larger ones, as long as none has changed
 ValidationSets = Mapping[str, tuple[Tensor, Tensor]]
 
 
@@ -113,17 +115,23 @@ def check_photos(photos: PhotoStore, train: PhotoStore, held_out: PhotoStore) ->
 def check_objective(photos: PhotoStore, objective: Objective) -> Objective:
     """Return the objective, with a separate loss for the tone if its inputs have a different tone.
 
-    An objective whose inputs equal its targets, such as a recipe that changes nothing, is refused.
+    An objective whose inputs equal its targets, such as a recipe that changes nothing, is refused. Given pairs are not:
+    identical ones were refused when they were read, and the damage of the others may be a few specks.
 
     Raises:
         AdairError: there is nothing to learn.
     """
     generator = torch.Generator().manual_seed(0)
-    patches = Patches(photos, torch.device("cpu")).draw(16, objective.source_side(32), generator)
-    target, degraded = objective.pair(patches, generator)
-    if float((target - degraded).abs().max()) < 0.25 / 255:
+    drawn = Patches(photos, torch.device("cpu"))
+    for count, side in LOOKS:
+        target, degraded = objective.pair(drawn.draw(count, objective.source_side(side), generator), generator)
+        change = target - degraded
+        changed = change[change.abs().amax(dim=(1, 2, 3)) >= CHANGE]
+        if len(changed):
+            return ToneAndDetail(objective) if float(local_means(changed).abs().mean()) > TONE else objective
+    if not isinstance(objective, GivenPairs):
         raise AdairError(f"'{objective}' does not change photos: there is nothing to learn; make it stronger")
-    return ToneAndDetail(objective) if float(local_means(target - degraded).abs().mean()) > TONE else objective
+    return objective
 
 
 def check_gain(state: TrainState, gain: float = GAIN) -> list[str]:
