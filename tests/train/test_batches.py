@@ -35,6 +35,16 @@ def test_a_step_has_its_batch(photos: PhotoStore) -> None:
     assert not torch.equal(Batches(photos, OBJECTIVE, 4, 2, CPU).make(0, 32)[0], first[0])
 
 
+def test_any_seed_that_the_settings_allow_has_batches(photos: PhotoStore) -> None:
+    """The largest ones as well, and small ones still have those of earlier versions."""
+    largest = Batches(photos, OBJECTIVE, 2, 2**63 - 1, CPU)
+    assert not torch.equal(largest.make(10**9, 16)[0], largest.make(10**9 + 1, 16)[0])
+    patches = Patches(photos, CPU)
+    for seed in (3, 10**13):
+        made = Batches(photos, SyntheticPairs(parse_recipe("noise")), 2, seed, CPU).make(7, 16)[0]
+        assert torch.equal(made, patches.draw(2, 16, seeded(seed * 1_000_003 + 7)))
+
+
 def test_the_degraded_patches_belong_to_the_clean_ones(photos: PhotoStore) -> None:
     clean, degraded = Batches(photos, SyntheticPairs(parse_recipe("noise(sigma=5, clip=false)")), 8, 0, CPU).make(0, 32)
     assert (degraded - clean).std() * 255 == pytest.approx(5, rel=0.1)

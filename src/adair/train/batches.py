@@ -169,7 +169,9 @@ class Batches:
 
     def _make(self, step: int, side: int) -> Batch:
         # One generator per step, seeded by the step: a resumed run sees the same data, and data can be made ahead.
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        generator = torch.Generator().manual_seed(
+            (self.seed * 1_000_003 + step) % 2**64
+        )  # which is all that torch takes
         patches = self.patches.draw(self.count, self.objective.source_side(side), generator)
         target, degraded = self.objective.pair(patches, generator)
         return target[self.part], degraded[self.part]
