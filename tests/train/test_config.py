@@ -60,6 +60,9 @@ def test_mistakes_are_named_with_the_file(tmp_path: Path, text: str, said: str) 
     ("setting", "value", "said"),
     [
         ("optimiser.name", "foo", "--optimiser foo: choose muon or adamw"),
+        ("optimiser.patch", "64,80:96", "--patch 64,80:96: 80 is outside 0..1"),
+        ("optimiser.patch", "64,nan:96", "--patch 64,nan:96: nan is outside 0..1"),
+        ("optimiser.patch", "64,-0.1:96", "--patch 64,-0.1:96: -0.1 is outside 0..1"),
         ("schedule.by", "foo", "--schedule foo: choose"),
         ("checkpoint.precision", "fp8", "--checkpoint-precision fp8: choose"),
         ("checkpoint.part_mb", math.inf, "--checkpoint-part-mb inf: must be a finite number"),

@@ -304,16 +304,23 @@ def check_resumable(checkpoint: Path, before: Mapping[str, Any], now: Mapping[st
 
 
 def parse_patches(text: str) -> tuple[tuple[float, int], ...]:
-    """Read progressive patch sizes: ``64`` or ``64,0.5:96,0.8:128``."""
+    """Read progressive patch sizes: ``64`` or ``64,0.5:96,0.8:128``. Each is a progress, 0..1, and a side.
+
+    Raises:
+        InputError: not in this form, or a progress outside 0..1.
+    """
     pairs = []
     for part in text.split(","):
         start, _, side = part.rpartition(":")
         try:
-            pairs.append((float(start or 0), int(side)))
+            pair = (float(start or 0), int(side))
         except ValueError:
             raise InputError(
                 f"--patch {text}: '{part}' is not a size such as 64 or a start and a size such as 0.8:96"
             ) from None
+        if not 0 <= pair[0] <= 1:  # NaN, too
+            raise InputError(f"--patch {text}: {start} is outside 0..1; it is the fraction of the run before the size")
+        pairs.append(pair)
     return tuple(sorted(pairs))
 
 
