@@ -73,6 +73,20 @@ def test_a_start_that_does_not_fit_is_refused(make_config: MakeConfig, foundatio
     assert not list((tmp_path / "new").glob("*.safetensors"))
 
 
+def test_blocks_are_those_of_the_backbone_of_the_start(make_config: MakeConfig, tmp_path: Path) -> None:
+    shape = {"width": 8, "blocks": "1,1,1,1"}
+    network = {"backbone": "restormer", **shape}
+    start = adair.pretrain(make_config(output=tmp_path / "run", network=network, schedule=AT_ONCE)).path
+    config = make_config(output=tmp_path / "next", network={"start": start, **shape}, schedule=AT_ONCE)
+    found = load_foundation(adair.pretrain(config).path)
+    assert found.backbone == "restormer" and found.config == load_foundation(start).config
+    longer = config.override({"network.start": None, "schedule.steps": 2})
+    assert adair.pretrain(longer, resume=True).state.step == 2
+    with pytest.raises(AdairError, match="restormer needs one number for each level"):
+        adair.pretrain(make_config(output=tmp_path / "wrong", network={"start": start, "blocks": "1/1/1"}))
+    assert not (tmp_path / "wrong").exists()  # refused before photos are read
+
+
 def test_a_foundation_for_half_the_resolution(make_config: MakeConfig, foundation: Path, tmp_path: Path) -> None:
     begun = make_config(output=tmp_path / "half", network={"start": foundation, "unshuffle": 2}, schedule={"steps": 3})
     path = adair.pretrain(begun).path

@@ -61,19 +61,26 @@ def pretrain(
         raise InputError("pre-training needs --photos FOLDER and --output FOLDER")
     begin, processes, folder = Begin(resume, restart_schedule, overwrite), join_processes(config.device), config.output
     output = folder / "foundation.safetensors"
-    begin.check(output, folder / "checkpoint.safetensors", config_of(output))
-    shape = parse_shape(network.backbone or "nafnet", network.width, network.blocks)
+    begin.check(output, _checkpoint_of(output), config_of(output))
+    start = _start(network)
+    before = _before(start, _facts(output, begin))
+    shape = parse_shape(_backbone(network, before), network.width, network.blocks)  # refused before photos are read
     validation: Mapping[str, str | Objective] = {"recipe": data.recipe} if data.recipe else MIX_VALIDATION
     objective = SyntheticPairs(parse_recipe(data.recipe or MIX))
     with open_run(config, objective, FOR_FOUNDATION, processes, data.cache or folder / "cache", callbacks) as run:
-        state = train_foundation(run, validation, begin, shape, output)
+        state = train_foundation(run, validation, begin, start, shape, output)
     if processes.first:
         config.write(config_of(output))
     return Result(output, state, first=processes.first, processes=processes.count)
 
 
 def train_foundation(
-    run: Run, validation: Mapping[str, str | Objective], begin: Begin, shape: Mapping[str, Any], output: Path
+    run: Run,
+    validation: Mapping[str, str | Objective],
+    begin: Begin,
+    start: Foundation | None,
+    shape: Mapping[str, Any],
+    output: Path,
 ) -> TrainState:
     """Train and write a foundation: the part of `pretrain` after its photos are open.
 
@@ -81,6 +88,7 @@ def train_foundation(
         run: photos, settings and processes.
         validation: recipes or objectives that are measured on held-out photos, by name.
         begin: how the run begins.
+        start: the foundation to start from.
         shape: settings of the backbone that differ from those of the start, or from its defaults.
         output: the foundation file; the checkpoint is next to it.
 
@@ -88,22 +96,9 @@ def train_foundation(
         The state of the run, with the results of the weights in the file.
     """
     config, network = run.config, run.config.network
-    start = None if network.start is None else load_foundation(network.start)
-    if start is None and network.start_adapter is not None:
-        needs = f"{network.start_adapter}: --start-adapter needs --start, the foundation that it belongs to"
-        raise AdairError(needs)
-    checkpoint = output.with_name("checkpoint.safetensors")
-    facts = read_facts(checkpoint) if begin.from_checkpoint else {}
-    if start is None:
-        before = facts
-    else:
-        before = {
-            "backbone": start.backbone,
-            "config": start.config,
-            "unshuffle": start.unshuffle,
-            "continued_from": start.card.get("training"),
-        }
-    backbone = network.backbone or before.get("backbone", "nafnet")
+    facts = _facts(output, begin)
+    before = _before(start, facts)
+    backbone = _backbone(network, before)
     settings = complete_config(backbone, {**before.get("config", {}), **shape})
     unshuffle = before.get("unshuffle", 1) if network.unshuffle is None else network.unshuffle
     origin = facts.get("continued_from") if facts else before.get("continued_from")
@@ -124,7 +119,7 @@ def train_foundation(
         run.settings,
         run.train,
         make_validation_sets(run.held_out, validation, run.device),
-        checkpoint,
+        _checkpoint_of(output),
         {
             "backbone": backbone,
             "config": settings,
@@ -147,6 +142,42 @@ def train_foundation(
                 tensors = {name: value.float().cpu() for name, value in model.state_dict().items()}
                 save_foundation(output, backbone, settings, tensors, card, unshuffle=unshuffle)
     return state
+
+
+def _checkpoint_of(output: Path) -> Path:
+    return output.with_name("checkpoint.safetensors")
+
+
+def _facts(output: Path, begin: Begin) -> dict[str, Any]:
+    """Return the facts of the checkpoint that a run continues from; none if it begins."""
+    return read_facts(_checkpoint_of(output)) if begin.from_checkpoint else {}
+
+
+def _start(network: NetworkConfig) -> Foundation | None:
+    """Return the foundation that training starts from."""
+    if network.start is not None:
+        return load_foundation(network.start)
+    if network.start_adapter is not None:
+        needs = f"{network.start_adapter}: --start-adapter needs --start, the foundation that it belongs to"
+        raise AdairError(needs)
+    return None
+
+
+def _before(start: Foundation | None, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return backbone, shape and origin of the start, or what the checkpoint's ``facts`` say of them."""
+    if start is None:
+        return facts
+    return {
+        "backbone": start.backbone,
+        "config": start.config,
+        "unshuffle": start.unshuffle,
+        "continued_from": start.card.get("training"),
+    }
+
+
+def _backbone(network: NetworkConfig, before: Mapping[str, Any]) -> str:
+    """Return the name of the backbone: the requested one, or that of the start (`_before`)."""
+    return str(network.backbone or before.get("backbone", "nafnet"))
 
 
 def _merged(foundation: Foundation, adapter: Path | None) -> Weights:
