@@ -9,10 +9,12 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import adair
+from adair.adapters import create_adapter, load_adapter
 from adair.backbones import build_backbone, parse_shape
 from adair.degradations import parse_recipe
 from adair.errors import AdairError
 from adair.hardware import Precision
+from adair.train.checkpoint import load_checkpoint, save_checkpoint
 from adair.train.config import TrainConfig, parse_patches
 from adair.train.objectives import SyntheticPairs
 from adair.train.run import Begin
@@ -129,6 +131,38 @@ def test_a_constant_rate_is_cut_off_and_falls_in_a_copy(photo_folder: Path, tmp_
     fall = config.override({"output": tmp_path / "fall.safetensors", "schedule.hold": 0, "schedule.steps": 20})
     fallen = adair.adapt(fall, restart_schedule=True).state
     assert fallen.step == 26 and fallen.rate < 0.1 * cut.state.rate
+
+
+def test_a_checkpoint_that_does_not_know_its_origin_is_resumed(photo_folder: Path, tmp_path: Path) -> None:
+    first = tiny(tmp_path, photo_folder)
+    adair.adapt(first)
+    config = first.override({"output": tmp_path / "b.safetensors", "network.start": first.output})
+    adair.adapt(config)
+    checkpoint = tmp_path / "b.checkpoint.safetensors"
+    tensors, facts = load_checkpoint(checkpoint, torch.device("cpu"))
+    assert facts.pop("continued_from")["steps"] == 3
+    save_checkpoint(checkpoint, tensors, facts)
+    for steps in (4, 5):
+        result = adair.adapt(config.override({"schedule.steps": steps}), resume=True)
+        config = config.override({"schedule.steps": steps})
+        card = load_adapter(result.path, load_foundation(tmp_path / "foundation.safetensors")).card
+        assert card["training"]["continued_from"]["steps"] == 3
+
+
+def test_the_seed_determines_the_first_weights_of_an_adapter(photo_folder: Path, tmp_path: Path) -> None:
+    at_once = {"schedule.steps": 1, "schedule.learning_rate": 1e-12, "network.kind": "conv"}
+    config = tiny(tmp_path, photo_folder).override(at_once)
+    foundation = load_foundation(tmp_path / "foundation.safetensors")
+    found = []
+    for seed in (0, 1, 2**63 - 1):
+        output = tmp_path / f"{seed}.safetensors"
+        result = adair.adapt(config.override({"seed": seed, "output": output}))
+        found.append(load_adapter(result.path, foundation).adapter.state_dict())
+        first = create_adapter("conv", foundation.model, torch.Generator().manual_seed(seed)).state_dict()
+        assert all(torch.allclose(found[-1][name], value, atol=2e-3) for name, value in first.items())
+    plain = create_adapter("conv", foundation.model).state_dict()
+    assert all(torch.allclose(found[0][name], value, atol=2e-3) for name, value in plain.items())  # as ever
+    assert not all(torch.allclose(found[0][name], value, atol=1e-2) for name, value in found[1].items())
 
 
 def test_settings_of_the_other_command_are_refused(photo_folder: Path, tmp_path: Path) -> None:

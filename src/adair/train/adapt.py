@@ -15,6 +15,7 @@ from adair.adapters.files import TASK_NAME
 from adair.degradations import parse_recipe
 from adair.errors import AdairError, InputError
 from adair.tasks import BUNDLED, TASKS, Task, find_task
+from adair.train.checkpoint import read_facts
 from adair.train.config import NetworkConfig, TrainConfig
 from adair.train.objectives import GivenPairs, Objective, SyntheticPairs
 from adair.train.pairs import common_scale
@@ -176,7 +177,9 @@ def train_adapter(
     foundation = foundation.unshuffled(config.network.unshuffle)
     known = {} if begin.from_checkpoint else baselines
     start = config.network.start or _best_start(config, goal, known, bundled, foundation.unshuffle)
-    adapter, history = _first_adapter(foundation, config.network, start)
+    adapter, origin = _first_adapter(foundation, config.network, start, run.settings.seed)
+    if begin.from_checkpoint:  # one of an earlier version does not know it
+        origin = read_facts(checkpoint_of(output)).get("continued_from", origin)
     adapter = adapter.to(device)
     adapted = AdaptedModel(channels_last(foundation.model))
     adapted.attach(adapter)
@@ -200,6 +203,7 @@ def train_adapter(
     )
     if begin.from_checkpoint:
         trainer.resume(begin.restart_schedule)
+    trainer.facts["continued_from"] = origin  # for the card of a resumed run; it need not match
     if baselines:
         trainer.state = replace(trainer.state, baselines=baselines)
     for line in warnings:
@@ -216,7 +220,8 @@ def train_adapter(
             trainer.state = replace(trainer.state, warnings=state.warnings)
             if processes.first:
                 card = training_card(settings, state, run.train, device)
-                card["training"] |= history
+                if origin:
+                    card["training"]["continued_from"] = origin
                 if scale > 1:
                     card["scale"] = scale
                 if noisy:
@@ -229,17 +234,17 @@ def train_adapter(
 
 
 def _first_adapter(
-    foundation: Foundation, network: NetworkConfig, start: Path | None
-) -> tuple[Adapter, dict[str, Any]]:
-    """Return the adapter that training starts from, and its origin for the card."""
+    foundation: Foundation, network: NetworkConfig, start: Path | None, seed: int
+) -> tuple[Adapter, Mapping[str, Any] | None]:
+    """Return the adapter that training starts from, and how it was trained itself, if it was."""
     if start is None:
-        return create_adapter(network.kind, foundation.model), {}
+        return create_adapter(network.kind, foundation.model, torch.Generator().manual_seed(seed)), None
     loaded = load_adapter(start, foundation)
     if loaded.adapter.kind != network.kind:
         raise AdairError(f"{start}: kind {loaded.adapter.kind}, not {network.kind}")
     if loaded.adapter.unshuffle != foundation.unshuffle:
         raise AdairError(f"{start}: has unshuffle {loaded.adapter.unshuffle}, not {foundation.unshuffle}")
-    return loaded.adapter, {"continued_from": loaded.card.get("training")}
+    return loaded.adapter, loaded.card.get("training")
 
 
 @torch.no_grad()
