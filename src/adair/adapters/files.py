@@ -13,7 +13,7 @@ import torch
 
 from adair.adapters.adapter import Adapter
 from adair.adapters.kinds import empty_adapter
-from adair.errors import AdairError, AdapterMismatchError
+from adair.errors import AdairError, AdapterMismatchError, FileFormatError
 from adair.hub import locate
 from adair.weights import Foundation, check_tensors, fingerprint, read_header, read_tensors, write_safetensors
 from adair.weights.header import read_unshuffle, short, unshuffle_facts
@@ -89,7 +89,7 @@ def load_adapter(path: str | os.PathLike[str], foundation: Foundation) -> Loaded
     header = read_header(locate(path))
     if header.kind != "adapter":
         what = "a foundation" if header.kind else "not an AdaIR file"
-        raise AdairError(f"{header.path}: is {what}; expected an adapter")
+        raise FileFormatError(f"{header.path}: is {what}; expected an adapter")
     named = header.metadata.get("foundation")
     if named != foundation.fingerprint:
         raise AdapterMismatchError(

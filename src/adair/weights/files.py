@@ -85,9 +85,9 @@ def check_tensors(header: Header, expected: Mapping[str, tuple[int, ...]]) -> No
     """Raise `AdairError` unless the file has exactly the ``expected`` tensors (name to shape)."""
     missing, extra = sorted(expected.keys() - header.tensors), sorted(header.tensors.keys() - expected)
     if missing:
-        raise AdairError(f"{header.path}: lacks tensor {_listing(missing)}; it is damaged or made for another network")
+        raise FileFormatError(f"{header.path}: lacks tensor {_listing(missing)}; damaged, or made for another network")
     if extra:
-        raise AdairError(f"{header.path}: has the unknown tensor {_listing(extra)}; it was made for another network")
+        raise FileFormatError(f"{header.path}: has the unknown tensor {_listing(extra)}; made for another network")
     for name, shape in expected.items():
         found = header.tensors[name].shape
         if found != tuple(shape):

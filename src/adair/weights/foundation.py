@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from adair.backbones import build_backbone, complete_config, find_backbone
-from adair.errors import AdairError
+from adair.errors import AdairError, FileFormatError
 from adair.weights.files import Header, check_tensors, fingerprint, read_header, read_tensors, write_safetensors
 from adair.weights.header import read_unshuffle, short, unshuffle_facts
 
@@ -109,7 +109,7 @@ def load_foundation(path: str | os.PathLike[str] | None = None) -> Foundation:
     header = read_header(bundled_foundation() if path is None else path)
     if header.kind != "foundation":
         what = "an adapter; open it with the foundation that it names" if header.kind else "not an AdaIR file"
-        raise AdairError(f"{header.path}: is {what}; expected a foundation")
+        raise FileFormatError(f"{header.path}: is {what}; expected a foundation")
     backbone, config, unshuffle, model = _network_of(header)
     check_tensors(header, _shapes(model))
     weights = read_tensors(header)
@@ -150,7 +150,7 @@ def _network_of(header: Header) -> tuple[str, dict[str, Any], int, nn.Module]:
     """Return the backbone's name, its whole configuration, its ``unshuffle``, and the network without weights."""
     name, config = header.metadata.get("backbone"), header.metadata.get("config")
     if not isinstance(name, str) or not isinstance(config, dict):
-        raise AdairError(f"{header.path}: does not say which backbone it is for; the file is damaged")
+        raise FileFormatError(f"{header.path}: does not say which backbone it is for; the file is damaged")
     try:
         config, unshuffle = complete_config(name, config), read_unshuffle(header.metadata)
         return name, config, unshuffle, _on_meta(name, config, unshuffle)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from adair.errors import AdairError
+from adair.errors import AdairError, FileFormatError, InputError
 from adair.images.files import open_regular
 
 METADATA_KEY = "adair"  # entry of the safetensors metadata that holds ours, as JSON
@@ -64,7 +64,8 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     """Read and check the header of a safetensors file; no tensor is read.
 
     Raises:
-        AdairError: the file is missing, is not a safetensors file, or a claim of its header is false.
+        InputError: the file is missing or cannot be read.
+        FileFormatError: it is not a safetensors file, or a claim of its header is false.
     """
     path = Path(path)
     try:
@@ -73,11 +74,13 @@ def read_header(path: str | os.PathLike[str]) -> Header:
             length = _header_length(path, file.read(8), size)
             text = file.read(length)
     except OSError as error:
-        raise AdairError(f"{path}: cannot be read: {error.strerror or error}") from error
+        missing = isinstance(error, FileNotFoundError)
+        why = "not found; check the name" if missing else f"cannot be read: {error.strerror or error}"
+        raise InputError(f"{path}: {why}") from error
     entries = _parse(path, text, "header")
     strings = entries.pop("__metadata__", {})
     if not isinstance(strings, dict) or not all(isinstance(value, str) for value in strings.values()):
-        raise AdairError(f"{path}: its __metadata__ is not a list of strings by name; the file is damaged")
+        raise FileFormatError(f"{path}: its __metadata__ is not a list of strings by name; the file is damaged")
     tensors = _tensors(path, entries, size - 8 - length)
     kind, metadata = _our_metadata(path, strings)
     return Header(path, kind, metadata, tensors, size)
@@ -112,21 +115,19 @@ def unshuffle_facts(factor: int) -> dict[str, int]:
 
 def _header_length(path: Path, start: bytes, size: int) -> int:
     if size == 0:
-        raise AdairError(f"{path}: is empty (0 bytes); download or save it again")
+        raise FileFormatError(f"{path}: is empty (0 bytes); download or save it again")
     if start.startswith(PICKLE_STARTS):
-        raise AdairError(
+        raise FileFormatError(
             f"{path}: is a PyTorch pickle, despite its name; pickles can run code and are never opened, "
             "so ask its author for a safetensors file"
         )
     if len(start) < 8:
-        raise AdairError(f"{path}: {size} bytes are too few for a safetensors file; download or save it again")
+        raise FileFormatError(f"{path}: {size} bytes are too few for a safetensors file; download or save it again")
     length = int.from_bytes(start, "little")
     if length > HEADER_LIMIT:
-        raise AdairError(
-            f"{path}: claims a header of {length} bytes, over the limit of {HEADER_LIMIT}; it is not a safetensors file"
-        )
+        raise FileFormatError(f"{path}: is not a safetensors file")
     if length > size - 8:
-        raise AdairError(
+        raise FileFormatError(
             f"{path}: is cut short: its header needs {length} bytes, but only {size - 8} exist; download it again"
         )
     return length
@@ -140,7 +141,7 @@ def _parse(path: Path, text: bytes | str, what: str) -> dict[str, Any]:
         if len(names) < len(pairs):
             count = Counter(name for name, _ in pairs)
             twice = next(name for name in names if count[name] > 1)
-            raise AdairError(f"{path}: its {what} names {short(twice)} twice; the file is damaged or hostile")
+            raise FileFormatError(f"{path}: its {what} names {short(twice)} twice; the file is damaged or hostile")
         return names
 
     def refuse(constant: str) -> Any:
@@ -149,9 +150,9 @@ def _parse(path: Path, text: bytes | str, what: str) -> dict[str, Any]:
     try:
         value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise AdairError(f"{path}: its {what} is not JSON ({short(str(error))}); the file is damaged") from error
+        raise FileFormatError(f"{path}: its {what} is not JSON ({short(str(error))}); the file is damaged") from error
     if not isinstance(value, dict):
-        raise AdairError(f"{path}: its {what} is a JSON {type(value).__name__}, not an object; the file is damaged")
+        raise FileFormatError(f"{path}: its {what} is a JSON {type(value).__name__}, no object; the file is damaged")
     return value
 
 
@@ -161,33 +162,33 @@ def _tensors(path: Path, entries: dict[str, Any], data_bytes: int) -> dict[str, 
     for name, info in sorted(tensors.items(), key=lambda item: (item[1].start, item[1].bytes)):
         if info.start != end:
             fault = "overlaps the one before it" if info.start < end else "leaves a hole before it"
-            raise AdairError(f"{path}: tensor {short(name)} at byte {info.start} {fault} (expected byte {end})")
+            raise FileFormatError(f"{path}: tensor {short(name)} at byte {info.start} {fault} (expected byte {end})")
         end += info.bytes
         if end > data_bytes:
-            raise AdairError(
+            raise FileFormatError(
                 f"{path}: is cut short: tensor {short(name)} ends at byte {end} of the data and "
                 f"only {data_bytes} exist; download it again"
             )
     if end != data_bytes:
-        raise AdairError(f"{path}: has {data_bytes - end} bytes after its last tensor; the file is damaged")
+        raise FileFormatError(f"{path}: has {data_bytes - end} bytes after its last tensor; the file is damaged")
     return tensors
 
 
 def _tensor(path: Path, name: str, entry: Any) -> TensorInfo:
     where = f"{path}: tensor {short(name)}"
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise AdairError(f"{where} is described by {short(entry)}; expected dtype, shape and data_offsets")
+        raise FileFormatError(f"{where} is described by {short(entry)}; expected dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
-        raise AdairError(f"{where} has type {short(dtype)}; weights are {', '.join(ITEM_BYTES)}")
+        raise FileFormatError(f"{where} has type {short(dtype)}; weights are {', '.join(ITEM_BYTES)}")
     if not _sizes(shape) or len(shape) > 8:
-        raise AdairError(f"{where} has the impossible shape {short(shape)}")
+        raise FileFormatError(f"{where} has the impossible shape {short(shape)}")
     if not _sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise AdairError(f"{where} has the impossible place {short(offsets)}")
+        raise FileFormatError(f"{where} has the impossible place {short(offsets)}")
     start, end = offsets
     needed = math.prod(shape) * ITEM_BYTES[dtype]
     if needed != end - start:
-        raise AdairError(f"{where} of shape {short(shape)} needs {needed} bytes and has {end - start}")
+        raise FileFormatError(f"{where} of shape {short(shape)} needs {needed} bytes and has {end - start}")
     return TensorInfo(dtype, tuple(shape), start, needed)
 
 
@@ -201,7 +202,7 @@ def _our_metadata(path: Path, strings: dict[str, str]) -> tuple[str | None, dict
     metadata = _parse(path, strings[METADATA_KEY], "metadata")
     version, kind = metadata.get("format"), metadata.get("kind")
     if type(version) is not int or version > FORMAT or version < 1:
-        raise AdairError(f"{path}: has format version {short(version)}, this AdaIR reads {FORMAT}; update AdaIR")
+        raise FileFormatError(f"{path}: has format version {short(version)}, this AdaIR reads {FORMAT}; update AdaIR")
     if kind not in ("foundation", "adapter", "estimator"):
-        raise AdairError(f"{path}: is of kind {short(kind)}; expected a foundation, an adapter or an estimator")
+        raise FileFormatError(f"{path}: is of kind {short(kind)}; expected a foundation, an adapter or an estimator")
     return kind, metadata
