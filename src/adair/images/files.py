@@ -143,7 +143,8 @@ def new_file(path: Path, overwrite: bool = True) -> Iterator[Path]:
 
 def exists_error(path: Path) -> AdairError:
     """The message for a file that may not be replaced."""
-    return AdairError(f"{path}: exists; choose another name with -o, or replace it with --overwrite")
+    way_out = "choose another name with -o, or replace it with --overwrite (overwrite=True in Python)"
+    return AdairError(f"{path}: exists; {way_out}")
 
 
 def _publish_new(part: Path, path: Path) -> None:
