@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,21 @@ def test_no_file_of_another_program_is_replaced(
     error = capsys.readouterr().err
     assert f"{tmp_path / name}: exists" in error and error.count("\n") == 1
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / ".adair-x"))
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refused)
+    assert main(["export", "-t", "denoise", "-o", str(tmp_path / "a.onnx")]) == 2
+    error = capsys.readouterr().err
+    assert (
+        error
+        == f"adair: {tmp_path / 'a.onnx'}: cannot be written: no permission to write there; choose another folder\n"
+    )
 
 
 def test_bad_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,8 @@ def command_that(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     ("error", "code", "words"),
     [
         (AdairError("a.png: broken\nin two; copy it again"), 2, "adair: a.png: broken in two; copy it again"),
-        (OSError(28, "No space left on device", "out.png"), 2, "No space left on device: 'out.png'"),
+        (OSError(28, "No space left on device", "out.png"), 2, "adair: out.png: no space left on device"),
+        (OSError(28, "No space left on device"), 2, "adair: no space left on device for standard output, or for a"),
         (
             ZeroDivisionError("division by zero"),
             1,
@@ -130,6 +131,22 @@ def test_errors_become_one_line(
     assert main(["tasks"]) == code
     shown = capsys.readouterr().err.strip()
     assert words in shown and "\n" not in shown and "Traceback" not in shown
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("restore", "interrupted; finished files are kept, and the same command goes on from there"),
+        ("degrade", "interrupted; finished files are kept"),
+        ("export", "interrupted"),
+    ],
+)
+def test_an_interrupted_command_says_what_is_kept(
+    command: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command_that(monkeypatch, KeyboardInterrupt())
+    assert main([command]) == 130
+    assert capsys.readouterr().err == f"adair: {said}\n"
 
 
 @pytest.mark.parametrize("words", [["--debug", "tasks"], ["tasks", "--debug"]])

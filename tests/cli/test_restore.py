@@ -271,6 +271,19 @@ def test_an_unwritable_output_fails_in_one_line(
     assert errors.count("\n") == 1
 
 
+def test_a_name_that_is_too_long_is_one_line_with_a_remedy(
+    restore: Restore, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = photos / f"{'x' * 245}.png"  # its own name fits, that of its result does not
+    (photos / "a.png").rename(long)
+    for source, code in ((long, 2), (photos, 1)):
+        assert restore(source, "-t", "denoise") == code
+        error = capsys.readouterr().err
+        assert "denoise.png: cannot be written: the name is too long for this disk; choose a shorter one" in error
+        assert "Errno" not in error
+    assert (photos / "b.denoise.jpg").exists()
+
+
 def test_ctrl_c_in_the_middle_keeps_what_is_finished(
     restore: Restore, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

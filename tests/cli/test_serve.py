@@ -38,7 +38,7 @@ def test_bad_use_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         (["--port", "99999"], "port 99999"),
         (["--seconds", "nan"], "seconds nan"),
         (["--host", "192.0.2.1"], "cannot listen"),
-        (["--token-file", str(tmp_path / "none")], "none"),
+        (["--token-file", str(tmp_path / "none")], "none: the token cannot be read, no such file or directory; give"),
         (["--token-file", str(empty)], "empty"),
     ):
         assert main(["serve", *words]) == 2

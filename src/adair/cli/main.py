@@ -52,6 +52,12 @@ COMMANDS = {
     "completion": "Print a script for shell completion of commands and options.",
 }
 
+KEPT = {  # what a command leaves when it is interrupted; training says so itself
+    "restore": "finished files are kept, and the same command goes on from there",
+    "degrade": "finished files are kept",
+    "data": "the same command goes on from there",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the return value is the exit code.
@@ -83,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if offline and before is None:
             del os.environ[OFFLINE]
     if code == 130:
-        print("adair: interrupted; finished files are kept", file=sys.stderr)
+        kept = KEPT.get(_command(words) or "")
+        print(f"adair: interrupted{f'; {kept}' if kept else ''}", file=sys.stderr)
     return code
 
 
@@ -120,11 +127,16 @@ def _take(words: list[str], flag: str) -> tuple[list[str], bool]:
     return kept + words[end:], len(kept) < end
 
 
+def _command(words: Sequence[str]) -> str | None:
+    """Return the name of the command, in front of which only flags may be."""
+    return next((word for word in words if not word.startswith("-")), None)
+
+
 def _command_line(words: list[str]) -> Any:
     """Return the parser for ``words``: the command that they name is real, the others only appear in the list."""
     app = typer.Typer(name="adair", add_completion=False, rich_markup_mode=None)
     app.callback()(_globals)
-    wanted = next((word for word in words if not word.startswith("-")), None)
+    wanted = _command(words)
     for name, summary in COMMANDS.items():
         if name == wanted and isinstance(loaded := _load(name), typer.Typer):
             app.add_typer(loaded, name=name)
@@ -172,6 +184,9 @@ def _explain(error: Exception) -> tuple[str, int]:
         where = getattr(getattr(error, "ctx", None), "command_path", "adair")
         return f"{bad_use().rstrip('.')}; see {where} --help", 2
     if isinstance(error, OSError):
-        unnamed = error.errno == errno.ENOSPC and error.filename is None  # all other files are named
-        return f"{error}{' for standard output, or for a temporary file' if unnamed else ''}", 2
+        reason = (error.strerror or str(error)).lower()
+        if error.filename is not None:
+            return f"{error.filename}: {reason}", 2
+        unnamed = error.errno == errno.ENOSPC  # all other files are named
+        return f"{reason}{' for standard output, or for a temporary file' if unnamed else ''}", 2
     return f"unexpected {type(error).__name__}: {error}; add --debug for the traceback, and please report it", 1

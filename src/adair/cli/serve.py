@@ -84,8 +84,11 @@ def _token(path: Path | None) -> str | None:
         return os.environ.get(TOKEN) or None
     try:
         token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: the token cannot be read ({error}); give a text file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not text; write the token into a text file") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{path}: the token cannot be read, {reason}; give a text file") from error
     if not token:
         raise InputError(f"{path}: is empty; write the token into it")
     return token

@@ -12,13 +12,14 @@ from typing import Any
 
 from torch import nn
 
-from adair.errors import InputError
+from adair.errors import AdairError, InputError
 from adair.export.compare import Comparison, Run, compare
 from adair.export.darktable import darktable_file
 from adair.export.formats import onnx_file, openvino_file, torch_file
 from adair.export.network import build, card
 from adair.export.options import ExportOptions
 from adair.images.files import exists_error
+from adair.images.parts import explain
 from adair.restore import Restorer
 
 Write = Callable[[nn.Module, Path, ExportOptions, str], Run]
@@ -78,8 +79,8 @@ def export(
         overwrite: whether existing files are replaced.
 
     Raises:
-        AdairError: an unknown format or task, a missing package, an existing file, or a network that differs from
-            PyTorch's (then nothing is written).
+        AdairError: an unknown format or task, a missing package, an existing file, a folder that cannot be written to,
+            or a network that differs from PyTorch's (then nothing is written).
     """
     if to not in FORMATS:
         raise InputError(f"format '{to}': no such format; use {', '.join(FORMATS)}")
@@ -93,11 +94,14 @@ def export(
         raise InputError(f"{path}: there is no folder {path.parent}; create it first")
     facts = card(restorer, options)
     network = build(restorer, options).cpu()
-    with tempfile.TemporaryDirectory(prefix=".adair-", dir=path.parent) as aside:
-        run = form.write(network, Path(aside) / path.name, options, json.dumps(facts))
-        comparison = compare(run, network, options, photos)
-        files = sorted(Path(aside).iterdir(), key=lambda file: file.suffix != form.extension)
-        total = sum(file.stat().st_size for file in files)
-        for file in reversed(files):  # the one that names the export comes last
-            file.replace(path.parent / file.name)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".adair-", dir=path.parent) as aside:
+            run = form.write(network, Path(aside) / path.name, options, json.dumps(facts))
+            comparison = compare(run, network, options, photos)
+            files = sorted(Path(aside).iterdir(), key=lambda file: file.suffix != form.extension)
+            total = sum(file.stat().st_size for file in files)
+            for file in reversed(files):  # the one that names the export comes last
+                file.replace(path.parent / file.name)
+    except OSError as error:
+        raise AdairError(f"{path}: cannot be written: {explain(error)}") from error
     return Exported(tuple(path.parent / file.name for file in files), total, comparison, facts)

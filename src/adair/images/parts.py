@@ -60,4 +60,6 @@ def explain(error: OSError) -> str:
         return "the file would be larger than this disk or the quota allows; choose another folder"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "no permission to write there; choose another folder"
+    if error.errno == errno.ENAMETOOLONG:
+        return "the name is too long for this disk; choose a shorter one"
     return (error.strerror or str(error)).lower()

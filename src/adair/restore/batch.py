@@ -197,7 +197,8 @@ def _listed(suffixes: Iterable[str]) -> str:
 
 def _keep_source(source: Path, target: Path) -> None:
     """Raise `InputError` if a result would take the place of its own source, of which there may be no other copy."""
-    if target.exists() and source.exists() and target.samefile(source):
+    # Unlike that of `Path`, `os.path.exists` calls a name that is too long missing; writing it says what is wrong.
+    if os.path.exists(target) and os.path.exists(source) and os.path.samefile(target, source):
         raise InputError(f"{target}: is the file to read; the result would replace it, so choose another name with -o")
 
 

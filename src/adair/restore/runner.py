@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from adair.errors import AdairError, InputError, Interrupted
-from adair.images.parts import sweep
+from adair.images.parts import explain, sweep
 from adair.restore.batch import Job
 from adair.restore.options import RestoreOptions
 from adair.restore.record import Record
@@ -159,7 +159,11 @@ class Runner:
             return Outcome(job, "done", result)
         except Interrupted:
             raise
-        except (AdairError, OSError, MemoryError) as error:
+        except OSError as error:
+            read = error.filename == str(job.source)  # other files are the result and temporary ones beside it
+            text = f"{job.source}: cannot be read" if read else f"{job.output}: cannot be written: {explain(error)}"
+            return Outcome(job, "failed", error=text)
+        except (AdairError, MemoryError) as error:
             text = " ".join(str(error).split()) or type(error).__name__
             named = str(job.source) in text or str(job.output) in text
             return Outcome(job, "failed", error=text if named else f"{job.source}: {text}")
