@@ -31,8 +31,8 @@ class Recipe:
                 ``x``. The same state, batch and device give the same result.
 
         Returns:
-            A new tensor of the same shape, type and device. It leaves 0..1 only where noise with ``clip=false`` came
-            last.
+            A new tensor of the same shape, type and device. It leaves 0..1 only where an operator with ``clip=false``
+            (noise, photon noise) came last.
 
         Raises:
             AdairError: the recipe changes the size of images.
