@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -80,6 +81,8 @@ def test_a_signal_ends_it_early_with_130(folder: Path) -> None:
         printed, rest = process.communicate(timeout=60)
     assert process.returncode == 130, rest
     assert "stopped early; continue with --resume" in printed and "interrupted" in rest
+    steps = re.findall(r": (\d+) steps, |average at step (\d+), the best", printed)
+    assert f"<th>weights of step</th><td>{''.join(steps[-1])}</td>" in (folder / "scanner.html").read_text()
     assert (folder / "scanner.safetensors").exists() and (folder / "scanner.checkpoint.safetensors").exists()
 
     planned = [*words[:-2], "--validate-steps", "100", "--max-minutes", "0.001", "--resume"]

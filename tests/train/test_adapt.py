@@ -87,8 +87,9 @@ def test_an_adapter_can_start_from_another(make_config: MakeConfig, foundation: 
     assert copy.card["training"]["continued_from"]["steps"] == 6
     for a, b in zip(original.adapter.parameters(), copy.adapter.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-3)
-    for more in (second, second.override({"network.start": None})):  # what it comes from is in the checkpoint
-        resumed = adair.adapt(more.override({"schedule.steps": 8}), resume=True).path
+    for steps in (8, 9):  # the checkpoint knows it as well
+        longer = make_config("second", output=second.output, network=network, schedule={"steps": steps})
+        resumed = adair.adapt(longer, resume=True).path
         assert load_adapter(resumed, frozen).card["training"]["continued_from"]["steps"] == 6
     with pytest.raises(AdairError, match="kind merge, not conv"):
         adair.adapt(second.override({"network.kind": "conv", "output": tmp_path / "third.safetensors"}))

@@ -80,7 +80,7 @@ def test_blocks_are_those_of_the_backbone_of_the_start(make_config: MakeConfig, 
     config = make_config(output=tmp_path / "next", network={"start": start, **shape}, schedule=AT_ONCE)
     found = load_foundation(adair.pretrain(config).path)
     assert found.backbone == "restormer" and found.config == load_foundation(start).config
-    longer = config.override({"network.start": None, "schedule.steps": 2})
+    longer = make_config(output=config.output, network=shape, schedule={**AT_ONCE, "steps": 2})
     assert adair.pretrain(longer, resume=True).state.step == 2
     with pytest.raises(AdairError, match="restormer needs one number for each level"):
         adair.pretrain(make_config(output=tmp_path / "wrong", network={"start": start, "blocks": "1/1/1"}))
