@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 
 from adair.errors import InputError
-from adair.tasks import TASKS, ZOO, canonical_name, check_strength
+from adair.tasks import SUM_LIMIT, TASKS, ZOO, canonical_name, check_strength
 
 FOUNDATION = "foundation"  # the frozen network alone
 AUTO = "auto"  # whatever the image needs
@@ -18,7 +18,6 @@ SCALES = TASKS[UPSCALING].scales
 MOST_STEPS = 8
 THEN = ">"  # as in recipes of degradations
 OTHER_ADAPTERS = "; other adapters are files (--adapter FILE)"  # advice that a client of the server cannot follow
-SUM_LIMIT = 1.0  # of the strengths in a blend: above it, results are worse than with the same adapters in sequence
 _AUTO_AMONG_OTHERS = f"task '{AUTO}' chooses adapters and strengths itself; use it alone, or leave it out"
 
 Blend = dict[str, float]
