@@ -97,7 +97,10 @@ def restore(
     pyramid: Annotated[
         bool, typer.Option("--pyramid", help="Write TIFFs in tiles, with smaller copies, for viewers of large images.")
     ] = False,
-    tile: Annotated[int | None, typer.Option(help="Side of tiles in pixels, 0 for none. Default: by memory.")] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(help="Side of tiles in pixels, 128 or a larger multiple of 32; 0 for none. Default: by memory."),
+    ] = None,
     device: Device = None,
     precision: PrecisionName = None,
     runtime: RuntimeName = "torch",

@@ -26,8 +26,8 @@ class RestoreOptions:
             ``colour=0`` Cb and Cr do not change, with ``luma=0`` Y' does not. Gray images have luma only.
         mask: where the image may change (see `Mask`): white is restored, black stays bit-identical. It has the size of
             the image; if "sr" enlarges the image, the mask is enlarged too.
-        tile: side in pixels of the square tiles for large images; None chooses it by free memory, 0 restores
-            the whole image at once.
+        tile: side in pixels of the square tiles for large images, raised to 128 and rounded down to a multiple of 32:
+            64, 128 and 150 are the same. None chooses it by free memory, 0 restores the whole image at once.
         ensemble: restore every tile in all eight flips and rotations and average: slightly better, and eight
             times as long.
 
