@@ -132,3 +132,8 @@ def test_the_list(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert run("--list") == 0
     text = capsys.readouterr().out
     assert "2 of 68 images" in text and "adair data fetch Urban100" in text and "Lanczos" in text
+    assert run("denoise", "--list") == 0
+    text = capsys.readouterr().out
+    assert "CBSD68" in text and "Rain100L" not in text
+    assert run("denois", "--list") == 2
+    assert "denois" in capsys.readouterr().err

@@ -68,15 +68,15 @@ def bench(
     from adair.bench.rows import Journal
     from adair.bench.runner import Bench
 
+    chosen = (suites or [], dataset or [], setting or [])
     if listed:
-        _list(data)
+        _list(data, find_settings(*chosen))
         return
     if report and (json is None or not json.exists()):
         raise AdairError("--report shows the rows of a file; give an existing one with --json")
     for path in (markdown, plots):
         if path is not None and path.exists() and not overwrite:
             raise AdairError(f"{path}: exists; choose another name, or replace it with --overwrite")
-    chosen = (suites or [], dataset or [], setting or [])
     try:
         settings, missing = choose_settings(data, *chosen)
     except AdairError:
@@ -147,18 +147,17 @@ def _write(
         write_whole(markdown, as_markdown(settings, rows, missing, pictures).encode())
 
 
-def _list(data: Path) -> None:
-    """Show which test sets and other tools are available."""
+def _list(data: Path, settings: Sequence[Setting]) -> None:
+    """Show which test sets and other tools are available for the settings."""
     from adair.bench.baselines import find_baselines, unavailable
     from adair.bench.plan import advice
-    from adair.bench.suites import SUITES
     from adair.cli.show import print_table
     from adair.data import dataset
 
     sets: dict[str, dict[str, None]] = {}
     tools: dict[str, dict[str, None]] = {}
     notes: dict[str, str] = {}
-    for setting in (setting for settings in SUITES.values() for setting in settings):
+    for setting in settings:
         sets.setdefault(setting.dataset, {})[setting.suite] = None
         for method in find_baselines(setting.suite, setting.source.scale):
             tools.setdefault(method.name, {})[setting.suite] = None

@@ -41,10 +41,9 @@ def tasks(
     ]
     print_table(("task", "what it does", "adapter", "measured (input to restored)"), rows)
     print()
-    protocols = dict.fromkeys(entry.get("protocol") for task in listed for entry in task["measured"])
     print_facts(
         {
-            "protocol": "; ".join(str(protocol) for protocol in protocols if protocol),
+            "protocols": "adair tasks --json has that of every figure",  # two dozen long lines, which hid the table
             "foundation": f"{foundation['backbone']}, {foundation['parameters']:,} parameters, "
             f"{size(foundation['bytes'])}, fingerprint {str(foundation['fingerprint'])[:12]}",
             "use": "adair restore PHOTO --task TASK",
