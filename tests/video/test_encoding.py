@@ -44,6 +44,18 @@ def test_the_codec_of_the_source_is_kept_where_it_can_be(
     assert (chosen.codec, chosen.layout.name, bool(chosen.note)) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "source", "layout", "note"),
+    [
+        ("x.webm", "h264", "yuv420p", "written as vp9, since .webm files cannot hold h264"),
+        ("x.mkv", "mpeg2video", "yuv420p", "written as h264, since there is no encoder for mpeg2video"),
+        ("x.mkv", "h264", "yuv422p12le", "written as ffv1, since h264 holds no yuv422p12le"),
+    ],
+)
+def test_a_note_says_why_another_codec_is_written(name: str, source: str, layout: str, note: str) -> None:
+    assert choose_encoding(Path(name), source, NAMES[layout], None, 95).note == note
+
+
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(InputError, match="ffv1 cannot be written"):
         choose_encoding(Path("x.webm"), "vp9", NAMES["yuv420p"], "ffv1", 95)

@@ -35,9 +35,8 @@ def container_of(path: Path) -> str:
     try:
         return CONTAINERS[path.suffix.lower()]
     except KeyError:
-        raise InputError(
-            f"{path}: '{path.suffix}' is not a video that is written; use one of {' '.join(CONTAINERS)}"
-        ) from None
+        what = f"{path.suffix[1:].upper()} cannot be written" if is_video(path) else f"'{path.suffix}' is not a video"
+        raise InputError(f"{path}: {what}; use one of {' '.join(CONTAINERS)}") from None
 
 
 def check_name(target: Path, source: Path | None = None) -> None:

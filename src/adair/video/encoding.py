@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -93,7 +93,11 @@ def choose_encoding(target: Path, source_codec: str, layout: Layout, codec: str 
             fitting = next((own for own in offered[name] if own.holds(layout)), None)
             if fitting is None and codec is None:
                 continue
-            note = "" if name == source_codec or codec else f"written as {name}, since {source_codec} is not"
+            note = (
+                ""
+                if name == source_codec or codec
+                else f"written as {name}, {_why_not(source_codec, target, layout, offered)}"
+            )
             if fitting is None:
                 fitting = offered[name][-1]
                 note = f"{name} holds no {layout.name}: written as {fitting.name}"
@@ -101,6 +105,15 @@ def choose_encoding(target: Path, source_codec: str, layout: Layout, codec: str 
     if codec:
         raise InputError(f"{target}: {codec} cannot be written into this kind of file; use one of {', '.join(offered)}")
     raise InputError(f"{target}: no encoder for {layout.name} fits into this kind of file; write .mkv")
+
+
+def _why_not(codec: str, target: Path, layout: Layout, offered: Mapping[str, list[Layout]]) -> str:
+    """Why a result is not compressed as its source is."""
+    if codec in offered:
+        return f"since {codec} holds no {layout.name}"
+    if codec in ENCODERS:
+        return f"since {target.suffix} files cannot hold {codec}"
+    return f"since there is no encoder for {codec}"
 
 
 def _encoders_for(target: Path, container: str) -> dict[str, list[Layout]]:
