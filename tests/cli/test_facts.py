@@ -16,6 +16,7 @@ from adair.backbones import build_backbone
 from adair.cli import doctor as doctor_module
 from adair.cli.main import main
 from adair.cli.show import plain, size
+from adair.images.optional import formats_read
 from adair.weights import foundation as foundation_module
 from adair.weights import load_foundation, save_foundation
 
@@ -77,6 +78,7 @@ def test_tasks_for_people(bundled: Path, capsys: pytest.CaptureFixture[str]) -> 
     text = capsys.readouterr().out
     assert "CBSD68 sigma 25: 20.00 to 31.50 dB (foundation alone 30.00)" in text
     assert "noise 25: 20.26 to 31.00 dB" in text and "removes noise" in text
+    assert "RGB PSNR" not in text and "--json" in text  # protocols are long lines, which hid the table
 
 
 def test_tasks_without_weights_say_so(bundled: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,7 +142,8 @@ def test_doctor_on_a_sound_installation(bundled: Path, capsys: pytest.CaptureFix
     facts = run_json(capsys, "doctor", "--device", "cpu")
     assert facts["weights"] == {"foundation": "intact", "denoise": "intact", "scanner": "intact"}
     assert facts["images"]["PNG"] == "reads and writes 8 bits and 16 bits"
-    assert set(facts["images"]) == {"PNG", "JPEG", "WebP", "TIFF", "AVIF", "BMP"}
+    assert set(facts["images"]) == set(formats_read()) >= {"PNG", "JPEG", "WebP", "TIFF", "AVIF", "BMP", "GIF"}
+    assert facts["images"]["GIF"] == "reads, does not write"
     assert facts["precision"] in ("fp32", "bf16") and facts["precision_reason"] and facts["problems"] == []
     assert main(["doctor", "--device", "cpu"]) == 0
     assert "layout" in capsys.readouterr().out

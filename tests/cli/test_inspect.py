@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 from adair.cli.main import main
 from adair.degradations import degrade
+from adair.errors import FileFormatError
+from adair.images import optional
 from adair.restore import read_image, write_image
 
 PHOTO = Path(__file__).resolve().parents[2] / "examples" / "photos"
@@ -67,6 +70,28 @@ def test_a_file_that_is_no_image_is_one_line(files: Path, capsys: pytest.Capture
     assert capsys.readouterr().err.count("\n") == 1
     assert main(["inspect", str(files / "missing.png")]) == 2
     assert "missing.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("start", [b"\0\0\0\x20ftypisom", b"\x1a\x45\xdf\xa3", b"RIFF\0\0\0\0AVI ", b"\0\0\1\xba"])
+def test_a_video_is_called_one(tmp_path: Path, capsys: pytest.CaptureFixture[str], start: bytes) -> None:
+    video = tmp_path / "clip.mp4"
+    video.write_bytes(start + bytes(100))
+    for words in (["inspect", video], ["info", video], ["compare", video, video]):
+        assert main(list(map(str, words))) == 2
+        error = capsys.readouterr().err
+        assert "clip.mp4: is a video, not an image; restore it with 'adair restore'" in error
+        assert error.count("\n") == 1
+
+
+def test_the_formats_that_can_be_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(b"no image")
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(FileFormatError, match=r"BMP, GIF[^)]*\)") as error:
+        read_image(tmp_path / "a.png")
+    assert "HEIC" not in str(error.value)
+    monkeypatch.setattr(optional, "is_installed", lambda module: module == "pi_heif")
+    with pytest.raises(FileFormatError, match=r"BMP, GIF, HEIC\)"):
+        read_image(tmp_path / "a.png")
 
 
 def test_restore_says_what_it_chose(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

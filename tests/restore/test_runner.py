@@ -306,3 +306,12 @@ def test_photos_whose_results_would_share_a_name_get_names_of_their_own(tmp_path
     }
     with pytest.raises(InputError, match="both be written"):
         plan_batch([tmp_path], tmp_path / "out", Naming("denoise", "{stem}.x{ext}"))
+
+
+def test_a_video_is_not_restored_as_an_image(restorer: Restorer, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"\0\0\0\x20ftypisom" + bytes(100))
+    for target, words in (("out.mp4", r"out\.mp4: is the name of a video"), ("out.png", r"clip\.mp4: is a video")):
+        with pytest.raises(InputError, match=f"{words}.*adair.restore_video"):
+            restore_file(clip, tmp_path / target, "denoise", restorer=restorer)
+    assert not list(tmp_path.glob("out.*"))

@@ -71,11 +71,15 @@ def _weights() -> dict[str, str]:
 
 
 def _images() -> dict[str, str]:
-    """Write and read every image format once; return the bit depths that are preserved, or what is wrong."""
+    """Write and read every image format once; return the bit depths that are preserved, or what is wrong.
+
+    Formats that are only read are not tried, but their packages are imported.
+    """
     import numpy as np
 
     from adair.errors import AdairError
     from adair.images import FORMATS, read_image, write_image
+    from adair.images.optional import PACKAGES, formats_read, load_package
 
     samples = np.full((16, 16, 3), 7, np.uint8), np.full((16, 16, 3), 7, np.uint16)
     states = {}
@@ -92,6 +96,14 @@ def _images() -> dict[str, str]:
                 states[name] = f"reads and writes {' and '.join(f'{bits} bits' for bits in dict.fromkeys(depths))}"
             except (AdairError, OSError) as error:
                 states[name] = str(error)
+    for name in formats_read():
+        if name in PACKAGES:
+            try:
+                load_package(name, Path(name), "a format of its own")
+            except AdairError as error:
+                states[name] = str(error)
+                continue
+        states.setdefault(name, "reads, does not write")
     return states
 
 

@@ -33,6 +33,12 @@ def suffixes_read() -> frozenset[str]:
     return frozenset(FORMATS) | {suffix for suffix, kind in READ_ONLY.items() if kind not in missing}
 
 
+def formats_read() -> tuple[str, ...]:
+    """Return the names of formats that can be read with the packages that are installed."""
+    extra = [kind for kind, (module, _) in PACKAGES.items() if is_installed(module)]
+    return tuple(dict.fromkeys([*FORMATS.values(), "GIF", *extra]))
+
+
 def suffixes_known() -> frozenset[str]:
     """Return the extensions of files that can be read, if not with what is installed then with one of the extras."""
     return frozenset(FORMATS) | frozenset(READ_ONLY)

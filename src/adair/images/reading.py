@@ -11,10 +11,10 @@ from adair.errors import AdairError, FileFormatError, OutOfMemoryError
 from adair.images import optional
 from adair.images.diagnosis import find_cause
 from adair.images.files import read_stable
-from adair.images.image_file import FORMATS, ImageFile
+from adair.images.image_file import ImageFile
 from adair.images.limits import MAX_PIXELS, Limits
 from adair.images.scratch import Data
-from adair.images.sniff import find_format, find_raw, find_unread
+from adair.images.sniff import find_format, find_raw, find_unread, is_video
 
 
 def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ImageFile:
@@ -58,8 +58,13 @@ def decode_image(data: Data, path: Path, max_pixels: int = MAX_PIXELS, scratch: 
     kind = raw or find_format(data)
     if kind is None and (unread := find_unread(data)):
         raise FileFormatError(f"{path}: is {unread}, which is not read; convert it to a TIFF of 32-bit floats first")
+    if kind is None and is_video(data):
+        raise FileFormatError(
+            f"{path}: is a video, not an image; restore it with 'adair restore' or adair.restore_video, "
+            "and give single pictures of it to anything else"
+        )
     if kind is None:
-        known = ", ".join(dict.fromkeys(FORMATS.values()))
+        known = ", ".join(optional.formats_read())
         what = f"is not an image that can be read ({known})" if data else "is empty"
         raise FileFormatError(f"{path}: {what}; give an image file")
     with guarded(data, kind, path):

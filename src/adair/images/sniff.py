@@ -20,6 +20,14 @@ RAW_STARTS = {
     b"FOVb": "X3F",
 }
 NOT_READ = {b"\x76\x2f\x31\x01": "OpenEXR", b"#?RADIANCE": "Radiance HDR", b"#?RGBE": "Radiance HDR"}
+VIDEO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide")  # of MP4 and MOV; images whose files begin alike are found before
+VIDEO_STARTS = (
+    b"\x1a\x45\xdf\xa3",  # Matroska and WebM
+    b"\0\0\1\xba",  # MPEG
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # WMV
+    b"FLV\1",
+    b"OggS",
+)
 NEW_SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION = 0x00FE, 0x014A, 0xC612
 RAW_TAGS = (NEW_SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION)
 
@@ -51,6 +59,13 @@ def find_format(data: Data) -> str | None:
 def find_unread(data: Data) -> str | None:
     """Return the name of a format of scene-linear images that is recognised but not read."""
     return next((name for start, name in NOT_READ.items() if data[: len(start)] == start), None)
+
+
+def is_video(data: Data) -> bool:
+    """Whether data that are no image begin as the usual video files do."""
+    start = data[:16]
+    avi = start[:4] == b"RIFF" and start[8:12] == b"AVI "
+    return avi or start[4:8] in VIDEO_BOXES or start.startswith(VIDEO_STARTS)
 
 
 def suffix_of(kind: str | None) -> str:

@@ -17,6 +17,7 @@ from adair.images.image_file import CLASSIC, TiffOptions, check_quality, output_
 from adair.images.pages import Pages, read_pages, write_pages
 from adair.images.reading import most_bytes
 from adair.images.sniff import find_format
+from adair.restore.clips import is_video
 from adair.restore.options import RestoreOptions
 from adair.restore.restoration import FileRestorer, Progress
 from adair.restore.tasks import TaskSpec, is_auto
@@ -108,6 +109,8 @@ def restore_file(
     chosen = either(task, options, "restore_file")
     restorer = restorer or bundled_restorer()
     restorer.check(chosen)
+    if is_video(target):
+        raise InputError(f"{target}: is the name of a video; restore videos with adair.restore_video")
     check_free(target, files.overwrite)
     start = time.perf_counter()
     folder = target.parent  # where pixels too large for memory go
