@@ -334,7 +334,7 @@ def test_started_again_it_does_only_what_is_missing_or_has_changed(
     assert "3 files: 1 restored, 2 already done" in streams.err
     assert (out / "a.png").stat().st_mtime_ns == before[out / "a.png"]
 
-    write_image(photos / "a.png", np.zeros((20, 30, 3), np.uint8))  # the source is another one now
+    write_image(photos / "a.png", np.zeros((20, 30, 3), np.uint8), overwrite=True)  # the source is another one now
     assert restore(*words, "-t", "denoise") == 0
     assert read_image(out / "a.png").pixels.shape == (20, 30, 3)
 

@@ -92,7 +92,8 @@ def test_cancelling_many_files_keeps_what_is_finished(restorer: Restorer, jobs: 
 
 
 def test_small_files_are_restored_several_at_a_time_and_others_alone(restorer: Restorer, jobs: list[Job]) -> None:
-    write_image(jobs[2].source, np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8))
+    large = np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    write_image(jobs[2].source, large, overwrite=True)
     assert jobs[2].source.stat().st_size > SMALL_FILE > jobs[0].source.stat().st_size
     working: set[int] = set()
     alone = True
