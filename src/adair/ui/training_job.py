@@ -27,7 +27,8 @@ from adair.ui.workspace import safe_stem
 LONGEST = 24 * 60.0  # minutes
 PROGRAM = (sys.executable, "-m", "adair")
 LINES = 200  # lines of the process's output that are kept
-FOR_THE_TERMINAL = ("look at it: ", "use it: ", "stopped early; ")  # lines about files and commands; the page has both
+# Lines about files and commands; the page has both.
+FOR_THE_TERMINAL = ("look at it: ", "use it: ", "stopped early; ", "adair: interrupted")
 VALIDATE_STEPS = 50  # a visitor watches the curve, and a slow machine does a step in seconds
 _VALIDATION = re.compile(r"step (\d+) .*PSNR: (.+)")
 _RESULT = re.compile(r"(\S.*?) (-?\d+\.\d+) \(input (-?\d+\.\d+)\)")
