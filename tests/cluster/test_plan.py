@@ -111,3 +111,11 @@ def test_unusable_folders(source: Path, target: Path, tmp_path: Path) -> None:
         (target / STATE).write_text(text)
         with pytest.raises(InputError, match="damaged"):
             planned(source, target)
+
+
+def test_sources_are_never_replaced(source: Path) -> None:
+    for target in (source, source / "deep" / ".."):
+        with pytest.raises(InputError, match=r"a\.png: is the file to read; the result would replace it"):
+            planned(source, target, existing="overwrite")
+    assert sorted(path.name for path in source.iterdir()) == ["a.png", "b.jpg", "deep", "notes.txt"]
+    assert planned(source, source, template="{stem}.{task}{ext}").todo

@@ -69,7 +69,7 @@ def make_plan(
         keep_state: whether to write the state file; not for dry runs.
 
     Raises:
-        InputError: no images in the source, or two of them with the same target.
+        InputError: no images in the source, two of them with the same target, or one that is its own target.
         AdairError: the storage does not respond.
     """
     entries = source.list(recursive)
@@ -82,6 +82,11 @@ def make_plan(
     if not items:
         deeper = "" if recursive else "; --recursive also searches its folders"
         raise InputError(f"{source.url}: no images in this folder ({' '.join(FORMATS)}){deeper}")
+    own = next((item.target for item in items if item.source == item.target and target.is_same(source)), None)
+    if own is not None:
+        raise InputError(
+            f"{target.url_of(own)}: is the file to read; the result would replace it, so choose another -o"
+        )
     results = target.list()
     state = _read_state(target)
     if state is not None and state["settings"] == mark and existing != "overwrite":

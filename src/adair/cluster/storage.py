@@ -58,12 +58,17 @@ class Storage:
 
     def place_in(self, other: Storage) -> str | None:
         """Return the name of this folder below another, with a slash at its end; None if it is not below it."""
-        mine, theirs = (
-            Path(one._root or "/").resolve().as_posix().rstrip("/") if one.local else one._root for one in (self, other)
-        )
+        mine, theirs = self._place(), other._place()
         if self._system != other._system or mine == theirs or (theirs and not mine.startswith(f"{theirs}/")):
             return None
         return mine[len(theirs) :].lstrip("/") + "/"
+
+    def is_same(self, other: Storage) -> bool:
+        """Whether this is the same folder as another."""
+        return self._system == other._system and self._place() == other._place()
+
+    def _place(self) -> str:
+        return Path(self._root or "/").resolve().as_posix().rstrip("/") if self.local else self._root
 
     def list(self, recursive: bool = True) -> dict[str, Entry]:
         """Return regular files by name, without hidden files and folders; empty if there is no folder.
