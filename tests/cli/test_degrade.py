@@ -104,3 +104,16 @@ def test_a_file_that_appears_meanwhile_is_kept(photo: Path, tmp_path: Path, monk
     monkeypatch.setattr("adair.degradations.degrade", slow)
     assert main(["degrade", str(photo), "--recipe", "noise(sigma=5)", "-o", str(output)]) == 2
     assert output.read_bytes() == b"somebody else's"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [(f"{'x' * 300}.png", "the name is too long"), ("photo.png", "photo.png: is the file to read")]
+)
+def test_a_result_that_cannot_be_written_is_one_line(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, words: str
+) -> None:
+    before = photo.read_bytes()
+    assert run(photo, "-r", "noise", "-o", tmp_path / name, "--overwrite") == 2
+    error = capsys.readouterr().err
+    assert words in error and "Errno" not in error and error.count("\n") == 1
+    assert photo.read_bytes() == before

@@ -114,7 +114,7 @@ def command_that(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     ("error", "code", "words"),
     [
         (AdairError("a.png: broken\nin two; copy it again"), 2, "adair: a.png: broken in two; copy it again"),
-        (OSError(28, "No space left on device", "out.png"), 2, "adair: out.png: no space left on device"),
+        (OSError(28, "No space left on device", "out.png"), 2, "adair: out.png: the disk is full; free some"),
         (OSError(28, "No space left on device"), 2, "adair: no space left on device for standard output, or for a"),
         (
             ZeroDivisionError("division by zero"),

@@ -33,6 +33,7 @@ def degrade(
     from adair.degradations import degrade as worse
     from adair.degradations import parse_recipe
     from adair.images import read_image, write_image
+    from adair.images.parts import explain
     from adair.restore.batch import Naming, expand_patterns, plan_batch
 
     parsed = parse_recipe(recipe)
@@ -54,6 +55,8 @@ def degrade(
             print(one_line(f"{job.source} -> {job.output}", 2 * LONGEST_LINE), flush=True)
         except (AdairError, OSError, MemoryError) as error:
             text = " ".join(str(error).split()) or type(error).__name__
+            if isinstance(error, OSError):  # reading has a message of its own
+                text = f"{job.output}: cannot be written: {explain(error)}"
             known = str(job.source) in text or str(job.output) in text
             print(one_line(f"adair: {text if known else f'{job.source}: {text}'}"), file=sys.stderr, flush=True)
             failed += 1

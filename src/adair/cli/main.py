@@ -186,7 +186,10 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError):
         reason = (error.strerror or str(error)).lower()
         if error.filename is not None:
-            return f"{error.filename}: {reason}", 2
+            from adair.images.parts import explain
+
+            written = error.errno in (errno.ENOSPC, errno.ENAMETOOLONG)  # not certain of others, such as no permission
+            return f"{error.filename}: {explain(error) if written else reason}", 2
         unnamed = error.errno == errno.ENOSPC  # all other files are named
         return f"{reason}{' for standard output, or for a temporary file' if unnamed else ''}", 2
     return f"unexpected {type(error).__name__}: {error}; add --debug for the traceback, and please report it", 1
