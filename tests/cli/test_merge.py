@@ -95,7 +95,7 @@ def test_json_and_what_info_says(folder: Path, capsys: pytest.CaptureFixture[str
     ("words", "message"),
     [
         (["a", "c", "-o", "x.safetensors"], "c.safetensors (kind conv): cannot become one file"),
-        (["a", "nothing", "-o", "x.safetensors"], "nothing: cannot be read"),
+        (["a", "nothing", "-o", "x.safetensors"], "nothing: not found; check the name"),
         (["a", "foundation.safetensors", "-o", "x.safetensors"], "foundation.safetensors: is a foundation"),
         (["a", "b", "-o", "a.safetensors"], "a.safetensors: exists"),
         (["a", "b", "-o", "x.safetensors", "--weights", "0.7"], "2 adapter files and 1 weights"),

@@ -225,7 +225,7 @@ class TestZoo:
         monkeypatch.setattr(adair, "__file__", str(tmp_path / "site-packages" / "adair" / "__init__.py"))
         with pytest.raises(InputError, match=r"zoo/dehaze: not on this machine; .*pip install packaging/adair-zoo"):
             locate("zoo/dehaze")
-        with pytest.raises(InputError, match=r"not installed; .*packaging/adair-zoo.*zoo/dehaze\.safetensors"):
+        with pytest.raises(InputError, match=r"not installed; .*--adapter zoo/dehaze uses .*packaging/adair-zoo"):
             adair.Restorer.load().restore(np.zeros((8, 8, 3), np.uint8), "dehaze")
 
     def test_the_second_wheel_makes_them_tasks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

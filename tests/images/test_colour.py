@@ -80,7 +80,7 @@ def test_formats_without_inks_say_so(tmp_path: Path, photo: np.ndarray) -> None:
     source = written(vips(photo).icc_export(output_profile="cmyk", depth=8), tmp_path / "in.tif")
     image = read_image(source)
     for suffix in (".png", ".webp"):
-        (note,) = write_image(tmp_path / f"out{suffix}", image.pixels, image)
+        (note,) = write_image(tmp_path / f"out{suffix}", image.pixels, image, overwrite=True)
         assert "no CMYK" in note
     assert read_image(tmp_path / "out.png").pixels.shape == photo.shape
 
