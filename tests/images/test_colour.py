@@ -72,7 +72,7 @@ def test_inks_come_back_as_inks_with_their_profile(
         np.testing.assert_array_equal(out.numpy()[..., 4], opacity)
     expected = restorer.restore(image.pixels, "foundation") / (2**bits - 1)
     assert np.abs(read_image(target).pixels / (2**bits - 1) - expected).mean() < 0.03
-    write_image(target, image.pixels, image, quality=100)
+    write_image(target, image.pixels, image, quality=100, overwrite=True)
     assert np.abs(loaded(target).numpy()[..., :4] / (2**bits - 1) - inks.numpy() / (2**bits - 1)).mean() < 0.02
 
 
