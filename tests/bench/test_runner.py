@@ -78,6 +78,14 @@ def test_ours_is_what_the_restorer_gives(data: Path, ours: Ours) -> None:
     assert row.psnr == pytest.approx(wanted, abs=1e-4) and row.images == 1
 
 
+def test_settings_that_every_adapter_restores_use_the_first_images(data: Path, ours: Ours) -> None:
+    half = Counter()
+    (row,) = bench(data, ours).run(replace(NOISY, first=1), [half.method()])
+    assert row.images == 1 and row.present == 2 and row.limit is None and row.protocol.endswith("; the first 1 images")
+    assert len(half.calls) == 2  # one image and its corner
+    assert bench(data, ours, limit=1).run(replace(NOISY, first=2), [half.method()])[0].images == 1
+
+
 def test_the_ensemble_is_a_row_of_its_own(data: Path, ours: Ours) -> None:
     from adair.bench.datasets import load
 

@@ -79,6 +79,7 @@ def test_no_published_figure_gets_lost() -> None:
         ("sr", "Set5 x3", ["MATLAB's Y", "border of 3 left out", "as MATLAB makes it, 8 bits"]),
         ("dejpeg", "classic5 quality 10", ["gray", "jpeg(quality=10, chroma=420)"]),
         ("deblur", "Kodak24 sigma 1.6", ["RGB", "blur(sigma=1.6, kernel=25)"]),
+        ("unseen", "Kodak24 salt and pepper", ["RGB", "impulse(amount=0.05)", "the first 6 images"]),
     ],
 )
 def test_protocols_say_what_is_done(suite: str, name: str, words: list[str]) -> None:

@@ -26,10 +26,11 @@ PSNR of each setting is **bold**.
 To generate this page again:
 
 ```
-adair bench --data DATA --json rows.json --markdown docs/benchmarks.md --plots docs/images/benchmarks --overwrite
+adair bench --data DATA --json docs/benchmarks.json \\
+    --markdown docs/benchmarks.md --plots docs/images/benchmarks --overwrite
 ```
 
-DATA is the folder of test sets. rows.json stores finished rows, so that a run can be stopped and resumed.
+DATA is the folder of test sets. docs/benchmarks.json stores finished rows, so that a run can be stopped and resumed.
 """
 
 

@@ -93,8 +93,8 @@ class Bench:
         meter: Meter | None = None
         pixels = 0
         figures: list[list[tuple[float, float | None]]] = []
-        total = min(len(samples), self.limit or len(samples))
-        for clean, case in islice(self._cases(setting, samples), self.limit):
+        total = min(len(samples), self.limit or len(samples), setting.first or len(samples))
+        for clean, case in islice(self._cases(setting, samples), total):
             self.progress(f"{setting.dataset} {setting.name}: {method.name}", self._done + len(figures) / total)
             if meter is None:
                 _attempt(method, _corner(case))  # loads weights and compiles, which is not restoring

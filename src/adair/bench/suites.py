@@ -25,6 +25,7 @@ class Setting:
         family: settings of one dataset and family share a table.
         kinds: which kinds of methods are measured.
         adapters: tasks whose adapters are measured, the one made for this setting first; empty for the suite's own.
+        first: only so many of the set's images, since every adapter restores them; None for all.
     """
 
     suite: str
@@ -35,6 +36,7 @@ class Setting:
     family: str = ""
     kinds: tuple[Kind, ...] = ("input", "ours", "baseline")
     adapters: tuple[str, ...] = ()
+    first: int | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -52,7 +54,8 @@ class Setting:
 
     def protocol(self, score: Score, found: Found) -> str:
         """Return the whole protocol in words."""
-        return f"{score}; {self.source.text(found)}; result rounded to 8 bits"
+        part = "" if self.first is None else f"; the first {self.first} images"
+        return f"{score}; {self.source.text(found)}; result rounded to 8 bits{part}"
 
 
 WHITE = ("gaussian-denoise", "denoise")  # made for white noise; made for photos, but also trained on white noise
@@ -150,7 +153,7 @@ UNSEEN = {
 
 
 def _kodak(suite: str, recipes: Mapping[str, str]) -> list[Setting]:
-    return [Setting(suite, "Kodak24", name, Degraded(recipe), (RGB,)) for name, recipe in recipes.items()]
+    return [Setting(suite, "Kodak24", name, Degraded(recipe), (RGB,), first=6) for name, recipe in recipes.items()]
 
 
 def _unseen() -> list[Setting]:
