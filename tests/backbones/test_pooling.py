@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from adair.backbones import CELL, set_local_statistics
@@ -40,6 +41,27 @@ def test_windows_that_cover_the_image_equal_global_statistics(random_network: Ca
     assert (model(x) - everywhere).abs().max() > 1e-4
     set_local_statistics(model, None)
     assert torch.equal(model(x), everywhere)
+
+
+@pytest.mark.parametrize("sides", [(40, 50), (33, 64), (3, 1)])
+def test_borders_are_mirrored_together_with_local_statistics(
+    random_network: Callable[..., nn.Module], sides: tuple[int, int]
+) -> None:
+    """The published network extends images with zeros, whose darkness spreads; restoring must not see it."""
+    model = random_network("nafnet", {"width": 4, "encoder": [1, 1, 1, 1], "middle": 1, "decoder": [1, 1, 1, 1]})
+    x = torch.rand(1, 3, *sides, generator=torch.Generator().manual_seed(1))
+    down, right = (-side % 16 for side in sides)
+    set_local_statistics(model, 3)
+    restored = model(x)
+    mirrored = F.pad(x, (0, right, 0, down), mode="replicate")
+    for row in range(down):
+        mirrored[..., sides[0] + row, :] = mirrored[..., max(0, sides[0] - 1 - row), :]
+    for column in range(right):
+        mirrored[..., sides[1] + column] = mirrored[..., max(0, sides[1] - 1 - column)]
+    assert torch.equal(restored, model(mirrored)[..., : sides[0], : sides[1]])
+    set_local_statistics(model, None)
+    zeros = model(F.pad(x, (0, right, 0, down)))[..., : sides[0], : sides[1]]
+    torch.testing.assert_close(model(x), zeros, atol=1e-6, rtol=0)
 
 
 def _change_under_shift(model: nn.Module, shift: int) -> float:

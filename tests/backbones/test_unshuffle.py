@@ -80,7 +80,7 @@ def test_what_does_not_fit_the_grid_of_tiles_is_refused(levels: int, factor: int
 @pytest.mark.parametrize(("levels", "factor"), [(5, 1), (4, 2), (3, 4)])
 def test_the_most_levels_of_each_factor(levels: int, factor: int) -> None:
     shape = {"width": 2, "encoder": (0,) * levels, "middle": 0, "decoder": (0,) * levels}
-    assert CELL % build_backbone("nafnet", shape, factor).multiple == 0
+    assert CELL % build_backbone("nafnet", shape, factor).border.multiple == 0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from adair.backbones.convolution import Conv2d, convolve
-from adair.backbones.layers import LayerNorm2d, pad_to_multiple
+from adair.backbones.layers import Border, LayerNorm2d
 from adair.backbones.pooling import ChannelPool
 from adair.backbones.sites import Site
 
@@ -137,7 +137,7 @@ class NAFNet(nn.Module):
     ) -> None:
         super().__init__()
         self.unshuffle = unshuffle
-        self.multiple = unshuffle * 2 ** len(encoder)
+        self.border = Border(unshuffle * 2 ** len(encoder))
         # Pixel unshuffling and a 3x3 convolution in one: strides over squares of unshuffle x unshuffle pixels.
         self.intro = Conv2d(3, width, 3 * unshuffle, stride=unshuffle, padding=unshuffle)
         self.ending = Conv2d(width, 3 * unshuffle**2, 3, padding=1)
@@ -161,7 +161,7 @@ class NAFNet(nn.Module):
         added to ``x`` as it came.
         """
         height, width = x.shape[-2:]
-        y = self.body(self.intro(pad_to_multiple(x.to(self.intro.weight.dtype), self.multiple)))
+        y = self.body(self.intro(self.border(x.to(self.intro.weight.dtype))))
         y = F.pixel_shuffle(self.ending(y), self.unshuffle)
         out: Tensor = x + y[..., :height, :width].to(x.dtype)
         return out

@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adair.backbones.layers import Border
+
 CELL = 32  # pixels of the full-resolution image; a multiple of the deepest level's stride
 
 
@@ -46,7 +48,15 @@ class ChannelPool(nn.Module):
 
 
 def set_local_statistics(model: nn.Module, reach: int | None) -> None:
-    """Switch every channel attention of ``model`` to windows of ``2 * reach + 1`` cells (None: the whole input)."""
+    """Prepare ``model`` for images of any size: channel attention looks at windows, and borders are mirrored.
+
+    Args:
+        model: a backbone, with or without adapters.
+        reach: windows have ``2 * reach + 1`` cells a side; None for the network as it was trained and published, which
+            looks at the whole input and pads with zeros.
+    """
     for module in model.modules():
         if isinstance(module, ChannelPool):
             module.reach = reach
+        elif isinstance(module, Border):
+            module.mirrored = reach is not None

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from adair.backbones.fusing import FusedBlock
+from adair.backbones.layers import Border
 from adair.backbones.nafnet import NAFNet
 from adair.backbones.pooling import ChannelPool
 from adair.runtimes.onnx_graph import OnnxGraph
@@ -17,7 +18,7 @@ Conv = nn.Conv2d
 def add_nafnet(graph: OnnxGraph, network: NAFNet, x: str) -> str:
     """Add a NAFNet of fused blocks to ``graph``; returns the name of the restored image, of the shape of ``x``."""
     size = _size(graph, x)
-    y = add_conv(graph, network.intro, _padded(graph, x, size, network.multiple))
+    y = add_conv(graph, network.intro, _padded(graph, x, size, network.border))
     skips = []
     for blocks, down in zip(network.encoders, network.downs, strict=True):
         y = _add_blocks(graph, blocks, y)
@@ -116,11 +117,20 @@ def _size(graph: OnnxGraph, x: str) -> str:
     return graph.add("Shape", x, start=2)
 
 
-def _padded(graph: OnnxGraph, x: str, size: str, multiple: int) -> str:
-    """``x`` with zeros at the right and the bottom, up to multiples of ``multiple``."""
-    missing = graph.add("Mod", graph.add("Neg", size), graph.numbers(multiple))
-    pads = graph.add("Concat", graph.numbers(0, 0, 0, 0, 0, 0), missing, axis=0)
-    return graph.add("Pad", x, pads)
+def _padded(graph: OnnxGraph, x: str, size: str, border: Border) -> str:
+    """``x``, larger at the right and the bottom, as `Border` makes it."""
+    if not border.mirrored:
+        missing = graph.add("Mod", graph.add("Neg", size), graph.numbers(border.multiple))
+        return graph.add("Pad", x, graph.add("Concat", graph.numbers(0, 0, 0, 0, 0, 0), missing, axis=0))
+    zero, one = graph.numbers(0), graph.numbers(1)
+    for place, axis in enumerate((2, 3)):
+        length = graph.add("Slice", size, graph.numbers(place), graph.numbers(place + 1))
+        whole = graph.add("Add", length, graph.add("Mod", graph.add("Neg", length), graph.numbers(border.multiple)))
+        steps = graph.add("Range", *(graph.add("Squeeze", bound) for bound in (zero, whole, one)))
+        last = graph.add("Sub", graph.add("Add", length, length), one)
+        back = graph.add("Max", graph.add("Sub", last, steps), zero)
+        x = graph.add("Gather", x, graph.add("Min", steps, back), axis=axis)
+    return x
 
 
 def _cropped(graph: OnnxGraph, x: str, size: str) -> str:

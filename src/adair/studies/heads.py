@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from adair.backbones.convolution import Conv2d
-from adair.backbones.layers import pad_to_multiple
 from adair.backbones.nafnet import NAFBlock, NAFNet
 from adair.backbones.registry import NAFNetConfig
 from adair.studies.budget import Shape
@@ -45,7 +44,7 @@ class ManyHeads(nn.Module):
         """Restore (N, 3, H, W) in 0..1."""
         height, width = x.shape[-2:]
         tasks = range(len(self.heads)) if self.only is None else [self.only]
-        parts = pad_to_multiple(x, self.network.multiple).chunk(len(tasks))
+        parts = self.network.border(x).chunk(len(tasks))
         y = torch.cat([self.heads[task](part) for task, part in zip(tasks, parts, strict=True)])
         parts = self.network.body(y).chunk(len(tasks))
         y = torch.cat([self.tails[task](part) for task, part in zip(tasks, parts, strict=True)])

@@ -67,7 +67,7 @@ def add_prompts(model: nn.Module, form: Shape) -> None:
     """Put a prompt block before every upsampling of the decoder of ``model``, a backbone of shape ``form``."""
     if isinstance(form, NAFNetConfig):
         assert isinstance(model, NAFNet)
-        stride = model.multiple
+        stride = model.border.multiple
         for level, up in enumerate(model.ups):
             block: Callable[[int], nn.Module] = partial(NAFBlock, stride=stride)
             model.ups[level] = nn.Sequential(PromptBlock(form.width * stride, block), up)
