@@ -204,7 +204,8 @@ def build_backbone(name: str, config: Mapping[str, Any] | None = None, unshuffle
     if entry.unshuffle is None:
         raise AdairError(f"{name}: works at full resolution only, not with unshuffle {unshuffle}")
     network = entry.network(**checked, unshuffle=unshuffle)
-    multiple: Any = network.border.multiple
+    border: Any = network.border
+    multiple: int = border.multiple
     if CELL % multiple:  # tiles would start within a pixel of the deepest level
         fitting = [str(factor) for factor in (1, 2, 4) if CELL % (multiple // unshuffle * factor) == 0]
         raise AdairError(
