@@ -49,6 +49,9 @@ def test_what_needs_pytorch_has_no_place(tmp_path: Path, monkeypatch: pytest.Mon
     assert place and place.graph.is_relative_to(tmp_path) and place.load() is None
     assert prepared.place(RestoreOptions("denoising")) == place
     assert prepared.place(RestoreOptions("dejpeg")) != place
+    with monkeypatch.context() as later:
+        later.setattr(prepared, "GRAPHS", prepared.GRAPHS + 1)
+        assert prepared.place(RestoreOptions("denoise")) != place  # a graph of earlier code is not used any more
     for options in (
         RestoreOptions("auto"),
         RestoreOptions("dejpeg > denoise"),

@@ -1,7 +1,7 @@
 """Networks that ``--runtime onnxruntime`` has converted to graphs before: they start without PyTorch.
 
 Importing PyTorch takes three quarters of the time for one small photo. The first run with a task therefore leaves its
-graph in the user's cache, under a hash of the weights, where later runs find it. If the cache is damaged or cannot be
+graph in the user's cache, under a hash of the weights and the version, where later runs find it. If the cache is damaged or cannot be
 written, the only cost is that time.
 """
 
@@ -26,6 +26,7 @@ from adair.restore.tasks import check_scale, is_auto, label_of, parse_task
 
 WEIGHTS = Path(adair.__file__).parent / "weights" / "bundled"
 OTHERS = ("foundation", "estimator")
+GRAPHS = 2  # raised whenever the same weights make another graph, so that those in the cache are not used any more
 
 
 class PreparedRestorer:
@@ -116,7 +117,7 @@ def place(options: RestoreOptions) -> Prepared | None:
     steps = parse_task(options.task, names)
     if len(steps) != 1 or check_scale(options.scale, steps) != 1:
         return None
-    digest = hashlib.sha256(f"{adair.__version__} {label_of(steps)}".encode())
+    digest = hashlib.sha256(f"{adair.__version__} {GRAPHS} {label_of(steps)}".encode())
     for name in ("foundation", *sorted(steps[0])):
         digest.update(files[name].read_bytes())
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adair" / "graphs"
