@@ -1,8 +1,8 @@
 """Networks that ``--runtime onnxruntime`` has converted to graphs before: they start without PyTorch.
 
 Importing PyTorch takes three quarters of the time for one small photo. The first run with a task therefore leaves its
-graph in the user's cache, under a hash of the weights and the version, where later runs find it. If the cache is damaged or cannot be
-written, the only cost is that time.
+graph in the user's cache, under a hash of the weights and the version, where later runs find it. If the cache is
+damaged or cannot be written, the only cost is that time.
 """
 
 from __future__ import annotations
