@@ -14,6 +14,7 @@ import json
 import zlib
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,6 +26,7 @@ from adair.metrics import quantise
 from adair.train.adapt import measure_files
 from adair.train.photos import find_photos, read_photo
 from adair.train.recommend import FOUNDATION, INPUT, candidates, choose, proposed
+from adair.train.trainer import channels_last
 from adair.train.validation import evaluate
 from adair.weights import load_foundation
 
@@ -68,10 +70,10 @@ def main() -> None:
     device = choose_device(options.device)
     precision = choose_precision(options.precision, device).dtype
     foundation = load_foundation()
-    foundation.model.to(device, memory_format=torch.channels_last)
+    channels_last(foundation.model.to(device))
     inspector, files = Inspector(), candidates()
     clean = {path.stem: parts(path) for path in find_photos(options.photos)}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for case, recipe in CASES.items():
         sets = {}
         for name, pieces in clean.items():

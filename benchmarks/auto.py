@@ -232,8 +232,10 @@ def summary(rows: list[dict[str, Any]]) -> Iterator[str]:
         chosen = [row for row in rows if task in (None, row["task"])]
         images = sum(row["images"] for row in chosen)
 
-        def over(value: Callable[[dict[str, Any]], float], chosen: Any = chosen, images: int = images) -> float:
-            return sum(value(row) * row["images"] for row in chosen) / images
+        def over(
+            value: Callable[[dict[str, Any]], float], chosen: list[dict[str, Any]] = chosen, images: int = images
+        ) -> float:
+            return float(sum(value(row) * row["images"] for row in chosen) / images)
 
         found, apart = over(lambda row: row["found"]), over(lambda row: row["auto - right"])
         yield f"{task or 'all'}: found on {found:.1%} of {images}; auto {apart:+.3f} dB from the right adapter"
@@ -259,6 +261,7 @@ def main() -> None:
     restorer = Restorer.load(options.foundation, estimator=options.estimator)
     for path in options.adapter:
         restorer.add_adapter(path, replace=True)
+    parts: dict[str, Callable[[Path, Restorer, argparse.Namespace], Iterator[dict[str, Any]]]]
     parts = {"degraded": measure_degraded}
     if options.mixtures:
         parts = {"mixtures": measure_mixtures}

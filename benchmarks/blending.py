@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -94,10 +95,10 @@ def main() -> None:
     for sigma in (15, 50):
         given = damaged(clean, f"noise(sigma={sigma})")
         ways: list[Callable[[], Tensor]] = [
-            lambda given=given: given,
-            *(lambda given=given, s=s: restorer.restore(given, {"denoise": s}) for s in (0.0, 0.5, 1.0)),
-            *(lambda given=given, task=task: restorer.restore(given, task) for task in beyond.values()),
-            lambda given=given: restorer.restore(given, "denoise", ensemble=True),
+            partial(quantise, given),
+            *(partial(restorer.restore, given, {"denoise": s}) for s in (0.0, 0.5, 1.0)),
+            *(partial(restorer.restore, given, task) for task in beyond.values()),
+            partial(restorer.restore, given, "denoise", ensemble=True),
         ]
         rows.append([f"sigma {sigma}", *(quality(way()) for way in ways)])
     columns = ("input", "0 (foundation)", "0.5", "1", *(f"{strength:g} (refused)" for strength in beyond))
@@ -107,7 +108,7 @@ def main() -> None:
     treated = {}
     for recipe, (last, early) in TWO_KINDS.items():
         given = damaged(clean, recipe)
-        tasks = {
+        tasks: dict[str, str | dict[str, float]] = {
             f"`{last}` alone": last,
             f"`{early}` alone": early,
             "blend, both at 0.5": {last: 0.5, early: 0.5},

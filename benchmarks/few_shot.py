@@ -27,14 +27,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from adair import Restorer
-from adair.degradations import parse_recipe
+from adair.degradations import Recipe, parse_recipe
 from adair.hardware import choose_device, tune_allocator
 from adair.metrics import quantise
 from adair.tasks import MIX_VALIDATION
@@ -82,7 +82,7 @@ class Scanner:
         return "an old scanner: blur, colour cast, stripes, noise"
 
 
-DAMAGES = {
+DAMAGES: dict[str, Recipe | Scanner] = {
     "scanner": Scanner(),
     "salt": parse_recipe("impulse(amount=0.1)"),
     "motion": parse_recipe("motion(length=12, angle=30, bend=0) > noise(sigma=2)"),
@@ -158,7 +158,9 @@ def train(options: argparse.Namespace, damage: str, name: str) -> dict[str, Any]
     if run.noisy:
         objective = SelfSupervised()
     else:
-        objective = GivenPairs() if run.pairs else SyntheticPairs(DAMAGES[damage])
+        objective = (
+            GivenPairs() if run.pairs else SyntheticPairs(cast(Recipe, DAMAGES[damage]))
+        )  # a scanner's `apply` is all it needs
     validation = {damage: objective}
     settings = resolve(config, objective, FOR_ADAPTER)  # as `adair adapt` has them; all weights get the same
     if run.noisy:
@@ -177,7 +179,7 @@ def train(options: argparse.Namespace, damage: str, name: str) -> dict[str, Any]
     parts = store.split(min(HELD_OUT_PHOTOS, max(1, len(store) // 10)))
     ready = OpenRun(config, settings, choose_device(None), Processes(), Messages(), store, *parts)
     if run.full:
-        state = train_foundation(ready, validation, Begin(), {}, run.result(folder))
+        state = train_foundation(ready, validation, Begin(), load_foundation(), {}, run.result(folder))
     else:
         goal = Goal(damage, None, objective, validation)
         state = train_adapter(ready, goal, Begin(), load_foundation(), run.result(folder))

@@ -86,7 +86,7 @@ def lumas(path: Path) -> np.ndarray:
     """Luma of all frames, (N, H, W), 0 to 255."""
     with av.open(str(path)) as container:
         planes = [frame.planes[0] for frame in container.decode(video=0)]
-        frames = [np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, : plane.width] for plane in planes]
+        frames = [np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, -1)[:, : plane.width] for plane in planes]
     return (np.stack(frames).astype(float) - 16) * 255 / 219
 
 

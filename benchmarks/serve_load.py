@@ -51,7 +51,7 @@ ASKED = (
     {"task": "auto"},
 )
 PARTS = (50, 95, 99)  # per cent of all answers
-KINDS = (("PNG", {}), ("JPEG", {"quality": 70}), ("WEBP", {"quality": 80}))
+KINDS: tuple[tuple[str, dict[str, int]], ...] = (("PNG", {}), ("JPEG", {"quality": 70}), ("WEBP", {"quality": 80}))
 
 
 @dataclass

@@ -29,7 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 PHOTOS = Path(__file__).resolve().parents[1] / "examples" / "photos"
 TINY = {"width": 8, "encoder": [1], "middle": 1, "decoder": [1]}
@@ -133,10 +133,10 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
         forward.attach(adapter)
 
     def time_parts(watch: Stopwatch) -> None:
-        trainer.batches.make = watch.timed("data", trainer.batches.make)
+        trainer.batches.make = watch.timed("data", trainer.batches.make)  # type: ignore[method-assign]
         trainer.forward = watch.timed("forward", trainer.forward)
-        torch.Tensor.backward = watch.timed("backward", torch.Tensor.backward)
-        trainer.optimiser.update = watch.timed("optimiser", trainer.optimiser.update)
+        torch.Tensor.backward = watch.timed("backward", torch.Tensor.backward)  # type: ignore[method-assign]
+        trainer.optimiser.update = watch.timed("optimiser", trainer.optimiser.update)  # type: ignore[method-assign]
 
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(options.photos, Path(folder))
@@ -153,7 +153,7 @@ def measure_engine(options: argparse.Namespace) -> dict[str, Any]:
         )
         watch = Stopwatch(options, device, time_parts)
         steps = Callback()
-        steps.on_step = watch.step
+        steps.on_step = watch.step  # type: ignore[method-assign,assignment]
         trainer = Trainer(forward, parameters, settings, store, {}, Path(folder) / "run.safetensors", {}, steps)
         if variant == "other_thread":
             ahead = trainer.batches._thread is None
@@ -188,7 +188,7 @@ def measure_plain(options: argparse.Namespace) -> dict[str, Any]:
         """Random patches, each cut and degraded on its own."""
 
         def __iter__(self) -> Iterator[Any]:
-            generator = torch.Generator().manual_seed(get_worker_info().id)
+            generator = torch.Generator().manual_seed(cast(Any, get_worker_info()).id)
             recipe, side = parse_recipe(MIX), options.patch
             while True:
                 photo = store.photo(int(torch.randint(len(store), (1,), generator=generator)))

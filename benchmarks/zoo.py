@@ -120,7 +120,8 @@ def main() -> None:
     bundled = restorer.tasks
     clean = centres(options.data, options.dataset, options.limit)
     protocol = PROTOCOL.format(wide=WIDE, high=HIGH)
-    rows, pictures = [], []
+    rows: list[dict[str, Any]] = []
+    pictures: list[Any] = []
     for task in options.task or ZOO:
         path = options.zoo / f"{task}.safetensors"
         restorer.add_adapter(path, replace=True)

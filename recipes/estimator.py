@@ -27,6 +27,7 @@ from adair.inspect.estimator import PATCH
 from adair.inspect.plan import THRESHOLD
 from adair.inspect.samples import MARGIN, make_samples
 from adair.train.photos import PhotoStore, open_store
+from adair.train.trainer import channels_last
 
 HELD_OUT = 24
 PASSES = 25  # over the gathered features
@@ -80,7 +81,7 @@ def train(store: PhotoStore, options: argparse.Namespace) -> tuple[Estimator, in
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     estimator = load_estimator(options.start) if options.start else Estimator(options.width)
-    estimator = estimator.requires_grad_(True).to(memory_format=torch.channels_last).train()
+    channels_last(estimator.requires_grad_(True)).train()
     optimizer = torch.optim.AdamW(estimator.parameters(), lr=options.learning_rate, weight_decay=0.01)
     started, step, mean = time.process_time(), 0, 0.0
     while options.minutes and (part := (time.process_time() - started) / (60 * options.minutes)) < 1:
@@ -118,7 +119,7 @@ def refit(estimator: Estimator, store: PhotoStore, options: argparse.Namespace) 
         if len(features) % 50 == 0:
             print(f"{len(features) * options.batch} images gathered", file=sys.stderr)
     data = [torch.cat(each).clone() for each in (features, present, truth)]
-    layers = [estimator.scale, estimator.hidden, estimator.verdict]
+    layers: list[torch.nn.BatchNorm1d | torch.nn.Linear] = [estimator.scale, estimator.hidden, estimator.verdict]
     for layer in layers:
         layer.reset_parameters()
     parameters = [value for layer in layers for value in layer.requires_grad_(True).train().parameters()]
