@@ -23,9 +23,10 @@ from adair.degradations import parse_recipe
 from adair.hardware import choose_device, choose_precision
 from adair.inspect import Inspector
 from adair.metrics import quantise
+from adair.tasks import FOUNDATION
 from adair.train.adapt import measure_files
 from adair.train.photos import find_photos, read_photo
-from adair.train.recommend import FOUNDATION, INPUT, candidates, choose, proposed
+from adair.train.recommend import INPUT, candidates, choose, proposed
 from adair.train.trainer import channels_last
 from adair.train.validation import evaluate
 from adair.weights import load_foundation

@@ -50,7 +50,7 @@ SHEETS = {
     "deblur": (Damage("blur, sigma 1.6", "blur(sigma=1.6)"), Damage("blur, sigma 3", "blur(sigma=3)")),
     "derain": (
         Damage("light rain", "rain(amount=0.01..0.15, brightness=0.1..0.6, haze=0)"),
-        Damage("heavy rain", "rain()"),
+        Damage("heavy rain", "rain(haze=0)"),
     ),
     "dejpeg": (Damage("JPEG, quality 30", "jpeg(quality=30)"), Damage("JPEG, quality 10", "jpeg(quality=10)")),
 }
@@ -104,11 +104,11 @@ def page(paths: list[Path], count: int) -> str:
         "# Before and after",
         "",
         f"What the bundled weights do, on every {EVERY}th of the {count} photos of Kodak24 in the order of their names",
-        f"({names}): chosen by this rule, not by beauty. Each cell is the middle of the photo, pixel for pixel; the",
+        f"({names}): chosen by this rule, not by their looks. Each cell is the centre of the photo, pixel for pixel; the",
         "figure is the PSNR of the whole photo (RGB, 8 bits in and out). Damage is synthetic, seeded; small pictures",
-        "are shown enlarged by bicubic interpolation. What is lost first is fine texture, to noise and to JPEG.",
+        "are shown enlarged by bicubic interpolation. Noise and JPEG destroy fine texture first.",
         "",
-        "Draw them again with `python tools/pictures.py KODAK24 docs`.",
+        "`python tools/pictures.py KODAK24 docs` draws them again.",
     ]
     for task in SHEETS:
         lines += ["", f"## {task}", "", f"![{task}: before and after](images/pictures/{task}.webp)"]

@@ -16,12 +16,15 @@ from adair.errors import InputError
 STRONGEST = 1.0  # as trained; above it, results soon become useless: docs/blending.md
 SUM_LIMIT = 1.0  # of the strengths in a blend: above it, results are worse than with the same adapters in sequence
 
+FOUNDATION = "foundation"  # in place of a task: the frozen network alone
+
 NOISE = "noise(sigma=0..50, clip={true,false})"
 BLUR = "blur(sigma=0.3..3.5)"
 RESIZE = "resize(scale={2,3,4})"
 JPEG = "jpeg(quality=10..90)"
 # Light rain without a veil in addition to the operator's own range, which reaches to downpours.
-RAIN = "(rain(amount=0.01..0.15, brightness=0.1..0.6, haze=0) | rain())"
+LIGHT_RAIN = "rain(amount=0.01..0.15, brightness=0.1..0.6, haze=0)"
+RAIN = f"({LIGHT_RAIN} | rain())"
 
 # Damage in photos of cameras and phones: the sensor's noise, the device's own denoising, a file format.
 SENSOR = "(camera(shot=0.0001..0.012, read=0..0.012) | noise(sigma=2..30) | grain(sigma=2..25))"
@@ -207,8 +210,9 @@ _BUNDLED_TASKS = (
     Task(
         "derain",
         "removes rain streaks",
-        RAIN,
-        {"light rain": "rain(amount=0.01..0.15, brightness=0.1..0.6, haze=0)", "heavy rain": "rain()"},
+        # No veil: whether there is one is a guess, and a wrong one costs more than the streaks. `dehaze` removes it.
+        f"({LIGHT_RAIN} | rain(haze=0))",
+        {"light rain": LIGHT_RAIN, "heavy rain": "rain(haze=0)"},
         aliases=("deraining", "rain"),
         damage=Damage(
             "rain",

@@ -124,3 +124,15 @@ def test_rows_of_earlier_versions_are_read(tmp_path: Path) -> None:
     old = asdict(row("BM3D", 30.83, kind="baseline")) | {"kind": "peer"}
     (tmp_path / "rows.json").write_text(json.dumps([old]))
     assert read_rows(tmp_path / "rows.json") == [row("BM3D", 30.83, kind="baseline")]
+
+
+def test_the_page_of_the_documentation_follows_from_its_rows() -> None:
+    """docs/benchmarks.md has no figure that docs/benchmarks.json lacks, and none by hand."""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    rows = read_rows(docs / "benchmarks.json")
+    assert rows
+    places = [setting for suite in SUITES.values() for setting in suite]
+    fresh = as_markdown(places, rows, {}, {})
+    facts = ("![PSNR", "- Not measured: ")  # plots, and what the machine that measured did not have
+    printed = [line for line in (docs / "benchmarks.md").read_text().splitlines() if not line.startswith(facts)]
+    assert [line for line in printed if line] == [line for line in fresh.splitlines() if line]

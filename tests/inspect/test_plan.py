@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adair.errors import AdairError
-from adair.inspect import Finding, RestorationPlan, add_found, advise
+from adair.inspect import MIXTURE, Finding, RestorationPlan, add_found, advise
 from adair.tasks import DAMAGES, UNDOES, Damage
 
 TASKS = ("deblur", "dejpeg", "denoise", "derain", "sr")
@@ -29,7 +29,7 @@ def test_one_damage_one_adapter(known: Damage) -> None:
     assert advice.plan == ({UNDOES[known]: 1.0},)
     assert advice.main is not None and advice.main.damage is known
     assert str(advice).startswith(f"{UNDOES[known]} ({known.name} ")
-    assert advise(findings(**{known.name: 0.69}), TASKS).plan == ()
+    assert advise(findings(**{known.name: 0.65}), TASKS).plan == ()
 
 
 def test_a_damage_without_its_adapter_is_reported_and_left() -> None:
@@ -66,6 +66,32 @@ def test_of_blur_and_enlargement_the_more_probable_is_undone(blur: float, resize
     assert len(advise(findings(blur=blur, resize=resize), TASKS).damage) == 2
 
 
+@pytest.mark.parametrize(
+    ("chances", "plan"),
+    [
+        ({"noise": 1.0, "rain": 0.29}, ({"denoise": 1.0},)),
+        ({"noise": 1.0, "rain": 0.3}, MIXTURE),
+        ({"noise": 1.0, "blur": 0.2, "resize": 0.2}, MIXTURE),  # soft in any case
+        ({"blur": 0.8, "resize": 0.6}, ({"deblur": 1.0},)),  # the same softness
+        ({"noise": 1.0, "jpeg": 0.8, "blur": 0.5}, MIXTURE),
+        ({"jpeg": 0.5, "noise": 0.45}, MIXTURE),  # it is certain that there is something
+        ({"jpeg": 0.4, "noise": 0.45}, ()),
+    ],
+)
+def test_more_damage_suspected_than_certain_is_left_to_the_foundation(
+    chances: dict[str, float], plan: RestorationPlan
+) -> None:
+    assert advise(findings(**chances), TASKS).plan == plan
+    assert advise(findings(**chances), TASKS, again=True).plan != MIXTURE  # a mere suspicion adds no step
+    assert str(advise(findings(noise=1.0, rain=0.3), TASKS)).startswith("foundation (noise ")
+
+
+def test_suspected_damage_without_an_adapter_does_not_count() -> None:
+    assert advise(findings(noise=1.0, rain=0.5), ["denoise"]).plan == ({"denoise": 1.0},)
+    assert advise(findings(noise=0.5, rain=0.5), ["denoise"]).plan == ()
+    assert str(advise(findings(noise=0.5, rain=0.5), TASKS)) == "foundation (some damage, not clear which)"
+
+
 DENOISE, DEJPEG, DEBLUR, SR, DERAIN = ({task: 1.0} for task in ("denoise", "dejpeg", "deblur", "sr", "derain"))
 
 
@@ -78,6 +104,7 @@ DENOISE, DEJPEG, DEBLUR, SR, DERAIN = ({task: 1.0} for task in ("denoise", "dejp
         ((DEBLUR,), (), (DENOISE,), (DEBLUR,)),  # what was found before stays,
         ((DEBLUR,), (SR,), (DENOISE,), (DEBLUR,)),  # and with it the choice between what looks alike
         ((), (DEBLUR,), (DENOISE, SR), ()),
+        ((), (DEBLUR,), MIXTURE, ()),  # the foundation undid all that it could
     ],
 )
 def test_another_look_adds_what_was_hidden(

@@ -155,6 +155,21 @@ def test_damage_that_a_step_uncovers_is_treated_too(noisy: Restorer, dark: np.nd
     assert seen[-1][0] == seen[-1][1] and [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
+def test_what_is_not_quite_known_is_left_to_the_foundation(noisy: Restorer, dark: np.ndarray) -> None:
+    """Also if an adapter improved nothing; and if the foundation does not either, nothing is done."""
+    wanted = noisy.restore(dark, "foundation")
+    noisy._inspector = Uncovering({"noise": 0.9, "jpeg": 0.4}, {"jpeg": 0.3})
+    outcome = noisy.run(dark, RestoreOptions("auto"))
+    np.testing.assert_array_equal(outcome.image, wanted)
+    assert outcome.advice[0].plan == ({"foundation": 1.0},)
+    noisy._inspector = Uncovering({"noise": 0.9}, {"noise": 0.9, "rain": 0.9}, {"noise": 0.5})
+    outcome = noisy.run(dark, RestoreOptions("auto"))
+    np.testing.assert_array_equal(outcome.image, wanted)
+    assert outcome.advice[0].plan == ({"foundation": 1.0},)
+    noisy._inspector = Uncovering({"noise": 0.9, "jpeg": 0.4}, {"noise": 0.9, "rain": 0.9})
+    assert noisy.run(dark, RestoreOptions("auto")).image is dark
+
+
 def test_auto_is_checked_as_other_tasks_are(noisy: Restorer, dark: np.ndarray) -> None:
     assert noisy.check(RestoreOptions("auto")) == "auto"
     for arguments, words in [

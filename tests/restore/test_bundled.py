@@ -21,12 +21,12 @@ PHOTOS = Path(__file__).resolve().parents[2] / "examples" / "photos"
 # What each task is given, and how many dB it must at least gain on crops of the example photos. The floors lie a little
 # below what the bundled weights reach (0.3 dB or so), and follow them: weights never get worse unnoticed.
 FLOORS = {
-    "denoise": ("noise(sigma=20) > jpeg(quality=90)", 4.45),
-    "gaussian-denoise": ("noise(sigma=25)", 8.6),
-    "sr": ("downscale(scale=2)", 1.5),
-    "deblur": ("blur(sigma=2)", 3.85),
-    "derain": ("rain(amount=0.1, angle=20, length=35, width=1.5, brightness=0.4, haze=0, blend=screen)", 6.35),
-    "dejpeg": ("jpeg(quality=10)", 1.15),
+    "denoise": ("noise(sigma=20) > jpeg(quality=90)", 4.5),
+    "gaussian-denoise": ("noise(sigma=25)", 8.65),
+    "sr": ("downscale(scale=2)", 1.55),
+    "deblur": ("blur(sigma=2)", 3.8),
+    "derain": ("rain(amount=0.1, angle=20, length=35, width=1.5, brightness=0.4, haze=0, blend=screen)", 7.5),
+    "dejpeg": ("jpeg(quality=10)", 1.2),
 }
 
 

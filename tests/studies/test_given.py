@@ -78,7 +78,7 @@ def test_the_bundled_budget_has_the_foundation_and_the_adapter_that_ship() -> No
     assert complete_config("nafnet", dataclasses.asdict(budget.shape)) == ships.config
     assert budget.foundation == ships.fingerprint and budget.adapter == options_within("merge", ships.model)
     assert BUDGETS["bundled"].adapter == create_adapter("merge", ships.model).options
-    assert variants(budget)[0].name == usual(budget).name == "merge, as shipped, rank 8, full 32768"
+    assert variants(budget)[0].name == usual(budget).name == "merge, as shipped, rank 12, full 16384"
 
 
 def test_strategies_compare_with_it(file: Path) -> None:

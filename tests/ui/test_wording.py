@@ -36,6 +36,13 @@ def test_steps_are_told_in_the_order_in_which_they_are_done() -> None:
     assert text.endswith("Auto would remove the noise, then repair the compression.")
 
 
+def test_what_is_not_quite_known_is_named_as_such() -> None:
+    text = describe(advice(noise=(0.9, 0.5), blur=(0.5, 0.5)))
+    assert text == "This photo seems to have some noise. Auto would undo all of it in one pass."
+    text = describe(advice(noise=(0.5, 0.5), blur=(0.5, 0.5)))
+    assert "some damage, though it is not clear which. Auto would undo all of it in one pass." in text
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_every_step_has_words(task: str) -> None:
     kind = next(kind for kind in DAMAGES if UNDOES[kind] == task)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from adair.images import ImageFile
-from adair.inspect import Advice, Finding
+from adair.inspect import MIXTURE, Advice, Finding
 from adair.restore import RestoreOptions
 from adair.restore.restoration import Restoration
 from adair.tasks import DAMAGES
@@ -55,6 +55,9 @@ def images(count: int) -> list[ImageFile]:
         ([(DENOISE, DEJPEG), (DEJPEG,), (DENOISE, DEJPEG)], (DENOISE, DEJPEG)),
         ([(DENOISE, DEJPEG), (DEJPEG,), ()], (DEJPEG,)),
         ([(DEJPEG,), (DENOISE,), (DEJPEG,), (DENOISE,), (DENOISE, DEJPEG)], (DENOISE, DEJPEG)),
+        ([(DENOISE,), (DENOISE,), MIXTURE], (DENOISE,)),
+        ([(DENOISE,), MIXTURE], MIXTURE),
+        ([(DENOISE,), (DEJPEG,), ()], MIXTURE),  # they agree that something is wrong
         ([(DENOISE,), ()], ()),  # half of them is not most of them
     ],
 )

@@ -24,9 +24,9 @@ class NAFNetConfig:
     """Shape of a NAFNet; the defaults are those of the bundled foundation."""
 
     width: int = 32
-    encoder: tuple[int, ...] = (1, 1, 2, 6)
+    encoder: tuple[int, ...] = (1, 2, 2, 6)
     middle: int = 2
-    decoder: tuple[int, ...] = (1, 1, 1, 1)
+    decoder: tuple[int, ...] = (1, 1, 2, 2)
 
     def __post_init__(self) -> None:
         if len(self.encoder) != len(self.decoder) or not 1 <= len(self.encoder) <= 5:

@@ -12,7 +12,8 @@ from adair.bench.case import Case, Method
 from adair.bench.suites import WITHOUT_ADAPTER, Setting
 from adair.degradations import resize
 from adair.restore import Restorer
-from adair.restore.tasks import FOUNDATION, UPSCALING
+from adair.restore.tasks import UPSCALING
+from adair.tasks import FOUNDATION
 from adair.weights import bundled_adapters, fingerprint, read_header, read_tensors
 
 

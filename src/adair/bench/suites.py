@@ -176,6 +176,7 @@ SUITES: dict[str, list[Setting]] = {
 
 REMARKS: dict[str, str] = {
     "denoise": "Papers measure unclipped noise; in files, noise is clipped. The input is scored without rounding. "
+    "On white noise, foundation + adapter is `gaussian-denoise`, on real noise and in files `denoise`. "
     "PolyU_canon has real noise: crops of photos, and means of many shots of the same scene, both as JPEG; the means "
     "contain a little noise themselves.",
     "sr": "Methods receive the small image. The bicubic figures that papers quote (Set5: 33.66, 30.39, 28.42) come "

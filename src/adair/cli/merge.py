@@ -36,7 +36,8 @@ def merge(
     from adair.adapters import save_adapter
     from adair.adapters.merging import merge_files
     from adair.cli.show import print_facts, print_json, size
-    from adair.restore.tasks import AUTO, FOUNDATION
+    from adair.restore.tasks import AUTO
+    from adair.tasks import FOUNDATION
     from adair.weights import bundled_adapters, load_foundation
 
     if output.exists() and not overwrite:

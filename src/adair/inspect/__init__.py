@@ -2,9 +2,10 @@
 
 from adair.inspect.estimator import Estimator, load_estimator, save_estimator
 from adair.inspect.inspector import Finding, Inspector
-from adair.inspect.plan import Advice, RestorationPlan, add_found, advise
+from adair.inspect.plan import MIXTURE, Advice, RestorationPlan, add_found, advise
 
 __all__ = [
+    "MIXTURE",
     "Advice",
     "Estimator",
     "Finding",

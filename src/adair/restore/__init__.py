@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from adair.restore.restorer import Restorer
     from adair.restore.runner import Outcome, Runner
     from adair.restore.single import FileOptions, FileResult, restore_file
-    from adair.restore.tasks import AUTO, FOUNDATION, SCALES, parse_task
+    from adair.restore.tasks import AUTO, SCALES, parse_task
+    from adair.tasks import FOUNDATION
 
 __all__ = [
     "AUTO",
@@ -38,7 +39,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "AUTO": "adair.restore.tasks",
-        "FOUNDATION": "adair.restore.tasks",
+        "FOUNDATION": "adair.tasks",
         "SCALES": "adair.restore.tasks",
         "FileOptions": "adair.restore.single",
         "FileResult": "adair.restore.single",

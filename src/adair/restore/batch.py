@@ -14,8 +14,8 @@ from adair.images.image_file import FORMATS
 from adair.images.optional import suffixes_known
 from adair.restore.clips import CONTAINERS, check_name, is_video, suffix_of_result
 from adair.restore.record import made_here
-from adair.restore.tasks import AUTO, FOUNDATION
-from adair.tasks import TASKS
+from adair.restore.tasks import AUTO
+from adair.tasks import FOUNDATION, TASKS
 
 SAME_FOLDER = "{stem}.{task}{ext}"  # a result in the folder of its source
 OTHER_FOLDER = "{stem}{ext}"  # a result in a folder of results

@@ -13,7 +13,8 @@ from adair.adapters import Adapter, load_adapter
 from adair.adapters.files import TASK_NAME
 from adair.errors import InputError
 from adair.hub import locate
-from adair.restore.tasks import AUTO, FOUNDATION, Blend, parse_task
+from adair.restore.tasks import AUTO, Blend, parse_task
+from adair.tasks import FOUNDATION
 from adair.weights import Foundation, fingerprint, read_header
 from adair.weights.cards import joint_licence
 

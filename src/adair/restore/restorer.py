@@ -21,7 +21,7 @@ from adair.errors import InputError
 from adair.hardware import tune_allocator
 from adair.hub import installed_zoo, locate
 from adair.images.buffer import ImageBuffer, open_image
-from adair.inspect import Advice, Inspector, RestorationPlan, add_found, advise, load_estimator
+from adair.inspect import MIXTURE, Advice, Inspector, RestorationPlan, add_found, advise, load_estimator
 from adair.restore.library import AdapterInfo, AdapterLibrary
 from adair.restore.mask import Mask
 from adair.restore.options import RestoreOptions
@@ -29,17 +29,9 @@ from adair.restore.pipeline import Pipeline, of_all
 from adair.restore.restoration import Picture, Progress, Restoration
 from adair.restore.sessions import merged, network_for, unshuffle_of
 from adair.restore.steps import enlarged, mixed
-from adair.restore.tasks import (
-    AUTO,
-    FOUNDATION,
-    Steps,
-    TaskSpec,
-    check_scale,
-    is_auto,
-    label_of,
-    parse_task,
-)
+from adair.restore.tasks import AUTO, Steps, TaskSpec, check_scale, is_auto, label_of, parse_task
 from adair.runtimes import Runtime, create_runtime
+from adair.tasks import FOUNDATION
 from adair.weights import Foundation, bundled_adapters, fingerprint, load_foundation, save_foundation
 
 
@@ -314,7 +306,8 @@ class Restorer:
     ) -> tuple[ImageBuffer, Advice]:
         """Apply the advice, and inspect again after each step.
 
-        A step that improved nothing is undone; damage that it uncovered is treated, too.
+        A step that improved nothing is undone; damage that it uncovered is treated, too. If no step improved anything,
+        the foundation alone is tried.
 
         Returns:
             The image, and the advice with the steps that were kept.
@@ -327,13 +320,15 @@ class Restorer:
         while left:
             blend, left = left[0], left[1:]
             part = progress and partial(of_all, progress, len(done), len(done) + 1 + len(left))
-            result = pipeline.run((blend,), planes, whole, 1, part)
+            result = pipeline.run(parse_task(blend, self.tasks), planes, whole, 1, part)
             done += (blend,)
-            second = self._advise(result)
+            second = self._advise(result, again=True)
             if second.burden < look.burden:
                 planes, look = result, second
                 kept += (blend,)
                 left = add_found(left, second.plan, done)
+            elif not (left or kept) and done[-1:] != MIXTURE:
+                left = MIXTURE
         if kept and not options.whole:
             planes = mixed(given, planes, options)
         return planes, replace(first, plan=kept)
@@ -390,8 +385,8 @@ class Restorer:
         steps = () if is_auto(options.task) else parse_task(options.task, self.tasks)
         return steps, check_scale(options.scale, steps)
 
-    def _advise(self, planes: ImageBuffer) -> Advice:
-        return advise(self._ready_inspector().inspect(planes.pixels), self.tasks)
+    def _advise(self, planes: ImageBuffer, again: bool = False) -> Advice:
+        return advise(self._ready_inspector().inspect(planes.pixels), self.tasks, again=again)
 
     def _ready_inspector(self) -> Inspector:
         with self._lock:

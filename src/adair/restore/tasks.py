@@ -9,9 +9,8 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 
 from adair.errors import InputError
-from adair.tasks import SUM_LIMIT, TASKS, ZOO, canonical_name, check_strength
+from adair.tasks import FOUNDATION, SUM_LIMIT, TASKS, ZOO, canonical_name, check_strength
 
-FOUNDATION = "foundation"  # the frozen network alone
 AUTO = "auto"  # whatever the image needs
 UPSCALING = "sr"
 SCALES = TASKS[UPSCALING].scales

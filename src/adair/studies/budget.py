@@ -175,13 +175,13 @@ _GPU = Budget(
 _GIVEN = replace(
     _CPU,
     name=BUNDLED,
-    shape=NAFNetConfig(width=32, encoder=(1, 1, 2, 6), middle=2, decoder=(1, 1, 1, 1)),
-    pretrain_steps=22_935,
+    shape=NAFNetConfig(width=32, encoder=(1, 2, 2, 6), middle=2, decoder=(1, 1, 2, 2)),
+    pretrain_steps=49_157,
     rate=2e-3,
     rate_on=5e-4,
     rates=(0.3, 1.0, 3.0),  # wide: in short trainings 1e-3 harms what the foundation can do more than 3e-4
-    rank=8,
-    full=32_768,
+    rank=12,
+    full=16_384,
     lengths=(100, 200, 400, 800),
     foundation=BUNDLED,
 )

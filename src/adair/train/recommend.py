@@ -13,6 +13,7 @@ from adair.errors import AdairError, InputError
 from adair.hardware import choose_device, choose_precision
 from adair.hub.zoo import local_zoo
 from adair.inspect import Inspector, advise
+from adair.tasks import FOUNDATION
 from adair.train.adapt import measure_files
 from adair.train.config import TrainConfig
 from adair.train.objectives import GivenPairs
@@ -23,7 +24,7 @@ from adair.train.validation import CROP_SIDE, GAIN, ValidationSets, evaluate, ma
 from adair.weights import bundled_adapters, load_foundation
 
 MOST = 12  # images that are looked at; more change little
-INPUT, FOUNDATION, ZOO = "input", "foundation", "zoo/"
+INPUT, ZOO = "input", "zoo/"
 NEAR = 3.0  # dB over the input, half of the squared error: the damage is close to what an adapter has learnt
 
 # Rules of thumb: with ten pairs in ten minutes an adapter learnt damage that no other knew as well as from a hundred
@@ -161,4 +162,6 @@ def proposed(inspector: Inspector, images: Sequence[Pixels], tasks: Collection[s
     task = next(iter(damage), "")
     if 2 * damage.get(task, 0) < len(images):
         return Recommendation(None, MANY, len(images), damage=damage)
+    if task == FOUNDATION:  # of several kinds of damage, or not quite known
+        return Recommendation(None, SOME, len(images), damage=damage)
     return Recommendation(task, ENOUGH, len(images), damage=damage)

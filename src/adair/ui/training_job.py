@@ -21,7 +21,8 @@ from pathlib import Path
 from adair.adapters.files import TASK_NAME
 from adair.degradations import parse_recipe
 from adair.errors import InputError
-from adair.restore.tasks import AUTO, FOUNDATION
+from adair.restore.tasks import AUTO
+from adair.tasks import FOUNDATION
 from adair.ui.workspace import safe_stem
 
 LONGEST = 24 * 60.0  # minutes

@@ -6,16 +6,17 @@ import shlex
 
 from adair.inspect import Advice, Finding
 from adair.restore import RestoreOptions
-from adair.tasks import UNDOES
+from adair.tasks import FOUNDATION, UNDOES
 
 _REMEDIES = {task: damage.remedy for damage, task in UNDOES.items()}
+_REMEDIES[FOUNDATION] = "undo all of it in one pass"
 
 
 def describe(advice: Advice) -> str:
     """Return what seems wrong with a photo and what task "auto" would do, as two short sentences."""
-    if not advice.damage:
+    if not advice.damage and not advice.plan:
         return "Nothing seems wrong with this photo. Auto would leave it as it is."
-    found = "; ".join(_finding(one) for one in advice.damage)
+    found = "; ".join(_finding(one) for one in advice.damage) or "some damage, though it is not clear which"
     steps = [" and ".join(_REMEDIES.get(name, name) for name in blend) for blend in advice.plan]
     return f"This photo seems to have {found}. Auto would {', then '.join(steps) or 'leave it as it is'}."
 

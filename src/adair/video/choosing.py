@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adair.images.image_file import ImageFile
-from adair.inspect import Advice, Finding
+from adair.inspect import MIXTURE, Advice, Finding
 from adair.restore.options import RestoreOptions
 from adair.restore.restoration import FileRestorer
 from adair.restore.tasks import Blend
@@ -16,6 +16,8 @@ SAMPLES = 7  # frames from all over the video
 
 def choose_for_all(restorer: FileRestorer, options: RestoreOptions, pictures: Sequence[ImageFile]) -> Advice:
     """Return what task "auto" does to more than half of the frames, with the mean of its findings.
+
+    If it does something to more than half of them, but not the same, the foundation alone undoes all.
 
     Args:
         restorer: treats every frame like a photo.
@@ -29,8 +31,11 @@ def choose_for_all(restorer: FileRestorer, options: RestoreOptions, pictures: Se
     for step in wanted:
         if step not in agreed and 2 * wanted.count(step) > len(advice):
             agreed.append(step)
+    if not agreed and 2 * sum(bool(one.plan) for one in advice) > len(advice):
+        agreed = list(MIXTURE)
     order = {UNDOES[damage]: damage.undone for damage in DAMAGES}
-    return Advice(_means(advice), tuple(sorted(agreed, key=lambda step: order[next(iter(step))])))
+    agreed.sort(key=lambda step: order.get(next(iter(step)), -1))  # the foundation alone comes first
+    return Advice(_means(advice), tuple(agreed))
 
 
 def _means(advice: Sequence[Advice]) -> tuple[Finding, ...]:
