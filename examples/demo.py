@@ -49,7 +49,9 @@ TRIALS = [
     Trial("denoise", "noise, sigma 20, in a JPEG", by_recipe("noise(sigma=20) > jpeg(quality=90)"), "kitten"),
     Trial("sr", "half size", half_size, "lake", scale=2),
     Trial("deblur", "Gaussian blur, sigma 2", by_recipe("blur(sigma=2)"), "colosseum"),
-    Trial("derain", "rain streaks", by_recipe("rain(amount=0.15, angle=-20, length=35, brightness=0.6, haze=0)"), "kitten"),
+    Trial(
+        "derain", "rain streaks", by_recipe("rain(amount=0.15, angle=-20, length=35, brightness=0.6, haze=0)"), "kitten"
+    ),
     Trial("dejpeg", "JPEG, quality 10", by_recipe("jpeg(quality=10)"), "lake"),
 ]
 

@@ -104,7 +104,8 @@ def page(paths: list[Path], count: int) -> str:
         "# Before and after",
         "",
         f"What the bundled weights do, on every {EVERY}th of the {count} photos of Kodak24 in the order of their names",
-        f"({names}): chosen by this rule, not by their looks. Each cell is the centre of the photo, pixel for pixel; the",
+        f"({names}): chosen by this rule, not by their looks. Each cell is the centre of the photo, pixel for pixel; "
+        "the",
         "figure is the PSNR of the whole photo (RGB, 8 bits in and out). Damage is synthetic, seeded; small pictures",
         "are shown enlarged by bicubic interpolation. Noise and JPEG destroy fine texture first.",
         "",
