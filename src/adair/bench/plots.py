@@ -72,7 +72,8 @@ def _looks(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     """Return colour and marker of every method, ours first."""
     looks: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(row.method for row in rows if row.kind == "ours"):
-        looks[name] = {"color": _OURS.get(name, "#2171b5"), "marker": "o", "s": 95, "zorder": 4}
+        marker = "D" if name.endswith("ensemble") else "o"
+        looks[name] = {"color": _OURS.get(name, "#4292c6"), "marker": marker, "s": 95, "zorder": 4}
     for number, name in enumerate(dict.fromkeys(row.method for row in rows if row.kind == "baseline")):
         colour, marker = _OTHERS[number % len(_OTHERS)], _MARKERS[number % len(_MARKERS)]
         looks[name] = {"color": colour, "marker": marker, "s": 55, "zorder": 3}
