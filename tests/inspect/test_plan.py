@@ -83,13 +83,16 @@ def test_more_damage_suspected_than_certain_is_left_to_the_foundation(
 ) -> None:
     assert advise(findings(**chances), TASKS).plan == plan
     assert advise(findings(**chances), TASKS, again=True).plan != MIXTURE  # a mere suspicion adds no step
+
+
+def test_the_foundation_is_named() -> None:
     assert str(advise(findings(noise=1.0, rain=0.3), TASKS)).startswith("foundation (noise ")
+    assert str(advise(findings(noise=0.5, rain=0.5), TASKS)) == "foundation (some damage, not clear which)"
 
 
 def test_suspected_damage_without_an_adapter_does_not_count() -> None:
     assert advise(findings(noise=1.0, rain=0.5), ["denoise"]).plan == ({"denoise": 1.0},)
     assert advise(findings(noise=0.5, rain=0.5), ["denoise"]).plan == ()
-    assert str(advise(findings(noise=0.5, rain=0.5), TASKS)) == "foundation (some damage, not clear which)"
 
 
 DENOISE, DEJPEG, DEBLUR, SR, DERAIN = ({task: 1.0} for task in ("denoise", "dejpeg", "deblur", "sr", "derain"))

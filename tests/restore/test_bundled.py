@@ -24,7 +24,7 @@ FLOORS = {
     "denoise": ("noise(sigma=20) > jpeg(quality=90)", 4.5),
     "gaussian-denoise": ("noise(sigma=25)", 8.65),
     "sr": ("downscale(scale=2)", 1.55),
-    "deblur": ("blur(sigma=2)", 3.8),
+    "deblur": ("blur(sigma=2)", 3.85),
     "derain": ("rain(amount=0.1, angle=20, length=35, width=1.5, brightness=0.4, haze=0, blend=screen)", 7.5),
     "dejpeg": ("jpeg(quality=10)", 1.2),
 }
