@@ -158,9 +158,8 @@ def train(options: argparse.Namespace, damage: str, name: str) -> dict[str, Any]
     if run.noisy:
         objective = SelfSupervised()
     else:
-        objective = (
-            GivenPairs() if run.pairs else SyntheticPairs(cast(Recipe, DAMAGES[damage]))
-        )  # a scanner's `apply` is all it needs
+        damaging = cast(Recipe, DAMAGES[damage])  # a scanner's `apply` is all that is needed
+        objective = GivenPairs() if run.pairs else SyntheticPairs(damaging)
     validation = {damage: objective}
     settings = resolve(config, objective, FOR_ADAPTER)  # as `adair adapt` has them; all weights get the same
     if run.noisy:
